@@ -1,0 +1,1 @@
+"""What the experiments train on: made-up points of the plane, and MNIST."""

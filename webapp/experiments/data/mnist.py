@@ -1,0 +1,130 @@
+"""MNIST: 60,000 + 10,000 grey images of handwritten digits, 28x28.
+
+It ships as one compressed file.  The first use unpacks it into the data folder; after that
+every worker maps the same files into memory, so a class's runs share one copy.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import numpy as np
+
+ARCHIVE = Path(__file__).with_name("mnist.npz")
+FOLDER = "mnist"
+CHECKSUMS = "checksums.json"
+SIDE = 28
+# our names, and what the archive calls them
+NAMES = {"train_images": "x_train", "train_labels": "y_train", "test_images": "x_test", "test_labels": "y_test"}
+
+
+class DataError(RuntimeError):
+    """The data can't be made ready; the message says where and what would help."""
+
+
+@dataclass(frozen=True)
+class Digits:
+    """The images, uint8 (n, 784) row by row, 0 paper to 255 ink, and their digits, uint8 (n,).
+
+    The arrays are read-only views of files that other workers read too.
+    """
+
+    train_images: np.ndarray
+    train_labels: np.ndarray
+    test_images: np.ndarray
+    test_labels: np.ndarray
+
+
+def load(data_dir: Path | str) -> Digits:
+    """All digits, mapped into memory from ``data_dir``; unpacked there (55 MB) on the first use.
+
+    Several processes may call this at once.  Files that are damaged or not whole are never
+    used: they are unpacked again.  Raises :class:`DataError` if they can't be written.
+    """
+    folder = Path(data_dir) / FOLDER
+    try:
+        if not _whole(folder):
+            _unpack(folder)
+        arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in NAMES}
+    except OSError as error:
+        raise DataError(
+            f"MNIST can't be unpacked into {folder}: {error.strerror or error}. "
+            "About 60 MB are needed in a folder that can be written to; --data-dir names another one."
+        ) from error
+    return Digits(**{field.name: arrays[field.name] for field in fields(Digits)})
+
+
+def _whole(folder: Path) -> bool:
+    """Whether ``folder`` holds exactly what was once unpacked from this archive (about 50 ms)."""
+    try:
+        noted = json.loads((folder / CHECKSUMS).read_text(encoding="utf-8"))
+        return bool(noted == {name: _sha256(folder / name) for name in _files()})
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        return False
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Hold a lock beside ``folder``; the system frees it even if this process is killed."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with folder.with_suffix(".lock").open("a+b") as file:
+        if sys.platform == "win32":
+            import msvcrt
+
+            file.seek(0)
+            msvcrt.locking(file.fileno(), msvcrt.LK_LOCK, 1)  # tries for 10 s; freed when the file is closed
+        else:
+            import fcntl
+
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _unpack(folder: Path) -> None:
+    """Make ``folder`` in one move: others see nothing of it, or all of it."""
+    with _alone(folder):
+        if _whole(folder):  # another process did it while this one waited
+            return
+        for leftover in folder.parent.glob(f"{FOLDER}-*.part"):
+            shutil.rmtree(leftover)
+        if folder.exists():
+            shutil.rmtree(folder)
+        ready = Path(tempfile.mkdtemp(prefix=f"{FOLDER}-", suffix=".part", dir=folder.parent))
+        try:
+            _write_files(ready)
+            ready.rename(folder)
+        except BaseException:
+            shutil.rmtree(ready, ignore_errors=True)
+            raise
+
+
+def _write_files(folder: Path) -> None:
+    with np.load(ARCHIVE) as archive:
+        for name, inside in NAMES.items():
+            array = archive[inside]
+            if name.endswith("images"):
+                array = array.reshape(-1, SIDE * SIDE)
+            with (folder / f"{name}.npy").open("wb") as file:
+                np.save(file, array)
+                file.flush()
+                os.fsync(file.fileno())
+    sums = {name: _sha256(folder / name) for name in _files()}
+    (folder / CHECKSUMS).write_text(json.dumps(sums), encoding="utf-8")
+
+
+def _files() -> list[str]:
+    return [f"{name}.npy" for name in NAMES]
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
