@@ -6,6 +6,7 @@ import errno
 import hashlib
 import multiprocessing
 import struct
+from collections.abc import Callable
 from multiprocessing.queues import Queue
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
