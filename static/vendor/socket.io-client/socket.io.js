@@ -1,3 +1,4 @@
+// @ts-nocheck
 /*!
  * Socket.IO v4.8.4
  * (c) 2014-2026 Guillermo Rauch

@@ -1,0 +1,55 @@
+// The page's words: one JSON catalogue a language, switched without a reload.
+import { computed, signal } from "../../vendor/preact-signals/signals.js";
+import { fill } from "../lib/text.js";
+
+/** @typedef {"en" | "zh"} Language */
+/** @type {Language[]} */
+export const LANGUAGES = ["en", "zh"];
+const HTML_LANG = { en: "en", zh: "zh-CN" };
+
+/** @type {import("../../vendor/preact-signals/signals.js").Signal<Record<string, string>>} */
+const catalogue = signal({});
+export const language = signal(/** @type {Language} */ ("en"));
+
+/**
+ * The sentence `key` in the current language, its `{name}`s filled from `values`. With `values.n` equal
+ * to 1 the key `<key>.one` is taken where the catalogue has one. A component that calls this is drawn
+ * again when the language changes.
+ * @param {string} key
+ * @param {Record<string, string | number>} [values]
+ * @returns {string}
+ */
+export function t(key, values = {}) {
+  const words = catalogue.value;
+  const found = (Number(values.n) === 1 ? words[`${key}.one`] : undefined) ?? words[key];
+  return found === undefined ? key : fill(found, values);
+}
+
+/** Whether the catalogue has `key`. @param {string} key */
+export function known(key) {
+  return key in catalogue.value;
+}
+
+/** Number format of the current language, at most `digits` decimals. */
+export const locale = computed(() => HTML_LANG[language.value]);
+
+/**
+ * Load a catalogue and switch to it; the choice is remembered.
+ * @param {Language} wanted
+ */
+export async function setLanguage(wanted) {
+  const response = await fetch(new URL(`../../i18n/${wanted}.json`, import.meta.url));
+  if (!response.ok) throw new Error(`the catalogue ${wanted}.json could not be loaded: ${response.status}`);
+  catalogue.value = await response.json();
+  language.value = wanted;
+  document.documentElement.lang = HTML_LANG[wanted];
+  document.title = t("app.title");
+  localStorage.setItem("layerlab.language", wanted);
+}
+
+/** The language chosen before, else the browser's, else English. @returns {Language} */
+export function preferredLanguage() {
+  const stored = localStorage.getItem("layerlab.language");
+  const wanted = stored ?? navigator.language;
+  return wanted.startsWith("zh") ? "zh" : "en";
+}

@@ -1,0 +1,282 @@
+// One run as the page sees it: settings, status, metrics, frames, and what may be asked of it.
+import { batch, signal } from "../../vendor/preact-signals/signals.js";
+import { Curve } from "../lib/curve.js";
+import { explainProblem } from "../lib/explain.js";
+import { mergeFrames } from "../lib/frame.js";
+import { Undo } from "../lib/history.js";
+import { difference, sameValue } from "../lib/settings.js";
+import { fields } from "./describe.js";
+import { schedule } from "./governor.js";
+import { known, t } from "./i18n.js";
+import { notify } from "./notices.js";
+import { command, connection, credit, watch } from "./stream.js";
+import { LayerWatch } from "./measure.js";
+
+/**
+ * @typedef {import("./describe.js").Settings} Settings
+ * @typedef {import("./describe.js").Kind} Kind
+ * @typedef {import("../lib/frame.js").Frame} Frame
+ * @typedef {import("../lib/frame.js").Header} Header
+ * @typedef {import("./stream.js").Reply} Reply
+ * @typedef {import("./stream.js").Problem} Problem
+ *
+ * @typedef {object} RunStatus
+ * @property {boolean} playing
+ * @property {string | null} reason Why it isn't playing: paused, stepped, reset, diverged.
+ * @property {number} step
+ * @property {number} epoch
+ * @property {string} executor For the badge, e.g. "CPU · NumPy".
+ *
+ * @typedef {object} Metrics
+ * @property {number} trainLoss
+ * @property {number} unseenLoss
+ * @property {number} trainAccuracy
+ * @property {number} unseenAccuracy
+ *
+ * @typedef {(frame: Frame, now: number) => void} Painter
+ */
+
+/** @type {RunStatus} */
+const IDLE = { playing: false, reason: null, step: 0, epoch: 0, executor: "" };
+
+export class Run {
+  /** @type {string | null} */
+  id = null;
+  /** True once the server has opened the run on the connection that is up now. */
+  opened = signal(false);
+  /** @type {import("../../vendor/preact-signals/signals.js").Signal<Settings>} */
+  settings;
+  status = signal(IDLE);
+  /** Of the newest painted frame; changes with every paint. */
+  epoch = signal(0);
+  steps = signal(0);
+  /** @type {import("../../vendor/preact-signals/signals.js").Signal<Metrics | null>} */
+  metrics = signal(/** @type {Metrics | null} */ (null));
+  /** The last refusal, with the sentence to show. @type {import("../../vendor/preact-signals/signals.js").Signal<(Problem & {sentence: string}) | null>} */
+  problem = signal(/** @type {(Problem & {sentence: string}) | null} */ (null));
+  /** The loss curve; repaint it in an onFrame painter. */
+  history = new Curve();
+  /** The newest painted frame. @type {Frame | null} */
+  frame = null;
+
+  #undo = new Undo();
+  /** @type {Set<Painter>} */
+  #painters = new Set();
+  /** @type {Header[]} */
+  #owed = [];
+  /** @type {Frame | null} */
+  #newest = null;
+  /** @type {Settings} */
+  #confirmed;
+  /** @type {Settings} */
+  #waiting = {};
+  #sending = false;
+  #watched = false;
+  #measure = new LayerWatch();
+
+  /**
+   * @param {Kind} kind
+   * @param {Settings} settings What the URL asks for.
+   */
+  constructor(kind, settings) {
+    this.kind = kind;
+    this.settings = signal(settings);
+    this.#confirmed = settings;
+    this.id = sessionStorage.getItem(`layerlab.run.${kind}`);
+    watch({
+      frame: (frame) => this.#receive(frame),
+      event: (event) => this.#hear(event),
+      connection: (up) => {
+        this.opened.value = false;
+        if (up && this.#watched) void this.#open();
+      },
+    });
+  }
+
+  /** The page of this run is shown: open it, or find it again. */
+  show() {
+    this.#watched = true;
+    if (connection.value === "live" && !this.opened.value) void this.#open();
+  }
+
+  /** The page is left: training goes on, but nothing is sent any more. */
+  hide() {
+    this.#watched = false;
+    if (this.opened.value && this.id) void command({ type: "close", run: this.id });
+    this.opened.value = false;
+  }
+
+  /**
+   * Change settings. Shown at once; taken back, with the server's sentence, if it refuses.
+   * @param {Settings} patch
+   * @param {{undoable?: boolean}} [options]
+   */
+  set(patch, { undoable = true } = {}) {
+    const before = this.settings.value;
+    const changed = difference(before, patch);
+    if (Object.keys(changed).length === 0) return;
+    if (undoable) {
+      const old = Object.fromEntries(Object.keys(changed).map((name) => [name, before[name]]));
+      this.#undo.push(old, changed, performance.now());
+    }
+    if ("hidden" in changed) this.#measure.start(changed.hidden);
+    this.settings.value = { ...before, ...changed };
+    this.#waiting = { ...this.#waiting, ...changed };
+    void this.#flush();
+  }
+
+  undo() {
+    const patch = this.#undo.undo();
+    if (patch) this.set(patch, { undoable: false });
+  }
+
+  redo() {
+    const patch = this.#undo.redo();
+    if (patch) this.set(patch, { undoable: false });
+  }
+
+  play() {
+    return this.send("play");
+  }
+  pause() {
+    return this.send("pause");
+  }
+  /** @param {"batch" | "epoch"} [unit] */
+  step(unit = "epoch") {
+    return this.send("step", { unit });
+  }
+  reset() {
+    return this.send("reset");
+  }
+  /** After a diverged loss: the last good weights with a tenth of the rate. */
+  recover() {
+    return this.send("recover");
+  }
+
+  /**
+   * Send a command about this run (weight, look, draw ...). A refusal is shown and also returned.
+   * @param {string} type
+   * @param {Record<string, any>} [values]
+   * @returns {Promise<Reply>}
+   */
+  async send(type, values = {}) {
+    const reply = await command({ ...values, type, run: this.id });
+    if (!reply.ok) this.#refused(reply, values);
+    else if (type !== "look" && type !== "draw") this.problem.value = null;
+    return reply;
+  }
+
+  /**
+   * Call `painter` with the newest frame, at most once per animation frame; at once if there is one.
+   * @param {Painter} painter
+   * @returns {() => void} Ends it.
+   */
+  onFrame(painter) {
+    this.#painters.add(painter);
+    if (this.frame) painter(this.frame, performance.now());
+    return () => this.#painters.delete(painter);
+  }
+
+  async #open() {
+    const wanted = this.settings.value;
+    let reply = await command({ type: "open", kind: this.kind, settings: wanted, ...(this.id ? { run: this.id } : {}) });
+    if (!reply.ok && reply.error?.code === "unknown_run") {
+      notify("notice.run_lost");
+      reply = await command({ type: "open", kind: this.kind, settings: wanted });
+    }
+    if (!reply.ok || !reply.run) {
+      if (reply.error?.code !== "not_connected") this.#refused(reply, wanted);
+      return;
+    }
+    this.id = reply.run;
+    sessionStorage.setItem(`layerlab.run.${this.kind}`, reply.run);
+    this.#confirmed = { ...wanted, ...reply.settings };
+    this.opened.value = true;
+    if (!this.#watched) return this.hide();
+    // The URL is what the reader asked for: a run found again follows it.
+    this.settings.value = this.#confirmed;
+    this.set(difference(this.#confirmed, { ...wanted, ...this.#waiting }), { undoable: false });
+    void this.#flush();
+  }
+
+  /** One `set` at a time; what is changed meanwhile goes together in the next. */
+  async #flush() {
+    if (this.#sending || !this.opened.value || Object.keys(this.#waiting).length === 0) return;
+    const patch = this.#waiting;
+    this.#waiting = {};
+    this.#sending = true;
+    const reply = await command({ type: "set", run: this.id, settings: patch });
+    this.#sending = false;
+    if (reply.ok) {
+      this.#confirmed = reply.settings ?? { ...this.#confirmed, ...patch };
+      this.#measure.sent(patch, reply.seq);
+      this.problem.value = null;
+    } else {
+      this.#refused(reply, patch);
+    }
+    this.settings.value = { ...this.#confirmed, ...this.#waiting };
+    void this.#flush();
+  }
+
+  /** @param {Reply} reply @param {Record<string, any>} sent */
+  #refused(reply, sent) {
+    const problem = reply.error ?? { code: "internal", message: "The server refused this without a reason." };
+    this.problem.value = { ...problem, sentence: explainProblem(problem, t, known, sent, fields(this.kind)) };
+  }
+
+  /** @param {Record<string, any>} event */
+  #hear(event) {
+    if (event.run !== this.id) return;
+    if (event.type === "status") {
+      const { playing, reason = null, step, epoch, executor } = event;
+      this.status.value = { playing, reason, step, epoch, executor: executor || this.status.value.executor };
+    } else if (event.type === "notice") {
+      const key = `notice.${event.code}`;
+      notify(known(key) ? key : null, { message: event.message, ...event.values }, event.message);
+    }
+  }
+
+  /** @param {Frame} frame */
+  #receive(frame) {
+    if (frame.header.run !== this.id) return;
+    this.#owed.push(frame.header);
+    this.#newest = mergeFrames(this.#newest ?? this.frame, frame);
+    this.#remember(frame);
+    schedule(this.#paint);
+  }
+
+  /** @param {Frame} frame */
+  #remember({ header, sections }) {
+    if (sections.curve) this.history.replace(sections.curve.data);
+    else if (sections.metrics) this.history.append(header.epoch, sections.metrics.data);
+  }
+
+  #paint = (/** @type {number} */ now) => {
+    const frame = this.#newest;
+    if (!frame) return false;
+    this.#newest = null;
+    this.frame = frame;
+    batch(() => this.#publish(frame));
+    for (const painter of this.#painters) painter(frame, now);
+    this.#measure.painted(frame);
+    for (const header of this.#owed.splice(0)) credit(header);
+    return true;
+  };
+
+  /** @param {Frame} frame */
+  #publish({ header, sections }) {
+    this.epoch.value = header.epoch;
+    this.steps.value = header.step;
+    const status = this.status.value;
+    if (status.playing !== header.playing) {
+      this.status.value = { ...status, playing: header.playing, reason: header.playing ? null : status.reason };
+    }
+    const numbers = sections.metrics?.data;
+    if (numbers) {
+      const [trainLoss, unseenLoss, trainAccuracy, unseenAccuracy] = numbers;
+      const old = this.metrics.value;
+      const same = old && sameValue(Object.values(old), [...numbers]);
+      if (!same) this.metrics.value = { trainLoss, unseenLoss, trainAccuracy, unseenAccuracy };
+    }
+  }
+}

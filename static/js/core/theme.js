@@ -1,0 +1,51 @@
+// Light, dark or as the system: one attribute on <html>; CSS does the rest. Canvas reads colours here.
+import { computed, effect, signal } from "../../vendor/preact-signals/signals.js";
+import { diverging, parseColour } from "../lib/colour.js";
+
+/** @typedef {"auto" | "light" | "dark"} Theme */
+/** @type {Theme[]} */
+export const THEMES = ["auto", "light", "dark"];
+
+const system = matchMedia("(prefers-color-scheme: dark)");
+const stored = localStorage.getItem("layerlab.theme");
+
+export const theme = signal(/** @type {Theme} */ (stored === "light" || stored === "dark" ? stored : "auto"));
+const systemDark = signal(system.matches);
+system.addEventListener("change", () => {
+  systemDark.value = system.matches;
+});
+
+/** Whether the page is dark now. */
+export const dark = computed(() => (theme.value === "auto" ? systemDark.value : theme.value === "dark"));
+
+effect(() => {
+  document.documentElement.dataset.theme = dark.value ? "dark" : "light";
+  localStorage.setItem("layerlab.theme", theme.value);
+});
+
+/** auto → light → dark → auto. */
+export function nextTheme() {
+  theme.value = THEMES[(THEMES.indexOf(theme.value) + 1) % THEMES.length];
+}
+
+/**
+ * The colours that canvas needs, read from the style sheet after each change of the theme.
+ * `table`: 256 colours (as putImageData's Uint32) from orange (-1) over the paper to blue (+1); `weights` and
+ * `hard` alike: for weight images, and with two colours only.
+ */
+export const palette = computed(() => {
+  void dark.value;
+  const style = getComputedStyle(document.documentElement);
+  const colour = (/** @type {string} */ name) => style.getPropertyValue(name).trim();
+  const [low, middle, high] = ["--field-negative", "--field-zero", "--field-positive"].map((name) => parseColour(colour(name)));
+  return {
+    table: diverging(low, middle, high),
+    hard: diverging(low, middle, high, { hard: true }),
+    positive: colour("--positive"),
+    negative: colour("--negative"),
+    panel: colour("--panel"),
+    ink: colour("--ink"),
+    muted: colour("--muted"),
+    line: colour("--line"),
+  };
+});

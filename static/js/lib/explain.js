@@ -1,0 +1,82 @@
+// Turns a fault or a server's problem into one sentence: what, where, what would work.
+import { shortNumber } from "./text.js";
+
+/**
+ * @typedef {import("./settings.js").Fault} Fault
+ * @typedef {import("../core/describe.js").Field} Field
+ * @typedef {import("../core/describe.js").Fields} Fields
+ * @typedef {import("../core/stream.js").Problem} Problem
+ * @typedef {(key: string, values?: Record<string, string | number>) => string} Translate
+ */
+
+/**
+ * The fault that a server's problem names in `values.where`, e.g. "hidden[1]" or "settings.rate"; null if none.
+ * @param {Problem} problem
+ * @param {Record<string, any>} [sent] The patch that was refused.
+ * @param {Fields} [fields]
+ * @returns {Fault | null}
+ */
+export function faultOf(problem, sent = {}, fields = {}) {
+  const match = /^(?:settings\.)?(\w+)(?:\[(\d+)\])?$/.exec(String(problem.values?.where ?? ""));
+  if (!match || !Object.hasOwn(fields, match[1])) return null;
+  const [, field, index] = match;
+  const item = index === undefined ? undefined : Number(index);
+  const whole = sent[field];
+  const detail = String(problem.values?.detail ?? "");
+  if (item === undefined && Array.isArray(whole)) return { field, value: whole.length, why: "count", detail };
+  return { field, item, value: item === undefined ? whole : whole?.[item], why: "value", detail };
+}
+
+/**
+ * One sentence for a fault of a setting.
+ * @param {Fault} fault
+ * @param {Fields} fields
+ * @param {Translate} t
+ */
+export function explainFault(fault, fields, t) {
+  const field = fields[fault.field];
+  if (fault.why === "unknown" || !field) {
+    return t("fault.unknown", { name: fault.field, works: Object.keys(fields).join(", ") });
+  }
+  const label = t(`setting.${fault.field}`);
+  const where = fault.item === undefined ? label : t(itemKey(fault.field), { label, n: fault.item + 1 });
+  if (fault.why === "count") {
+    return t("fault.count", { where, value: fault.value, min: field.min_length ?? 0, max: field.max_length ?? "∞" });
+  }
+  if (fault.why === "twice") return t("fault.twice", { where });
+  return t("fault.value", { where, value: show(fault.value), works: works(field, t) });
+}
+
+/**
+ * One sentence for whatever the server refused.
+ * @param {Problem} problem
+ * @param {Translate} t
+ * @param {(key: string) => boolean} known
+ * @param {Record<string, any>} [sent]
+ * @param {Fields} [fields]
+ */
+export function explainProblem(problem, t, known, sent, fields) {
+  const fault = faultOf(problem, sent, fields);
+  if (fault) return explainFault(fault, /** @type {Fields} */ (fields), t);
+  const key = `error.${problem.code}`;
+  return known(key) ? t(key, { message: problem.message, ...problem.values }) : problem.message;
+}
+
+/** @param {string} field */
+function itemKey(field) {
+  return field === "hidden" ? "fault.layer" : "fault.item";
+}
+
+/** @param {any} value */
+function show(value) {
+  if (value === undefined || value === null) return "?";
+  return typeof value === "number" ? shortNumber(value) : `“${String(value).slice(0, 40)}”`;
+}
+
+/** @param {Field} field @param {Translate} t @returns {string} */
+function works(field, t) {
+  const one = field.type === "list" && field.item ? field.item : field;
+  if (one.type === "choice") return t("fault.choices", { choices: (one.choices ?? []).join(", ") });
+  const range = { min: shortNumber(one.min ?? -Infinity), max: shortNumber(one.max ?? Infinity) };
+  return t(one.type === "int" ? "fault.whole" : "fault.range", range);
+}
