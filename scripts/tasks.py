@@ -1,0 +1,185 @@
+"""What a developer does with Layerlab: ``python scripts/tasks.py run|test|bench|lint``.
+
+``make`` calls this too.  Each task does all of its own set-up in ``.venv`` first; only Python
+(3.11 or newer) has to be there.  Words after the task go on to the program that it starts.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from xml.etree import ElementTree
+
+import prepare
+from prepare import PYTHON, ROOT, TOOLS, SetupError, say
+
+TASKS = """\
+  run    start Layerlab, e.g. run --no-browser --port 8800
+  test   every check and test there is, the browser's included
+  lint   only the checks that read the code: ruff, mypy, tsc
+  bench  measure the engine and the stream (benchmarks/)"""
+
+
+@dataclass
+class Outcome:
+    """How one check went."""
+
+    name: str
+    passed: int = 0
+    failed: int = 0
+    skipped: int = 0
+    note: str = ""
+    seconds: float = 0.0
+
+    def line(self) -> str:
+        verdict = "FAILED" if self.failed else "skipped" if not self.passed else "ok"
+        return f"{verdict:<8} {self.name:<22} {self.seconds:6.1f} s  {self.note}"
+
+
+Check = Callable[[list[str]], Outcome]
+
+
+def main(arguments: list[str]) -> int:
+    """Run the task named first; the exit status."""
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(__doc__, TASKS, sep="\n")
+        return 0
+    task, rest = arguments[0], arguments[1:]
+    if task not in DO:
+        print(f"no task is called {task!r}; there are:\n{TASKS}", file=sys.stderr)
+        return 2
+    try:
+        return DO[task](rest)
+    except SetupError as error:
+        print(f"layerlab: {error}", file=sys.stderr)
+        return 1
+
+
+def run(options: list[str]) -> int:
+    """Start the server; it ends as it would without us."""
+    prepare.python_packages("run")
+    command = [str(PYTHON), "-m", "webapp", *options]
+    os.chdir(ROOT)
+    if not prepare.WINDOWS:
+        os.execv(command[0], command)
+    try:
+        return subprocess.run(command).returncode
+    except KeyboardInterrupt:
+        return 0
+
+
+def bench(options: list[str]) -> int:
+    """Run the benchmarks."""
+    prepare.python_packages("dev")
+    return subprocess.run([PYTHON, "-m", "benchmarks.run", *options], cwd=ROOT).returncode
+
+
+def lint(_: list[str]) -> int:
+    """The checks that only read the code."""
+    prepare.python_packages("dev")
+    return _summary([_timed(check, []) for check in (ruff, ruff_format, mypy, tsc)])
+
+
+def test(options: list[str]) -> int:
+    """All checks, all tests; words after ``test`` go on to pytest (e.g. ``test -x -k wire``)."""
+    prepare.python_packages("dev")
+    checks = (ruff, ruff_format, mypy, tsc, node_tests, pytest, browser_tests)
+    return _summary([_timed(check, options) for check in checks])
+
+
+def ruff(_: list[str]) -> Outcome:
+    return _command("ruff check", [str(PYTHON), "-m", "ruff", "check", "."])
+
+
+def ruff_format(_: list[str]) -> Outcome:
+    return _command("ruff format", [str(PYTHON), "-m", "ruff", "format", "--check", "."])
+
+
+def mypy(_: list[str]) -> Outcome:
+    return _command("mypy", [str(PYTHON), "-m", "mypy"])
+
+
+def tsc(_: list[str]) -> Outcome:
+    name = "tsc (types in JS)"
+    if why_not := prepare.typescript():
+        return Outcome(name, skipped=1, note=why_not)
+    compiler = TOOLS / "node_modules" / "typescript" / "bin" / "tsc"
+    return _command(name, prepare.node(str(compiler), "--project", "jsconfig.json"))
+
+
+def node_tests(_: list[str]) -> Outcome:
+    report = TOOLS / "node.xml"
+    TOOLS.mkdir(exist_ok=True)
+    reporters = ["--test-reporter=dot", "--test-reporter-destination=stdout"]
+    reporters += ["--test-reporter=junit", f"--test-reporter-destination={report}"]
+    command = prepare.node("--test", *reporters, "tests/js/**/*.test.mjs")
+    return _counted("node --test", command, report)
+
+
+def pytest(options: list[str]) -> Outcome:
+    report = TOOLS / "pytest.xml"
+    command = [str(PYTHON), "-m", "pytest", "--ignore=tests/browser", f"--junitxml={report}", *options]
+    return _counted("pytest", command, report)
+
+
+def browser_tests(options: list[str]) -> Outcome:
+    path, found = prepare.chromium()
+    if path is None:
+        return Outcome("browser tests", skipped=1, note=found)
+    say(f"browser: {path or 'from Playwright'}, version {found}")
+    report = TOOLS / "browser.xml"
+    command = [str(PYTHON), "-m", "pytest", "tests/browser", f"--junitxml={report}", *options]
+    return _counted("browser tests", command, report, LAYERLAB_CHROMIUM=path)
+
+
+def _command(name: str, command: list[str]) -> Outcome:
+    good = subprocess.run(command, cwd=ROOT).returncode == 0
+    return Outcome(name, passed=int(good), failed=int(not good))
+
+
+def _counted(name: str, command: list[str], report: os.PathLike[str], **variables: str) -> Outcome:
+    """Run a test runner and read from its JUnit report how many tests there were."""
+    if os.path.exists(report):
+        os.remove(report)
+    code = subprocess.run(command, cwd=ROOT, env={**os.environ, **variables}).returncode
+    cases = list(ElementTree.parse(report).iter("testcase")) if os.path.exists(report) else []
+    failed = sum(case.find("failure") is not None or case.find("error") is not None for case in cases)
+    skipped = sum(case.find("skipped") is not None for case in cases)
+    outcome = Outcome(name, len(cases) - failed - skipped, failed, skipped)
+    if code and not failed:  # it broke off: no report, no tests, an internal error
+        outcome.failed = 1
+        outcome.note = f"exit status {code}; "
+    outcome.note += f"{outcome.passed} passed, {outcome.failed} failed, {outcome.skipped} skipped"
+    return outcome
+
+
+def _timed(check: Check, options: list[str]) -> Outcome:
+    say(check.__name__.replace("_", " "))
+    start = time.monotonic()
+    outcome = check(options)
+    outcome.seconds = time.monotonic() - start
+    return outcome
+
+
+def _summary(outcomes: list[Outcome]) -> int:
+    """Print what ran and what did not; the exit status."""
+    print("\n" + "-" * 72)
+    for outcome in outcomes:
+        print(outcome.line())
+    for outcome in outcomes:
+        if not outcome.passed and not outcome.failed:
+            print(f"\n!!! NOT RUN: {outcome.name}: {outcome.note} !!!")
+    print("-" * 72)
+    passed, failed, skipped = (sum(getattr(o, field) for o in outcomes) for field in ("passed", "failed", "skipped"))
+    print(f"{passed} passed, {failed} failed, {skipped} skipped", flush=True)
+    return 1 if failed else 0
+
+
+DO = {"run": run, "test": test, "lint": lint, "bench": bench}
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

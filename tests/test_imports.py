@@ -1,0 +1,156 @@
+"""Who may know whom: the arrows of docs/architecture.md, read from the imports."""
+
+from __future__ import annotations
+
+import ast
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+LONGEST = 350  # lines of a file: one room, one reason to change
+
+# A module of the engine may import those before it (and those in its own line).
+ENGINE = [
+    ["engine.errors"],
+    ["engine.spec"],
+    ["engine.op"],
+    ["engine.graph"],
+    ["engine.ops", "engine.ops.*"],
+    ["engine.grad"],
+    ["engine.passes", "engine.passes.*"],
+    ["engine.device"],
+    ["engine.plan"],
+    ["engine.executors", "engine.executors.*"],
+    ["engine.session"],
+    ["engine.feed"],
+    ["engine.init"],
+    ["engine.layers"],
+    ["engine.losses"],
+    ["engine.optim"],
+    ["engine.schedules"],
+    ["engine.checkpoint"],
+    ["engine.trace"],
+    ["engine"],  # its __init__ is the API
+]
+# These build graph and never touch arrays, plans or sessions.
+GRAPH_BUILDERS = ["engine.grad", "engine.init", "engine.layers", "engine.losses", "engine.optim", "engine.schedules"]
+GRAPH = ["engine.errors", "engine.spec", "engine.op", "engine.graph", "engine.ops", "engine.ops.*"]
+
+WEB_LIBRARIES = ["flask", "flask_socketio", "socketio", "engineio", "werkzeug", "simple_websocket", "jinja2"]
+WEB_MODULES = ["webapp.app", "webapp.cli", "webapp.sockets", "webapp.identity", "webapp.hub", "webapp.transport"]
+
+
+def module_name(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+FILES = sorted(path for folder in ("engine", "webapp") for path in (ROOT / folder).rglob("*.py"))
+MODULES = {module_name(path): path for path in FILES}
+OTHERS = {"tests": "*.py", "tests/js": "*.mjs", "scripts": "*.py", "benchmarks": "*.py", "static/js": "*.js"}
+OTHER_FILES = sorted(path for folder, kind in OTHERS.items() for path in (ROOT / folder).rglob(kind))
+
+
+def imports(source: str, name: str, *, is_package: bool = False, for_types: bool = True) -> set[str]:
+    """Every module that ``source`` (of module ``name``) imports, wherever in the file it does so.
+
+    Without ``for_types``, what stands under ``if TYPE_CHECKING:`` is left out: it never runs.
+    """
+    package = name if is_package else name.rpartition(".")[0]
+    found: set[str] = set()
+    tree = ast.parse(source)
+    if not for_types:
+        tree.body = [node for node in tree.body if not is_for_types(node)]
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            above = package.split(".")[: len(package.split(".")) - node.level + 1] if node.level else []
+            base = ".".join([*above, *([node.module] if node.module else [])])
+            # `from engine import graph` means the module engine.graph, not all of engine
+            members = {f"{base}.{alias.name}" for alias in node.names}
+            modules = members & MODULES.keys()
+            found |= modules
+            if modules != members:
+                found.add(base)
+    return found
+
+
+def is_for_types(node: ast.stmt) -> bool:
+    return isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
+
+
+def imports_of(name: str, *, for_types: bool = True) -> set[str]:
+    path = MODULES[name]
+    return imports(path.read_text(encoding="utf-8"), name, is_package=path.name == "__init__.py", for_types=for_types)
+
+
+def matches(name: str, patterns: list[str]) -> bool:
+    return any(fnmatchcase(name, pattern) for pattern in patterns)
+
+
+def of_library(name: str, libraries: list[str]) -> bool:
+    return name.split(".", maxsplit=1)[0] in libraries
+
+
+def rank(name: str) -> int:
+    for place, line in enumerate(ENGINE):
+        if matches(name, line):
+            return place
+    pytest.fail(f"{name} has no place in the engine's order: give it one here and in docs/architecture.md")
+
+
+def named(prefix: str) -> list[str]:
+    return [name for name in MODULES if name == prefix or name.startswith(prefix + ".")]
+
+
+def test_the_reader_of_imports_sees_every_kind() -> None:
+    source = "import a.b\nfrom c import d\ndef f():\n    from .e import g\nfrom . import op\nfrom .. import h\n"
+    assert imports(source, "engine.graph") >= {"a.b", "c", "engine.e", "engine.op"}
+    for_types = "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import a\n"
+    assert imports(for_types, "engine.op") - imports(for_types, "engine.op", for_types=False) == {"a"}
+
+
+@pytest.mark.parametrize("name", named("engine"))
+def test_the_engine_knows_nothing_of_the_web(name: str) -> None:
+    strangers = [found for found in imports_of(name) if of_library(found, ["webapp", *WEB_LIBRARIES])]
+    assert not strangers, f"{name} imports {strangers}; the engine must work without a page"
+
+
+@pytest.mark.parametrize("name", named("engine"))
+def test_inside_the_engine_a_file_knows_only_those_above_it(name: str) -> None:
+    inside = [found for found in imports_of(name, for_types=False) if of_library(found, ["engine"])]
+    below = [found for found in inside if rank(found) > rank(name)]
+    assert not below, f"{name} imports {below}, which stand below it in docs/architecture.md"
+
+
+@pytest.mark.parametrize("name", [name for name in MODULES if matches(name, GRAPH_BUILDERS)])
+def test_what_builds_graph_touches_no_arrays(name: str) -> None:
+    inside = [found for found in imports_of(name) if of_library(found, ["engine"])]
+    others = [found for found in inside if not matches(found, [*GRAPH, *GRAPH_BUILDERS])]
+    assert not others, f"{name} builds graph, but imports {others}"
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_only_the_device_imports_cupy(name: str) -> None:
+    if name != "engine.device":
+        assert not [found for found in imports_of(name) if of_library(found, ["cupy", "cupyx"])]
+
+
+@pytest.mark.parametrize("name", [*named("webapp.workers"), *named("webapp.experiments")])
+def test_workers_and_experiments_never_see_a_socket(name: str) -> None:
+    web = [found for found in imports_of(name) if of_library(found, WEB_LIBRARIES) or matches(found, WEB_MODULES)]
+    assert not web, f"{name} imports {web}; training runs in a process of its own, without the web"
+
+
+@pytest.mark.parametrize("name", ["webapp.protocol", "webapp.wire"])
+def test_the_contract_knows_neither_the_engine_nor_the_web(name: str) -> None:
+    assert not [found for found in imports_of(name) if of_library(found, ["engine", *WEB_LIBRARIES])]
+
+
+@pytest.mark.parametrize("path", [*FILES, *OTHER_FILES], ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_a_file_is_one_room(path: Path) -> None:
+    lines = len(path.read_text(encoding="utf-8").splitlines())
+    assert lines <= LONGEST, f"{path.relative_to(ROOT)} has {lines} lines, more than {LONGEST}: part it"
