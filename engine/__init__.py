@@ -1,0 +1,52 @@
+"""Layerlab's tensor engine: graph -> plan -> executor.
+
+>>> import engine as en
+>>> with en.Graph() as graph:
+...     x = en.placeholder((None, 2), name="x")
+...     y = en.layers.Dense(1, "tanh", name="output")(x)
+>>> session = en.Session(graph, seed=1)
+>>> session.run(y, {x: [[0.0, 0.0]]}).tolist()
+[[0.0]]
+"""
+
+from engine import checkpoint, init, layers, losses, ops, optim
+from engine.device import choose, device, gpu_problem
+from engine.errors import (
+    CheckpointError,
+    DeviceError,
+    DtypeError,
+    EngineError,
+    FeedError,
+    GradientError,
+    ShapeError,
+)
+from engine.grad import gradients
+from engine.graph import Graph, Tensor, constant, name_scope, placeholder, variable
+from engine.session import Session
+
+__all__ = [
+    "CheckpointError",
+    "DeviceError",
+    "DtypeError",
+    "EngineError",
+    "FeedError",
+    "GradientError",
+    "Graph",
+    "Session",
+    "ShapeError",
+    "Tensor",
+    "checkpoint",
+    "choose",
+    "constant",
+    "device",
+    "gpu_problem",
+    "gradients",
+    "init",
+    "layers",
+    "losses",
+    "name_scope",
+    "ops",
+    "optim",
+    "placeholder",
+    "variable",
+]

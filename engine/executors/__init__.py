@@ -1,0 +1,1 @@
+"""Ways to run a plan; all give the same results within rounding."""

@@ -1,0 +1,74 @@
+"""Initialisers: what a variable holds at first.
+
+Each is called with a random generator that belongs to (seed, variable's name) and a shape, and
+gives a NumPy array.  ``fan_in`` and ``fan_out`` are the sizes before and after a layer.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+Rng = np.random.Generator
+
+
+def fans(shape: tuple[int, ...]) -> tuple[int, int]:
+    """(inputs, outputs) of one unit of a weight array; leading axes of a filter count for both."""
+    if len(shape) < 2:
+        return math.prod(shape), math.prod(shape)
+    field = math.prod(shape[:-2])
+    return shape[-2] * field, shape[-1] * field
+
+
+@dataclass(frozen=True)
+class Constant:
+    """The same number everywhere."""
+
+    value: float = 0.0
+
+    def __call__(self, rng: Rng, shape: tuple[int, ...]) -> np.ndarray:
+        return np.full(shape, self.value)
+
+
+@dataclass(frozen=True)
+class Normal:
+    """A bell curve around ``mean`` of width ``std``."""
+
+    std: float = 1.0
+    mean: float = 0.0
+
+    def __call__(self, rng: Rng, shape: tuple[int, ...]) -> np.ndarray:
+        return rng.normal(self.mean, self.std, shape)
+
+
+@dataclass(frozen=True)
+class Uniform:
+    """Any number from ``low`` to ``high``."""
+
+    low: float = -0.5
+    high: float = 0.5
+
+    def __call__(self, rng: Rng, shape: tuple[int, ...]) -> np.ndarray:
+        return rng.uniform(self.low, self.high, shape)
+
+
+@dataclass(frozen=True)
+class Glorot:
+    """Uniform within sqrt(6 / (fan_in + fan_out)), for tanh and sigmoid (Glorot & Bengio 2010)."""
+
+    def __call__(self, rng: Rng, shape: tuple[int, ...]) -> np.ndarray:
+        limit = math.sqrt(6 / max(1, sum(fans(shape))))
+        return rng.uniform(-limit, limit, shape)
+
+
+@dataclass(frozen=True)
+class He:
+    """Normal of width sqrt(2 / fan_in), for the relu family (He et al. 2015)."""
+
+    def __call__(self, rng: Rng, shape: tuple[int, ...]) -> np.ndarray:
+        return rng.normal(0.0, math.sqrt(2 / max(1, fans(shape)[0])), shape)
+
+
+zeros, glorot, he = Constant(0.0), Glorot(), He()

@@ -1,0 +1,86 @@
+"""One record an operation.  Everything the engine knows of an op stands in its record.
+
+Adding an op is writing one :func:`op` call in a file of ``engine/ops/``: shape rule, kernel,
+gradient and samples.  The executor, ``gradients``, the documentation and the tests (one
+parametrised test over :data:`REGISTRY`) follow from it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from engine.errors import EngineError
+from engine.spec import Spec
+
+if TYPE_CHECKING:
+    from engine.graph import Tensor
+
+Call = Callable[[], object]
+
+
+@dataclass(frozen=True)
+class Draw:
+    """How a test draws one input: floats in [low, high] away from kinks at 0, or integers below ``integers``."""
+
+    shape: tuple[int, ...]
+    low: float = -2.0
+    high: float = 2.0
+    integers: int = 0  # draw int32 in [0, integers) instead
+    distribution: bool = False  # positive, sums to 1 along the last axis
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One test case of an op: its inputs and attributes."""
+
+    inputs: tuple[Draw, ...]
+    attrs: dict[str, Any] = field(default_factory=dict)
+
+
+def sample(*inputs: tuple[int, ...] | Draw, **attrs: Any) -> Sample:
+    """A :class:`Sample`; a plain shape stands for floats in [-2, 2]."""
+    return Sample(tuple(each if isinstance(each, Draw) else Draw(each) for each in inputs), attrs)
+
+
+@dataclass(frozen=True, eq=False)
+class Op:
+    """An operation: a name to which rules are attached.  Called with tensors, it adds a node to their graph."""
+
+    name: str
+    doc: str
+    spec: Callable[..., Spec]  # (*input specs, **attrs) -> result's spec; raises ShapeError, DtypeError
+    kernel: Callable[..., Sequence[Call]] | None = None  # (xp, out, *arrays, **attrs) -> calls that fill out
+    view: Callable[..., Any] | None = None  # instead of a kernel: (array, **attrs) -> window on the same memory
+    grad: Callable[..., Sequence[Tensor | None]] | None = None  # (y, g, *inputs, **attrs) -> one per input
+    code: str = ""  # element-wise source for fused kernels: "tanh({0})"
+    reuse: tuple[int, ...] = ()  # inputs whose memory the result may overwrite
+    identity: Callable[..., int | None] | None = None  # (specs, values, **attrs) -> the input that the result equals
+    shape_only: tuple[int, ...] = ()  # inputs of which only the shape counts: kernels get it as like=
+    flops: float = 0.0  # per element of the result
+    samples: tuple[Sample, ...] = ()
+    pure: bool = True  # same inputs, same result; may be folded and shared
+
+    def __call__(self, *inputs: Any, name: str | None = None, **attrs: Any) -> Tensor:
+        """Add this op to the graph of its inputs.  Numbers and arrays among them become constants."""
+        for each in inputs:
+            if hasattr(each, "graph"):
+                return each.graph.apply(self, inputs, attrs, name)
+        raise EngineError(f"{self.name}: at least one input must be a tensor; constant() makes one of a value")
+
+    def __repr__(self) -> str:
+        return f"<op {self.name}>"
+
+
+REGISTRY: dict[str, Op] = {}
+
+
+def op(name: str, doc: str, **rules: Any) -> Op:
+    """Write an op into the registry.  Raises EngineError if the name is taken."""
+    if name in REGISTRY:
+        raise EngineError(f"there is an op named {name!r} already")
+    if "samples" in rules:
+        rules["samples"] = tuple(rules["samples"])
+    REGISTRY[name] = found = Op(name, doc, **rules)
+    return found

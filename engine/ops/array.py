@@ -1,0 +1,252 @@
+"""Shapes, slices, look-ups and types."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from engine.errors import DtypeError, ShapeError
+from engine.graph import Tensor
+from engine.op import Call, Draw, op, sample
+from engine.spec import Shape, Spec, normalize_axes, normalize_axis, same_dtype
+
+
+def _reshape_spec(x: Spec, *, shape: tuple[int, ...]) -> Spec:
+    if shape.count(-1) > 1 or any(size < -1 for size in shape):
+        raise ShapeError(f"shape {shape} may have one -1 (the size that follows from the rest)")
+    if not x.known:
+        return Spec(tuple(None if size == -1 else size for size in shape), x.dtype)
+    rest = math.prod(size for size in shape if size != -1)
+    fits = x.size == rest if -1 not in shape else rest and x.size % rest == 0
+    if not fits:
+        raise ShapeError(f"{x.size} elements don't fill shape {shape}")
+    return Spec(tuple(x.size // rest if size == -1 else size for size in shape), x.dtype)
+
+
+reshape = op(
+    "reshape", "The same elements in another shape (-1: the size that follows).",
+    spec=_reshape_spec, view=lambda x, *, shape: x.reshape(shape),
+    grad=lambda y, g, x, shape: [reshape_like(g, x)],
+    samples=(sample((3, 4), shape=(2, 6)), sample((3, 4), shape=(-1,))),
+)  # fmt: skip
+reshape_like = op(
+    "reshape_like", "The first input in the second one's shape.",
+    spec=lambda g, x: Spec(x.shape, g.dtype), view=lambda g, *, like: g.reshape(like),
+    grad=lambda y, g, a, x: [reshape_like(g, a), None],
+    identity=lambda specs, values: 0 if specs[0].shape == specs[1].shape else None,
+    shape_only=(1,), samples=[sample((12,), (3, 4))],
+)  # fmt: skip
+
+
+def _transpose_spec(x: Spec, *, axes: tuple[int, ...] | None = None) -> Spec:
+    order = axes or tuple(reversed(range(x.ndim)))
+    if sorted(order) != list(range(x.ndim)):
+        raise ShapeError(f"axes {order} must name each of the {x.ndim} axes once")
+    return Spec(tuple(x.shape[axis] for axis in order), x.dtype)
+
+
+def _transpose_grad(y: Tensor, g: Tensor, x: Tensor, axes: tuple[int, ...] | None = None) -> list[Tensor | None]:
+    return [transpose(g, axes=None if axes is None else tuple(int(at) for at in np.argsort(axes)))]
+
+
+transpose = op(
+    "transpose", "Axes in another order (reversed if none is given).",
+    spec=_transpose_spec, view=lambda x, *, axes=None: x.transpose(axes), grad=_transpose_grad,
+    samples=(sample((3, 4)), sample((2, 3, 4), axes=(1, 2, 0))),
+)  # fmt: skip
+
+
+def _expand_spec(x: Spec, *, axis: tuple[int, ...]) -> Spec:
+    ndim = x.ndim + len(axis)
+    axes = {normalize_axis(at, ndim) for at in axis}
+    sizes = iter(x.shape)
+    return Spec(tuple(1 if at in axes else next(sizes) for at in range(ndim)), x.dtype)
+
+
+def _expand(x: Any, *, axis: tuple[int, ...]) -> Any:
+    return x.reshape(_expand_spec(Spec(x.shape), axis=axis).concrete) if axis else x
+
+
+expand = op(
+    "expand", "New axes of size 1 at the given places.",
+    spec=_expand_spec, view=_expand, grad=lambda y, g, x, axis: [reshape_like(g, x)],
+    samples=(sample((3, 4), axis=(0,)), sample((3,), axis=(0, 2))),
+)  # fmt: skip
+
+
+def _slice_spec(x: Spec, *, index: tuple[Any, ...]) -> Spec:
+    if len(index) > x.ndim:
+        raise ShapeError(f"{len(index)} indices for {x.ndim} axes")
+    shape: list[int | None] = []
+    for at, size in enumerate(x.shape):
+        part = index[at] if at < len(index) else slice(None)
+        if isinstance(part, slice):
+            whole = part == slice(None)
+            shape.append(size if whole else None if size is None else len(range(*part.indices(size))))
+        elif not isinstance(part, int):
+            raise ShapeError(f"index {part!r} of axis {at} must be a whole number or a slice")
+        elif size is not None and not -size <= part < size:
+            raise ShapeError(f"index {part} of axis {at} is outside its size {size}")
+    return Spec(tuple(shape), x.dtype)
+
+
+def _fill_slice(xp: Any, out: Any, g: Any, *, like: Shape, index: tuple[Any, ...]) -> Sequence[Call]:
+    return (partial(out.fill, 0), partial(xp.copyto, out[index], g))
+
+
+slice_ = op(
+    "slice", "A part, as Python slices it.",
+    spec=_slice_spec, view=lambda x, *, index: x[(*index, ...)],
+    grad=lambda y, g, x, index: [slice_fill(g, x, index=(*index, ...))],
+    samples=(sample((5, 4), index=(slice(1, 4), 2)), sample((6,), index=(slice(None, None, 2),))),
+)  # fmt: skip
+slice_fill = op(
+    "slice_fill", "Zeros in the second input's shape, with the first at the place of a slice.",
+    spec=lambda g, x, index: Spec(x.shape, g.dtype), kernel=_fill_slice, shape_only=(1,),
+    grad=lambda y, g, a, x, index: [reshape_like(slice_(g, index=index[:-1]), a), None],
+    samples=[sample((3,), (5, 4), index=(slice(1, 4), 2, ...))],
+)  # fmt: skip
+
+
+def _concat_spec(*specs: Spec, axis: int = 0) -> Spec:
+    first = specs[0]
+    at = normalize_axis(axis, first.ndim)
+    for other in specs[1:]:
+        same = other.ndim == first.ndim and all(
+            i == at or a is None or b is None or a == b
+            for i, (a, b) in enumerate(zip(first.shape, other.shape, strict=True))
+        )
+        if not same:
+            raise ShapeError(f"{first} and {other} differ outside axis {axis}")
+    sizes = [spec.shape[at] for spec in specs]
+    total = None if None in sizes else sum(size for size in sizes if size is not None)
+    return Spec((*first.shape[:at], total, *first.shape[at + 1 :]), same_dtype(*specs))
+
+
+def _concat(xp: Any, out: Any, *parts: Any, axis: int = 0) -> Sequence[Call]:
+    calls, start = [], 0
+    for part in parts:
+        stop = start + part.shape[axis]
+        window = out[(slice(None),) * (axis % out.ndim) + (slice(start, stop),)]
+        calls.append(partial(xp.copyto, window, part))
+        start = stop
+    return calls
+
+
+def _concat_grad(y: Tensor, g: Tensor, *parts: Tensor, axis: int = 0) -> list[Tensor | None]:
+    at, start, found = normalize_axis(axis, y.ndim), 0, []
+    for part in parts:
+        size = part.shape[at]
+        if size is None:
+            raise ShapeError(f"the gradient of concat needs the size of axis {axis} of {part.name}")
+        found.append(slice_(g, index=(slice(None),) * at + (slice(start, start + size),)))
+        start += size
+    return list(found)
+
+
+concat = op(
+    "concat", "Tensors one after the other along an axis.",
+    spec=_concat_spec, kernel=_concat, grad=_concat_grad,
+    samples=(sample((2, 3), (4, 3)), sample((2, 3), (2, 1), (2, 2), axis=1)),
+)  # fmt: skip
+
+
+def _broadcast_like_spec(g: Spec, x: Spec) -> Spec:
+    return Spec(x.shape, g.dtype)
+
+
+broadcast_like = op(
+    "broadcast_like", "The first input repeated to the second one's shape.",
+    spec=_broadcast_like_spec, shape_only=(1,),
+    kernel=lambda xp, out, g, *, like: (partial(xp.copyto, out, g),),
+    grad=lambda y, g, a, x: [sum_like(g, a), None],
+    identity=lambda specs, values: 0 if specs[0].shape == specs[1].shape else None,
+    samples=(sample((4,), (3, 4)), sample((), (2, 3))),
+)  # fmt: skip
+
+
+def _sum_like(xp: Any, out: Any, g: Any, *, like: Shape) -> Sequence[Call]:
+    lead = g.ndim - len(like)
+    if lead == 1 and g.ndim == 2 and like[0] == g.shape[1] and g.dtype.kind == "f":  # a bias gradient
+        return (partial(xp.ones(len(g), g.dtype).dot, g, out),)
+    axes = tuple(range(lead)) + tuple(lead + at for at, size in enumerate(like) if size == 1)
+    kept = out.reshape((1,) * lead + out.shape)
+    return (partial(g.sum, axes, None, kept, True),)
+
+
+sum_like = op(
+    "sum_like", "The first input summed to the second one's shape: undoes broadcasting.",
+    spec=_broadcast_like_spec, shape_only=(1,), kernel=_sum_like,
+    grad=lambda y, g, a, x: [broadcast_like(g, a), None],
+    identity=lambda specs, values: 0 if specs[0].shape == specs[1].shape else None,
+    samples=(sample((3, 4), (4,)), sample((3, 4), (3, 1)), sample((2, 3), ())), flops=1,
+)  # fmt: skip
+
+
+def _count(xp: Any, out: Any, *, like: tuple[int, ...], axis: Any = None) -> Sequence[Call]:
+    return (partial(out.fill, math.prod(like[at] for at in normalize_axes(axis, len(like)))),)
+
+
+count = op(
+    "count", "How many elements lie along axes; a number that depends on the shape alone.",
+    spec=lambda x, axis=None: Spec((), x.dtype), kernel=_count, shape_only=(0,),
+    grad=lambda y, g, x, axis=None: [None], samples=(sample((3, 4)), sample((3, 4), axis=0)),
+)  # fmt: skip
+
+
+def _gather_spec(table: Spec, rows: Spec) -> Spec:
+    if not rows.dtype.startswith("int"):
+        raise DtypeError(f"rows are chosen by int32 or int64, got {rows.dtype}")
+    if table.ndim == 0:
+        raise ShapeError("a single number has no rows")
+    return Spec((*rows.shape, *table.shape[1:]), table.dtype)
+
+
+def _gather(xp: Any, out: Any, table: Any, rows: Any) -> Sequence[Call]:
+    # NumPy's default mode buffers the output; a row beyond the end gives the last one, as on a GPU
+    mode = ("clip",) if xp is np else ()
+    return (partial(table.take, rows, 0, out, *mode),)
+
+
+gather = op(
+    "gather", "Rows of a table, chosen by number.",
+    spec=_gather_spec, kernel=_gather,
+    grad=lambda y, g, table, rows: [scatter_add(g, rows, table), None],
+    samples=(sample((5, 4), Draw((3,), integers=5)), sample((5,), Draw((2, 3), integers=5))),
+)  # fmt: skip
+
+
+def _scatter_add(xp: Any, out: Any, g: Any, rows: Any, *, like: Shape) -> Sequence[Call]:
+    return (partial(out.fill, 0), partial(xp.add.at, out, rows, g))
+
+
+scatter_add = op(
+    "scatter_add", "Zeros in the third input's shape, with the first's rows added at the second's numbers.",
+    spec=lambda g, rows, table: Spec(table.shape, g.dtype), kernel=_scatter_add, shape_only=(2,), flops=1,
+    grad=lambda y, g, a, rows, table: [gather(g, rows), None, None],
+    samples=[sample((3, 4), Draw((3,), integers=5), (5, 4))],
+)  # fmt: skip
+
+
+def _one_hot(xp: Any, out: Any, labels: Any, *, classes: int, dtype: str = "float32") -> Sequence[Call]:
+    names = xp.arange(classes, dtype=labels.dtype)
+    return (partial(xp.equal, labels[..., None], names, out),)
+
+
+one_hot = op(
+    "one_hot", "A row per label: 1 at the label's place, else 0.",
+    spec=lambda labels, classes, dtype="float32": Spec((*labels.shape, classes), dtype),
+    kernel=_one_hot, samples=[sample(Draw((4,), integers=3), classes=3)],
+)  # fmt: skip
+cast = op(
+    "cast", "The same numbers in another type.",
+    spec=lambda x, dtype: Spec(x.shape, dtype),
+    kernel=lambda xp, out, x, *, dtype: (partial(xp.copyto, out, x, "unsafe"),),
+    grad=lambda y, g, x, dtype: [cast(g, dtype=x.dtype) if x.spec.is_float else None],
+    identity=lambda specs, values, dtype: 0 if specs[0].dtype == dtype else None,
+    samples=(sample((3, 4), dtype="int32"), sample(Draw((3, 4), integers=9), dtype="float32")),
+)  # fmt: skip

@@ -1,0 +1,190 @@
+"""Arithmetic, comparisons and reductions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+from engine.graph import Tensor
+from engine.op import Call, Draw, op, sample
+from engine.ops.array import broadcast_like, cast, count, expand
+from engine.ops.rules import comparison, elementwise, float_elementwise, no_change_by, reduced, ufunc
+from engine.spec import Spec, normalize_axes
+
+PAIRS = (sample((3, 4), (3, 4)), sample((3, 4), (4,)), sample((2, 1), (3,)), sample((), (3, 4)))
+ONE = (sample((3, 4)), sample(()))
+POSITIVE = Draw((3, 4), 0.3, 3.0)
+
+add = op(
+    "add", "Sum, element by element.",
+    spec=elementwise, kernel=ufunc("add"), code="{0} + {1}", reuse=(0, 1), flops=1,
+    grad=lambda y, g, a, b: [g, g], identity=no_change_by(0.0, first_too=True), samples=PAIRS,
+)  # fmt: skip
+sub = op(
+    "sub", "Difference, element by element.",
+    spec=elementwise, kernel=ufunc("subtract"), code="{0} - {1}", reuse=(0, 1), flops=1,
+    grad=lambda y, g, a, b: [g, -g], identity=no_change_by(0.0, first_too=False), samples=PAIRS,
+)  # fmt: skip
+mul = op(
+    "mul", "Product, element by element.",
+    spec=elementwise, kernel=ufunc("multiply"), code="{0} * {1}", reuse=(0, 1), flops=1,
+    grad=lambda y, g, a, b: [g * b, g * a], identity=no_change_by(1.0, first_too=True), samples=PAIRS,
+)  # fmt: skip
+div = op(
+    "div", "Quotient, element by element.",
+    spec=float_elementwise, kernel=ufunc("divide"), code="{0} / {1}", reuse=(0, 1), flops=4,
+    grad=lambda y, g, a, b: [g / b, -g * y / b], identity=no_change_by(1.0, first_too=False),
+    samples=(sample((3, 4), POSITIVE), sample((2, 1), Draw((3,), -3.0, -0.3))),
+)  # fmt: skip
+neg = op(
+    "neg", "The number with the other sign.",
+    spec=elementwise, kernel=ufunc("negative"), code="-{0}", reuse=(0,), flops=1,
+    grad=lambda y, g, x: [-g], samples=ONE,
+)  # fmt: skip
+abs_ = op(
+    "abs", "Distance from zero.",
+    spec=elementwise, kernel=ufunc("absolute"), code="fabs({0})", reuse=(0,), flops=1,
+    grad=lambda y, g, x: [g * sign(x)], samples=ONE,
+)  # fmt: skip
+sign = op(
+    "sign", "-1, 0 or 1.",
+    spec=elementwise, kernel=ufunc("sign"), code="({0} > 0) - ({0} < 0)", reuse=(0,), flops=1,
+    grad=lambda y, g, x: [None], samples=ONE,
+)  # fmt: skip
+step = op(
+    "step", "1 for positive numbers, else 0: the slope of relu.",
+    spec=float_elementwise, code="{0} > 0", reuse=(0,), flops=1,
+    kernel=lambda xp, out, x: (partial(xp.greater, x, 0, out),),
+    grad=lambda y, g, x: [None], samples=ONE,
+)  # fmt: skip
+square = op(
+    "square", "The number times itself.",
+    spec=elementwise, kernel=ufunc("square"), code="{0} * {0}", reuse=(0,), flops=1,
+    grad=lambda y, g, x: [g * (2 * x)], samples=ONE,
+)  # fmt: skip
+sqrt = op(
+    "sqrt", "Square root.",
+    spec=float_elementwise, kernel=ufunc("sqrt"), code="sqrt({0})", reuse=(0,), flops=4,
+    grad=lambda y, g, x: [g / (2 * y)], samples=[sample(POSITIVE)],
+)  # fmt: skip
+exp = op(
+    "exp", "e to the power of the number.",
+    spec=float_elementwise, kernel=ufunc("exp"), code="exp({0})", reuse=(0,), flops=10,
+    grad=lambda y, g, x: [g * y], samples=ONE,
+)  # fmt: skip
+log = op(
+    "log", "Natural logarithm.",
+    spec=float_elementwise, kernel=ufunc("log"), code="log({0})", reuse=(0,), flops=10,
+    grad=lambda y, g, x: [g / x], samples=[sample(POSITIVE)],
+)  # fmt: skip
+sin = op(
+    "sin", "Sine.",
+    spec=float_elementwise, kernel=ufunc("sin"), code="sin({0})", reuse=(0,), flops=10,
+    grad=lambda y, g, x: [g * cos(x)], samples=ONE,
+)  # fmt: skip
+cos = op(
+    "cos", "Cosine.",
+    spec=float_elementwise, kernel=ufunc("cos"), code="cos({0})", reuse=(0,), flops=10,
+    grad=lambda y, g, x: [-g * sin(x)], samples=ONE,
+)  # fmt: skip
+tanh = op(
+    "tanh", "Hyperbolic tangent: squashes to (-1, 1).",
+    spec=float_elementwise, kernel=ufunc("tanh"), code="tanh({0})", reuse=(0,), flops=10,
+    grad=lambda y, g, x: [g * (1 - y * y)], samples=ONE,
+)  # fmt: skip
+maximum = op(
+    "maximum", "The larger of two numbers, element by element.",
+    spec=elementwise, kernel=ufunc("maximum"), code="max({0}, {1})", reuse=(0, 1), flops=1,
+    grad=lambda y, g, a, b: [where(greater(a, b), g, 0 * g), where(greater(a, b), 0 * g, g)],
+    samples=(sample((3, 4), (3, 4)), sample((3, 4), (4,))),
+)  # fmt: skip
+minimum = op(
+    "minimum", "The smaller of two numbers, element by element.",
+    spec=elementwise, kernel=ufunc("minimum"), code="min({0}, {1})", reuse=(0, 1), flops=1,
+    grad=lambda y, g, a, b: [where(greater(b, a), g, 0 * g), where(greater(b, a), 0 * g, g)],
+    samples=(sample((3, 4), (3, 4)), sample((3, 4), (4,))),
+)  # fmt: skip
+greater = op(
+    "greater", "Whether the first number is larger than the second.",
+    spec=comparison, kernel=ufunc("greater"), code="{0} > {1}", flops=1, samples=PAIRS,
+)  # fmt: skip
+equal = op(
+    "equal", "Whether two numbers are the same.",
+    spec=comparison, kernel=ufunc("equal"), code="{0} == {1}", flops=1,
+    samples=(*PAIRS, sample(Draw((3, 4), integers=3), Draw((3, 4), integers=3))),
+)  # fmt: skip
+
+
+def _where_spec(choice: Spec, a: Spec, b: Spec) -> Spec:
+    comparison(Spec(choice.shape, "bool"), Spec(a.shape, "bool"))
+    shape = elementwise(a, b)
+    return Spec(comparison(Spec(choice.shape), Spec(shape.shape)).shape, shape.dtype)
+
+
+def _where(xp: Any, out: Any, choice: Any, a: Any, b: Any) -> Sequence[Call]:
+    def run() -> None:
+        out[...] = xp.where(choice, a, b)
+
+    return (run,)
+
+
+where = op(
+    "where", "The second input where the first is true, else the third.",
+    spec=_where_spec, kernel=_where, code="{0} ? {1} : {2}", reuse=(1, 2), flops=1,
+    grad=lambda y, g, choice, a, b: [None, where(choice, g, 0 * g), where(choice, 0 * g, g)],
+    samples=(sample(Draw((3, 4), integers=2), (3, 4), (3, 4)), sample(Draw((3, 4), integers=2), (4,), ())),
+)  # fmt: skip
+
+
+def _spread(g: Tensor, x: Tensor, axis: Any, keepdims: bool) -> Tensor:
+    """A reduction's gradient (or result), back at the shape of its input."""
+    return broadcast_like(g if keepdims else expand(g, axis=normalize_axes(axis, x.ndim)), x)
+
+
+def _sum(xp: Any, out: Any, x: Any, *, axis: Any = None, keepdims: bool = False) -> Sequence[Call]:
+    if axis == 0 and x.ndim == 2 and x.dtype.kind == "f":  # column sums: a product with ones is faster
+        return (partial(xp.ones(len(x), x.dtype).dot, x, out.reshape(x.shape[1])),)
+    return (partial(x.sum, axis, None, out, keepdims),)
+
+
+REDUCTIONS = (
+    sample((3, 4)), sample((3, 4), axis=0), sample((3, 4), axis=-1, keepdims=True), sample((2, 3, 4), axis=(0, 2)),
+)  # fmt: skip
+sum_ = op(
+    "sum", "Sum along axes.",
+    spec=reduced, kernel=_sum, flops=1,
+    grad=lambda y, g, x, axis=None, keepdims=False: [_spread(g, x, axis, keepdims)], samples=REDUCTIONS,
+)  # fmt: skip
+
+
+def _max_grad(y: Tensor, g: Tensor, x: Tensor, axis: Any = None, keepdims: bool = False) -> list[Tensor | None]:
+    winners = cast(equal(x, _spread(y, x, axis, keepdims)), dtype=x.dtype)
+    shares = winners / _spread(sum_(winners, axis=axis, keepdims=keepdims), x, axis, keepdims)
+    return [shares * _spread(g, x, axis, keepdims)]
+
+
+max_ = op(
+    "max", "Largest element along axes; ties share the gradient.",
+    spec=reduced, flops=1, grad=_max_grad, samples=REDUCTIONS,
+    kernel=lambda xp, out, x, axis=None, keepdims=False: (partial(x.max, axis, out, keepdims),),
+)  # fmt: skip
+
+
+def _argmax(xp: Any, out: Any, x: Any, *, axis: int = -1) -> Sequence[Call]:
+    def run() -> None:
+        out[...] = x.argmax(axis)
+
+    return (run,)
+
+
+argmax = op(
+    "argmax", "Where along an axis the largest element lies.",
+    spec=lambda x, axis=-1: Spec(reduced(x, axis).shape, "int32"), kernel=_argmax, flops=1,
+    samples=(sample((3, 4)), sample((3, 4), axis=0)),
+)  # fmt: skip
+
+
+def mean(x: Tensor, axis: Any = None, keepdims: bool = False) -> Tensor:
+    """Arithmetic mean along axes (all if None)."""
+    return sum_(x, axis=axis, keepdims=keepdims) / count(x, axis=axis)

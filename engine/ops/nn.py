@@ -1,0 +1,196 @@
+"""Activations, softmax and cross-entropy."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+from engine.errors import DtypeError, ShapeError
+from engine.graph import Tensor
+from engine.op import Call, Draw, op, sample
+from engine.ops.array import expand, one_hot
+from engine.ops.math import ONE, greater, step, sum_, tanh, where
+from engine.ops.rules import float_elementwise, last_axis, need_float
+from engine.spec import Spec, broadcast, same_dtype
+
+relu = op(
+    "relu", "Rectified linear unit: negative numbers become 0.",
+    spec=float_elementwise, code="{0} > 0 ? {0} : 0", reuse=(0,), flops=1,
+    kernel=lambda xp, out, x: (partial(xp.maximum, x, 0, out),),
+    grad=lambda y, g, x: [g * step(y)], samples=ONE,
+)  # fmt: skip
+
+
+def _leaky_relu(xp: Any, out: Any, x: Any, *, slope: float = 0.01) -> Sequence[Call]:
+    small = xp.empty_like(out)
+    return (partial(xp.multiply, x, slope, small), partial(xp.maximum, x, small, out))
+
+
+leaky_relu = op(
+    "leaky_relu", "Like relu, but negative numbers keep a small slope (0.01).",
+    spec=float_elementwise, code="{0} > 0 ? {0} : {slope} * {0}", reuse=(0,), flops=2, kernel=_leaky_relu,
+    grad=lambda y, g, x, slope=0.01: [where(greater(x, 0), g, slope * g)], samples=(*ONE, sample((3, 4), slope=0.2)),
+)  # fmt: skip
+
+
+def _elu(xp: Any, out: Any, x: Any) -> Sequence[Call]:
+    low = xp.empty_like(out)
+    return (  # max(x, 0) + expm1(min(x, 0)) never overflows
+        partial(xp.minimum, x, 0, low),
+        partial(xp.expm1, low, low),
+        partial(xp.maximum, x, 0, out),
+        partial(xp.add, out, low, out),
+    )
+
+
+elu = op(
+    "elu", "Exponential linear unit: x above 0, exp(x) - 1 below (Clevert et al. 2015).",
+    spec=float_elementwise, code="{0} > 0 ? {0} : expm1({0})", reuse=(0,), flops=12, kernel=_elu,
+    grad=lambda y, g, x: [where(greater(x, 0), g, g * (y + 1))], samples=ONE,
+)  # fmt: skip
+
+_GELU = math.sqrt(2 / math.pi)
+
+
+def _gelu(xp: Any, out: Any, x: Any) -> Sequence[Call]:
+    inner = xp.empty_like(out)
+    return (
+        partial(xp.square, x, inner),
+        partial(xp.multiply, inner, 0.044715 * _GELU, inner),
+        partial(xp.add, inner, _GELU, inner),
+        partial(xp.multiply, inner, x, inner),
+        partial(xp.tanh, inner, inner),
+        partial(xp.add, inner, 1, inner),
+        partial(xp.multiply, inner, 0.5, inner),
+        partial(xp.multiply, inner, x, out),
+    )
+
+
+def _gelu_grad(y: Tensor, g: Tensor, x: Tensor) -> list[Tensor | None]:
+    t = tanh(x * (_GELU + 0.044715 * _GELU * (x * x)))
+    slope = _GELU + 3 * 0.044715 * _GELU * (x * x)
+    return [g * (0.5 * (1 + t) + 0.5 * x * (1 - t * t) * slope)]
+
+
+gelu = op(
+    "gelu", "Gaussian error linear unit, tanh form: x times the share of a bell curve below x (Hendrycks & Gimpel 2016).",
+    spec=float_elementwise, reuse=(0,), flops=20, kernel=_gelu, grad=_gelu_grad, samples=ONE,
+    code="0.5 * {0} * (1 + tanh(0.7978845608028654 * ({0} + 0.044715 * {0} * {0} * {0})))",
+)  # fmt: skip
+softplus = op(
+    "softplus", "A smooth relu: log(1 + exp(x)).",
+    spec=float_elementwise, code="max({0}, 0) + log1p(exp(-fabs({0})))", reuse=(0,), flops=20,
+    kernel=lambda xp, out, x: (partial(xp.logaddexp, x, 0, out),),
+    grad=lambda y, g, x: [g * sigmoid(x)], samples=ONE,
+)  # fmt: skip
+
+
+def _sigmoid(xp: Any, out: Any, x: Any) -> Sequence[Call]:
+    return (  # (1 + tanh(x/2)) / 2 never overflows
+        partial(xp.multiply, x, 0.5, out),
+        partial(xp.tanh, out, out),
+        partial(xp.add, out, 1, out),
+        partial(xp.multiply, out, 0.5, out),
+    )
+
+
+sigmoid = op(
+    "sigmoid", "Logistic function: squashes to (0, 1).",
+    spec=float_elementwise, code="0.5 * (1 + tanh(0.5 * {0}))", reuse=(0,), flops=13, kernel=_sigmoid,
+    grad=lambda y, g, x: [g * (y * (1 - y))], samples=ONE,
+)  # fmt: skip
+
+
+def _softmax(xp: Any, out: Any, x: Any) -> Sequence[Call]:
+    edge = xp.empty((*x.shape[:-1], 1), x.dtype)
+    return (
+        partial(x.max, -1, edge, True),
+        partial(xp.subtract, x, edge, out),
+        partial(xp.exp, out, out),
+        partial(out.sum, -1, None, edge, True),
+        partial(xp.divide, out, edge, out),
+    )
+
+
+softmax = op(
+    "softmax", "Numbers to probabilities along the last axis: positive, sum 1.",
+    spec=last_axis, kernel=_softmax, flops=14, reuse=(0,),
+    grad=lambda y, g, x: [y * (g - sum_(g * y, axis=-1, keepdims=True))], samples=(sample((3, 4)), sample((5,))),
+)  # fmt: skip
+
+
+def _log_softmax(xp: Any, out: Any, x: Any) -> Sequence[Call]:
+    edge, powers = xp.empty((*x.shape[:-1], 1), x.dtype), xp.empty_like(out)
+    return (
+        partial(x.max, -1, edge, True),
+        partial(xp.subtract, x, edge, out),
+        partial(xp.exp, out, powers),
+        partial(powers.sum, -1, None, edge, True),
+        partial(xp.log, edge, edge),
+        partial(xp.subtract, out, edge, out),
+    )
+
+
+log_softmax = op(
+    "log_softmax", "Logarithm of softmax, without the loss of precision of taking the two in turn.",
+    spec=last_axis, kernel=_log_softmax, flops=14, reuse=(0,),
+    grad=lambda y, g, x: [g - softmax(x) * sum_(g, axis=-1, keepdims=True)], samples=(sample((3, 4)), sample((5,))),
+)  # fmt: skip
+
+
+def _cross_entropy_spec(logits: Spec, labels: Spec) -> Spec:
+    need_float(logits)
+    if logits.ndim == 0:
+        raise ShapeError("logits need an axis of classes")
+    if labels.dtype.startswith("int"):
+        if labels.ndim != logits.ndim - 1:
+            raise ShapeError(f"a whole-number label a row is needed, {logits.shape[:-1]}, got {labels.shape}")
+        broadcast([logits.shape[:-1], labels.shape])
+    else:
+        if not labels.is_float:
+            raise DtypeError(f"labels are whole numbers (int32, int64) or probabilities, got {labels.dtype}")
+        same_dtype(logits, labels)
+        if labels.ndim != logits.ndim:
+            raise ShapeError(f"probabilities must have the logits' shape {logits.shape}, got {labels.shape}")
+        broadcast([logits.shape, labels.shape])
+    return Spec(logits.shape[:-1], logits.dtype)
+
+
+def _cross_entropy(xp: Any, out: Any, logits: Any, labels: Any) -> Sequence[Call]:
+    logs = xp.empty_like(logits)
+    calls = list(_log_softmax(xp, logs, logits))
+    if labels.dtype.kind == "f":
+        return [
+            *calls,
+            partial(xp.multiply, logs, labels, logs),
+            partial(logs.sum, -1, None, out),
+            partial(xp.negative, out, out),
+        ]
+    flat, rows = logs.reshape(-1, logits.shape[-1]), xp.arange(math.prod(labels.shape))
+
+    def choose() -> None:
+        xp.negative(flat[rows, labels.reshape(-1)].reshape(out.shape), out)
+
+    return [*calls, choose]
+
+
+def _cross_entropy_grad(y: Tensor, g: Tensor, logits: Tensor, labels: Tensor) -> list[Tensor | None]:
+    each = expand(g, axis=(-1,))
+    if labels.spec.is_float:
+        to_logits = each * (softmax(logits) * sum_(labels, axis=-1, keepdims=True) - labels)
+        return [to_logits, -each * log_softmax(logits)]
+    classes = logits.shape[-1]
+    if classes is None:
+        raise ShapeError(f"the gradient of cross_entropy needs the number of classes of {logits.name}")
+    return [each * (softmax(logits) - one_hot(labels, classes=classes, dtype=logits.dtype)), None]
+
+
+cross_entropy = op(
+    "cross_entropy", "-log of the probability that softmax(logits) gives the label: 0 when sure and right.",
+    spec=_cross_entropy_spec, kernel=_cross_entropy, flops=16, grad=_cross_entropy_grad,
+    samples=(
+        sample((3, 4), Draw((3,), integers=4)), sample((3, 4), Draw((3, 4), distribution=True)),
+    ),
+)  # fmt: skip

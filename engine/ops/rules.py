@@ -1,0 +1,76 @@
+"""Shape rules and kernel makers that several ops share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+from engine.errors import DtypeError, ShapeError
+from engine.op import Call
+from engine.spec import Spec, broadcast, normalize_axes, same_dtype
+
+Kernel = Callable[..., Sequence[Call]]
+
+
+def elementwise(*specs: Spec, **_: Any) -> Spec:
+    """The inputs broadcast against each other; one dtype in, the same out."""
+    return Spec(broadcast(spec.shape for spec in specs), same_dtype(*specs))
+
+
+def float_elementwise(*specs: Spec, **attrs: Any) -> Spec:
+    """Like :func:`elementwise`, for functions that only real numbers have."""
+    need_float(*specs)
+    return elementwise(*specs, **attrs)
+
+
+def comparison(*specs: Spec, **_: Any) -> Spec:
+    """Broadcast inputs of one dtype give bools."""
+    same_dtype(*specs)
+    return Spec(broadcast(spec.shape for spec in specs), "bool")
+
+
+def need_float(*specs: Spec) -> None:
+    """Raises DtypeError unless all are floats."""
+    for spec in specs:
+        if not spec.is_float:
+            raise DtypeError(f"needs float32 or float64, got {spec.dtype}; use cast()")
+
+
+def reduced(spec: Spec, axis: int | tuple[int, ...] | None = None, keepdims: bool = False) -> Spec:
+    """``spec`` without the axes ``axis`` (all if None), or with them as 1."""
+    axes = normalize_axes(axis, spec.ndim)
+    if keepdims:
+        return Spec(tuple(1 if at in axes else size for at, size in enumerate(spec.shape)), spec.dtype)
+    return Spec(tuple(size for at, size in enumerate(spec.shape) if at not in axes), spec.dtype)
+
+
+def last_axis(spec: Spec, **_: Any) -> Spec:
+    """For functions along the last axis: float, at least one axis, same shape out."""
+    need_float(spec)
+    if spec.ndim == 0:
+        raise ShapeError("needs at least one axis, got a single number")
+    return spec
+
+
+def ufunc(name: str) -> Kernel:
+    """The kernel that is one NumPy (or CuPy) universal function."""
+
+    def kernel(xp: Any, out: Any, *arrays: Any) -> Sequence[Call]:
+        return (partial(getattr(xp, name), *arrays, out),)
+
+    return kernel
+
+
+def no_change_by(neutral: float, first_too: bool) -> Callable[..., int | None]:
+    """``x op neutral`` is x (and ``neutral op x`` if ``first_too``), as long as the shape stays x's."""
+
+    def identity(specs: Sequence[Spec], values: Sequence[Any], **_: Any) -> int | None:
+        for kept, gone in ((0, 1), (1, 0)) if first_too else ((0, 1),):
+            value = values[gone]
+            scalar = value is not None and value.ndim == 0 and specs[gone].ndim == 0
+            if scalar and value == neutral:
+                return kept
+        return None
+
+    return identity
