@@ -1,0 +1,43 @@
+"""Fixtures of the browser tests: one server and one browser for all, fresh profiles for each test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from tests.browser.harness import FLAGS, OpenPage, Problems, chromium, opener
+from tests.running import Server
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    running = Server(tmp_path_factory.mktemp("layerlab"))
+    yield running
+    running.stop()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as play:
+        started = play.chromium.launch(executable_path=chromium() or None, args=FLAGS)
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def open_page(browser: Browser, server: Server) -> Iterator[OpenPage]:
+    """Opens pages, each in a profile of its own; the test fails if one of them had a problem."""
+    watched: list[tuple[Page, Problems]] = []
+    yield opener(browser.new_context, server.url, watched)
+    found = [f"{page.url}: {problem}" for page, problems in watched for problem in problems.found]
+    for page, _ in watched:
+        page.context.close()
+    assert not found, "\n".join(found)
+
+
+@pytest.fixture
+def page(open_page: OpenPage) -> Page:
+    """The 2D page as it is first seen."""
+    return open_page("/")

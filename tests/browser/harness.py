@@ -1,0 +1,87 @@
+"""A real browser: what the browser tests stand on."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import BrowserContext, ConsoleMessage, Page, Request, Response
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "msedge")
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-dev-shm-usage",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+]
+
+
+def chromium() -> str:
+    """The browser to start: what LAYERLAB_CHROMIUM names, else one of the system; "" is Playwright's own."""
+    named = os.environ.get("LAYERLAB_CHROMIUM")
+    if named is not None:
+        return named
+    return next((path for name in BROWSERS if (path := shutil.which(name))), "")
+
+
+class Problems:
+    """What a page must never do: write an error, throw, fail to load something, break its CSP."""
+
+    def __init__(self, page: Page) -> None:
+        self.found: list[str] = []
+        page.on("console", self._console)
+        page.on("pageerror", lambda error: self.found.append(f"uncaught: {error}"))
+        page.on("requestfailed", self._request_failed)
+        page.on("response", self._response)
+
+    def _console(self, message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning"):
+            self.found.append(f"console {message.type}: {message.text} ({message.location.get('url')})")
+
+    def _request_failed(self, request: Request) -> None:
+        if request.failure != "net::ERR_ABORTED":  # the page was left while something was loading
+            self.found.append(f"request failed: {request.url}: {request.failure}")
+
+    def _response(self, response: Response) -> None:
+        if response.status >= 400:
+            self.found.append(f"status {response.status}: {response.url}")
+
+
+def axe_violations(page: Page) -> list[str]:
+    """What axe finds, one line a violation."""
+    results = Axe().run(page).response
+    return [
+        f"{found['id']} ({found['impact']}): {found['help']}: "
+        + "; ".join(f"{node['target']} {node['html'][:120]}" for node in found["nodes"][:4])
+        for found in results["violations"]
+    ]
+
+
+def screenshot(page: Page, name: str) -> None:
+    """Keep a picture in the folder that LAYERLAB_SCREENSHOTS names, if it does."""
+    if folder := os.environ.get("LAYERLAB_SCREENSHOTS"):
+        page.screenshot(path=Path(folder) / f"{name}.png")
+
+
+OpenPage = Callable[..., Page]
+
+
+def opener(new_context: Callable[..., BrowserContext], base: str, watched: list[tuple[Page, Problems]]) -> OpenPage:
+    """A function that opens ``path`` in a fresh browser profile: another person's page."""
+
+    def open_page(path: str = "/", **options: Any) -> Page:
+        options = {"viewport": {"width": 1366, "height": 768}, "locale": "en-GB", **options}
+        page = new_context(base_url=base, **options).new_page()
+        page.set_default_timeout(10_000)
+        watched.append((page, Problems(page)))
+        page.goto(path)
+        return page
+
+    return open_page
