@@ -71,7 +71,6 @@ class DigitsSettings(Settings, frozen=True, kw_only=True, forbid_unknown_fields=
     activation: Activation = "relu"
     optimizer: Optimizer = "sgd"
     rate: Rate = 0.5
-    speed: Speed = "max"
     batch: Annotated[int, Meta(ge=1, le=1000)] = 100
     hidden: Annotated[tuple[Annotated[int, Meta(ge=1, le=512)], ...], Meta(max_length=8)] = ()
     gallery: Gallery = "sample"

@@ -1,0 +1,43 @@
+"""The loss over time, in bounded memory: the longer a run, the coarser its older points."""
+
+from __future__ import annotations
+
+import numpy as np
+
+ROWS = 1000  # the most rows that are kept
+COLUMNS = 5  # epoch, training loss, unseen loss, training accuracy, unseen accuracy
+
+
+class Curve:
+    """Rows (epoch, four metrics) in order of epoch, at most :data:`ROWS`."""
+
+    def __init__(self) -> None:
+        self._rows: list[tuple[float, ...]] = []
+        self._gap = 0.0
+
+    def add(self, epoch: float, metrics: np.ndarray) -> None:
+        """Add a row, unless one lies closer than the present resolution."""
+        if self._rows and epoch < self._rows[-1][0] + max(self._gap, 1e-9):
+            return
+        self._rows.append((epoch, *map(float, metrics)))
+        if len(self._rows) > ROWS:
+            self._rows = self._rows[::2]
+            self._gap = 2 * (self._rows[-1][0] - self._rows[0][0]) / ROWS
+
+    def cut(self, epoch: float) -> None:
+        """Forget what lies behind ``epoch`` (a run that went back in time)."""
+        self._rows = [row for row in self._rows if row[0] <= epoch]
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self._rows, self._gap = [], 0.0
+
+    @property
+    def array(self) -> np.ndarray:
+        """float32 (rows, 5)."""
+        return np.array(self._rows, np.float32).reshape(-1, COLUMNS)
+
+    def load(self, array: np.ndarray) -> None:
+        """Go back to an :attr:`array`."""
+        self._rows = [tuple(row) for row in np.asarray(array, np.float64).tolist()]
+        self._gap = 0.0

@@ -1,0 +1,277 @@
+"""What every page's experiment shares: epochs of shuffled mini-batches, counters, curve, snapshots.
+
+The order of the examples in an epoch follows from (data seed, number of the epoch) alone, so a
+run that goes on from a snapshot takes the very batches that it would have taken.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from engine import Tensor
+from engine.device import device as find_device
+from engine.executors.numpy import Program
+from engine.session import name_rng
+from webapp import protocol
+from webapp.experiments.base import Diverged
+from webapp.experiments.curve import COLUMNS, Curve
+from webapp.experiments.model import Model, Task
+from webapp.wire import Part, Section
+
+# settings that are only read while training; any other change builds a new network
+LIVE_SETTINGS = {"rate", "regularization_rate", "speed"}
+
+
+class Snapshot(msgspec.Struct, frozen=True):
+    """A run at one moment, as it travels between processes."""
+
+    state: dict[str, bytes]
+    step: int
+    passes: int
+    cursor: int
+    curve: bytes
+
+
+class Training:
+    """Base of the experiments; a subclass brings the data and draws the frames."""
+
+    kind = ""
+    data_settings: frozenset[str] = frozenset()  # those that need new data
+    fresh_settings: frozenset[str] = frozenset({"weight_seed", "data"})  # those that start over
+
+    def __init__(self, settings: Any, device: str = "cpu:0") -> None:
+        self.settings = settings
+        self._device = device
+        self.executor = find_device(device).label
+        self.step = 0
+        self._passes = 0  # whole epochs done
+        self._cursor = 0  # examples used of this epoch
+        self._order: np.ndarray | None = None
+        self._touched = False  # whether the weights are no longer the first ones
+        self._key_needed = True
+        self.curve = Curve()
+        self.metrics = np.full(COLUMNS - 1, np.nan, np.float32)
+        self._good: bytes | None = None
+        self._best = math.inf
+        self.load_data()
+        self.model = self._build()
+
+    # what a subclass brings
+
+    def load_data(self) -> None:
+        """Make the data that ``settings`` ask for."""
+        raise NotImplementedError
+
+    def task(self) -> Task:
+        """The network's inputs, outputs and loss."""
+        raise NotImplementedError
+
+    def examples(self) -> int:
+        """How many examples there are to train on."""
+        raise NotImplementedError
+
+    def batch_shapes(self, size: int) -> dict[Tensor, tuple[int, ...]]:
+        """What is fed for a batch of ``size`` examples, and its shapes."""
+        raise NotImplementedError
+
+    def fill(self, program: Program, rows: np.ndarray) -> None:
+        """Feed these examples (int32 row numbers) to a program made for :meth:`batch_shapes`."""
+        raise NotImplementedError
+
+    def measured(self) -> None:
+        """Called with fresh :attr:`metrics`."""
+
+    # the counters
+
+    @property
+    def epoch(self) -> float:
+        return self._passes + self._cursor / self.examples()
+
+    @property
+    def steps_per_epoch(self) -> int:
+        return math.ceil(self.examples() / self.settings.batch)
+
+    def steps_per_second(self) -> float:
+        """See :meth:`webapp.experiments.base.Experiment.steps_per_second`."""
+        speeds = {"batch": 30.0, "epoch": self.epochs_per_second * self.steps_per_epoch, "max": math.inf}
+        return speeds[self.settings.speed]
+
+    epochs_per_second = 30.0  # of the speed "epoch"
+
+    # settings
+
+    def configure(self, settings: Any) -> None:
+        """Take new settings; weights between units that stay are kept."""
+        changed = {
+            name for name in settings.__struct_fields__ if getattr(settings, name) != getattr(self.settings, name)
+        }
+        self.settings = settings
+        if changed & self.data_settings:
+            self.load_data()
+            self._order, self._cursor, self._key_needed = None, 0, True
+        if changed <= LIVE_SETTINGS:
+            return
+        old, self.model = self.model, self._build()
+        if changed & self.fresh_settings:
+            self.reset()
+        elif self._touched:
+            self.model.carry_from(old)
+        self.changed()
+
+    def changed(self) -> None:
+        """Called after the network or the weights were changed from outside."""
+
+    def _build(self) -> Model:
+        self._programs: dict[int, Program] = {}
+        return Model(self.settings, self.settings.hidden, self.task(), self._device)
+
+    def reset(self) -> None:
+        """Back to step 0 with the first weights."""
+        self.model.session.reset()
+        self.step = self._passes = self._cursor = 0
+        self._order, self._good, self._best = None, None, math.inf
+        self._touched, self._key_needed = False, True
+        self.curve.clear()
+        self.changed()
+
+    # training
+
+    def train(self, steps: int, deadline: float) -> int:
+        """See :meth:`webapp.experiments.base.Experiment.train`."""
+        done = 0
+        self._touched = True
+        while done < steps:
+            rows = self._next_rows()
+            program = self._program(len(rows))
+            self.fill(program, rows)
+            program.run()
+            self.step += 1
+            done += 1
+            if time.perf_counter() >= deadline:
+                break
+        if not self.model.finite():
+            raise Diverged(self.step)
+        return done
+
+    def _program(self, size: int) -> Program:
+        """One training step for a batch of this size, with the present rates fed."""
+        model, chosen = self.model, self.settings
+        program = self._programs.get(size)
+        if program is None:
+            rates = {model.rate: ()} if chosen.regularization == "none" else {model.rate: (), model.penalty_rate: ()}
+            program = model.session.bind(model.train, self.batch_shapes(size) | rates)
+            self._programs[size] = program
+        program.feeds[model.rate][...] = chosen.rate
+        if model.penalty_rate in program.feeds:
+            program.feeds[model.penalty_rate][...] = chosen.regularization_rate
+        return program
+
+    def _next_rows(self) -> np.ndarray:
+        """The numbers of the next batch's examples; the last batch of an epoch may be short."""
+        count = self.examples()
+        if self._cursor >= count:
+            self._passes, self._cursor, self._order = self._passes + 1, 0, None
+        if self._order is None:
+            seed = getattr(self.settings, "data_seed", 0)
+            self._order = name_rng(seed, f"epoch {self._passes}").permutation(count).astype(np.int32)
+        rows = self._order[self._cursor : self._cursor + self.settings.batch]
+        self._cursor += len(rows)
+        return rows
+
+    def background(self, deadline: float) -> bool:
+        """No work beside training, unless a subclass has some."""
+        return False
+
+    def record(self, metrics: Sequence[float] | np.ndarray) -> None:
+        """Take new metrics into the curve; keep a way back while the loss is sane."""
+        self.metrics = np.asarray(metrics, np.float32)
+        self.curve.add(self.epoch, self.metrics)
+        loss = float(self.metrics[0])
+        if math.isfinite(loss) and loss <= 2 * self._best:
+            self._best = min(self._best, loss)
+            self._good = self.snapshot()
+
+    # commands
+
+    def handle(self, command: protocol.RunCommand) -> None:
+        """The commands that both pages know: editing a weight."""
+        if isinstance(command, protocol.Weight):
+            self._edit(command)
+
+    def _edit(self, command: protocol.Weight) -> None:
+        layers = self.model.layers
+        if command.layer > len(layers):
+            raise protocol.ProtocolError(
+                "no_such_layer", f"layer {command.layer} doesn't exist: the network has {len(layers)}.",
+                layer=command.layer, layers=len(layers),
+            )  # fmt: skip
+        layer, session = layers[command.layer - 1], self.model.session
+        variable = layer.bias if command.source < 0 else layer.weights
+        value = session.get(variable)
+        place = (command.target,) if command.source < 0 else (command.source, command.target)
+        if any(at >= size for at, size in zip(place, value.shape, strict=True)):
+            raise protocol.ProtocolError(
+                "no_such_weight",
+                f"there is no weight from {command.source} to {command.target} in layer {command.layer}.",
+                layer=command.layer, source=command.source, target=command.target,
+            )  # fmt: skip
+        value[place] = command.value
+        session.set(variable, value)
+        self._touched = True
+        self.changed()
+
+    # frames and snapshots
+
+    def needs_key(self) -> bool:
+        """See :meth:`webapp.experiments.base.Experiment.needs_key`."""
+        return self._key_needed
+
+    def common_parts(self, key: bool) -> list[Part]:
+        """The sections that both pages have."""
+        session = self.model.session
+        biases = [session.get(layer.bias) for layer in self.model.layers]
+        parts = [
+            Part(Section.LAYERS, np.array(self.model.sizes, np.uint16)),
+            Part(Section.BIASES, np.concatenate(biases)),
+            Part(Section.METRICS, self.metrics),
+        ]
+        if key:
+            self._key_needed = False
+            parts.append(Part(Section.CURVE, self.curve.array))
+        return parts
+
+    def snapshot(self) -> bytes:
+        """See :meth:`webapp.experiments.base.Experiment.snapshot`."""
+        state = {dtype: array.tobytes() for dtype, array in self.model.session.state().items()}
+        curve = self.curve.array.tobytes()
+        return msgspec.msgpack.encode(Snapshot(state, self.step, self._passes, self._cursor, curve))
+
+    def restore(self, snapshot: bytes) -> None:
+        """See :meth:`webapp.experiments.base.Experiment.restore`."""
+        found = msgspec.msgpack.decode(snapshot, type=Snapshot)
+        state = {dtype: np.frombuffer(raw, dtype) for dtype, raw in found.state.items()}
+        self.model.session.load_state(state)
+        self.step, self._passes, self._cursor, self._order = found.step, found.passes, found.cursor, None
+        self.curve.load(np.frombuffer(found.curve, np.float32).reshape(-1, COLUMNS))
+        self._touched = self._key_needed = True
+        self.changed()
+
+    def recover(self) -> None:
+        """See :meth:`webapp.experiments.base.Experiment.recover`."""
+        if self._good is None:
+            self.reset()
+        else:
+            self.restore(self._good)
+
+
+def quantize(values: np.ndarray, scale: np.ndarray | float) -> np.ndarray:
+    """-scale..scale as uint8 0..255 (127.5 is 0), clipped; what isn't a number becomes 0."""
+    with np.errstate(all="ignore"):
+        coded = np.clip(values / scale, -1.0, 1.0) * 127.5 + 128.0
+        return np.clip(np.nan_to_num(coded, nan=128.0), 0, 255).astype(np.uint8)
