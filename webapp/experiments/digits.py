@@ -33,6 +33,7 @@ class DigitsExperiment(Training):
     """60,000 images to train on, 10,000 unseen ones to be tested on; ten outputs, cross-entropy."""
 
     kind = "digits"
+    live_settings = Training.live_settings | {"gallery"}
     data_settings = frozenset({"data"})
     epochs_per_second = 1.0
 

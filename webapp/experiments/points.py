@@ -158,7 +158,7 @@ class PointsExperiment(Training):
         if self.settings.activation in BOUNDED:
             scale[len(self.settings.inputs) :] = 1.0
         scale[-1] = 1.0  # the output is a tanh
-        return scale.astype(np.float32)
+        return np.asarray(scale, np.float32)
 
     def _plane(self) -> list[Part]:
         """The unit that is looked at (the output, if none is), fine."""

@@ -24,13 +24,11 @@ from webapp.experiments.curve import COLUMNS, Curve
 from webapp.experiments.model import Model, Task
 from webapp.wire import Part, Section
 
-# settings that are only read while training; any other change builds a new network
-LIVE_SETTINGS = {"rate", "regularization_rate", "speed"}
-
 
 class Snapshot(msgspec.Struct, frozen=True):
-    """A run at one moment, as it travels between processes."""
+    """A run at one moment, as it travels between processes, and the settings it had then."""
 
+    settings: dict[str, Any]
     state: dict[str, bytes]
     step: int
     passes: int
@@ -42,6 +40,7 @@ class Training:
     """Base of the experiments; a subclass brings the data and draws the frames."""
 
     kind = ""
+    live_settings: frozenset[str] = frozenset({"rate", "regularization_rate", "speed"})  # only read while training
     data_settings: frozenset[str] = frozenset()  # those that need new data
     fresh_settings: frozenset[str] = frozenset({"weight_seed", "data"})  # those that start over
 
@@ -95,7 +94,7 @@ class Training:
 
     @property
     def steps_per_epoch(self) -> int:
-        return math.ceil(self.examples() / self.settings.batch)
+        return -(-self.examples() // int(self.settings.batch))
 
     def steps_per_second(self) -> float:
         """See :meth:`webapp.experiments.base.Experiment.steps_per_second`."""
@@ -115,7 +114,7 @@ class Training:
         if changed & self.data_settings:
             self.load_data()
             self._order, self._cursor, self._key_needed = None, 0, True
-        if changed <= LIVE_SETTINGS:
+        if changed <= self.live_settings:
             return
         old, self.model = self.model, self._build()
         if changed & self.fresh_settings:
@@ -250,17 +249,21 @@ class Training:
         """See :meth:`webapp.experiments.base.Experiment.snapshot`."""
         state = {dtype: array.tobytes() for dtype, array in self.model.session.state().items()}
         curve = self.curve.array.tobytes()
-        return msgspec.msgpack.encode(Snapshot(state, self.step, self._passes, self._cursor, curve))
+        settings = msgspec.to_builtins(self.settings)
+        return msgspec.msgpack.encode(Snapshot(settings, state, self.step, self._passes, self._cursor, curve))
 
     def restore(self, snapshot: bytes) -> None:
         """See :meth:`webapp.experiments.base.Experiment.restore`."""
         found = msgspec.msgpack.decode(snapshot, type=Snapshot)
+        wanted = self.settings  # may have changed since the snapshot: go back to then, load, and change again
+        self.configure(protocol.settings_for(self.kind, found.settings))
         state = {dtype: np.frombuffer(raw, dtype) for dtype, raw in found.state.items()}
         self.model.session.load_state(state)
         self.step, self._passes, self._cursor, self._order = found.step, found.passes, found.cursor, None
         self.curve.load(np.frombuffer(found.curve, np.float32).reshape(-1, COLUMNS))
         self._touched = self._key_needed = True
         self.changed()
+        self.configure(wanted)
 
     def recover(self) -> None:
         """See :meth:`webapp.experiments.base.Experiment.recover`."""
