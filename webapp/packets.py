@@ -1,0 +1,105 @@
+"""What a page may put on its socket, checked before the libraries read it; and how ours is put there.
+
+python-engineio and python-socketio parse some packets outside any ``try``, take binary
+attachments by the billion, let a client trigger the handlers of ``connect`` and
+``disconnect``, and log a traceback for each malformed message.  So only what the page has
+reason to send passes: *connect*, *disconnect*, *pong* and events with a JSON list.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+from typing import Any
+
+import msgspec
+
+_EVENT = re.compile(r"42(\d{1,9})?(\[.*)", re.DOTALL)
+_CONNECT = re.compile(r"40(\{.*)?", re.DOTALL)
+_RESERVED = {"connect", "disconnect", "connect_error", "__disconnect_final"}
+_MAX_DEPTH = 16
+
+TEXT, BINARY, CLOSE, PONG = 0x81, 0x82, 0x88, 0x8A  # first byte of a final WebSocket frame
+
+
+class Json:
+    """The JSON of the stream.  Numbers that aren't finite are read as errors and written as null."""
+
+    @staticmethod
+    def dumps(data: Any, **_: object) -> str:
+        return msgspec.json.encode(data).decode()
+
+    @staticmethod
+    def loads(text: str | bytes, **_: object) -> Any:
+        try:
+            return msgspec.json.decode(text)
+        except RecursionError:
+            raise ValueError("JSON is nested too deep") from None
+
+
+class BadPacket(ValueError):
+    """A packet that no page of ours sends; the message says what was wrong."""
+
+
+def check(packet: str) -> bool:
+    """Whether ``packet`` asks for an answer (a Socket.IO acknowledgement).  Raises :class:`BadPacket`."""
+    if packet in {"3", "1", "41"}:  # pong, close, disconnect
+        return False
+    if match := _EVENT.fullmatch(packet):
+        _check_event(match[2])
+        return match[1] is not None
+    if match := _CONNECT.fullmatch(packet):
+        _load(match[1] or "{}")
+        return False
+    raise BadPacket("only Socket.IO events without attachments are taken")
+
+
+def _check_event(text: str) -> None:
+    data = _load(text)
+    if not data or not isinstance(data[0], str):
+        raise BadPacket("an event is a JSON list that starts with the event's name")
+    if data[0] in _RESERVED:
+        raise BadPacket(f"the event {data[0]!r} is the server's own")
+
+
+def _load(text: str) -> Any:
+    # Counting brackets (also those in strings: no page sends so many) keeps the parser from deep recursion.
+    if text.count("[") + text.count("{") > 64 and _depth(text) > _MAX_DEPTH:
+        raise BadPacket("JSON is nested too deep")
+    try:
+        return Json.loads(text)
+    except ValueError as error:
+        raise BadPacket(str(error)) from None
+
+
+def _depth(text: str) -> int:
+    depth = deepest = 0
+    for char in re.findall(r"[\[\]{}]", text):
+        depth += 1 if char in "[{" else -1
+        deepest = max(deepest, depth)
+    return deepest
+
+
+_FRAME_HEADER = b'451-["frame",{"_placeholder":true,"num":0}]'  # Socket.IO: event with one attachment
+
+
+def ws_frame(first: int, payload: bytes) -> bytes:
+    """One unmasked, final WebSocket frame (RFC 6455, section 5.2); ``first`` is its first byte."""
+    size = len(payload)
+    if size < 126:
+        head = struct.pack("!BB", first, size)
+    elif size < 65536:
+        head = struct.pack("!BBH", first, 126, size)
+    else:
+        head = struct.pack("!BBQ", first, 127, size)
+    return head + payload
+
+
+def prepare_frame(blob: bytes) -> bytes:
+    """The bytes on the wire of the Socket.IO event ``frame`` with ``blob``; the same for every client."""
+    return ws_frame(TEXT, _FRAME_HEADER) + ws_frame(BINARY, blob)
+
+
+def prepare_event(name: str, data: Any) -> bytes:
+    """The bytes on the wire of a Socket.IO event with one JSON value."""
+    return ws_frame(TEXT, f"42{Json.dumps([name, data])}".encode())

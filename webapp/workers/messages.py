@@ -1,0 +1,92 @@
+"""What the web process and a worker say to each other over their pipe."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from webapp.protocol import Notice, RunCommand, Settings, Status
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A run's state, to go on from if its worker dies.
+
+    ``order`` is the number of the last order that it contains, ``settings`` are those it was made with.
+    """
+
+    run: str
+    settings: Settings
+    data: bytes
+    order: int
+
+
+@dataclass(frozen=True, slots=True)
+class Create:
+    """Start a run, or take it over from a worker that died.  ``replay``: commands to apply once more."""
+
+    run: str
+    kind: str
+    settings: Settings
+    playing: bool = False
+    snapshot: Snapshot | None = None
+    sequence: int = 0  # the first frame gets the number after this one
+    seq: int = 0
+    order: int = 0
+    replay: tuple[RunCommand, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A command for a run.  ``order`` counts a run's orders; ``settings`` are those that hold from now on.
+
+    ``reason`` says why the web process itself pauses a run ("unwatched").
+    """
+
+    run: str
+    command: RunCommand
+    order: int
+    settings: Settings
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Want:
+    """Some page can take a frame.  ``fresh``: it has missed the last one, so send even if nothing changed since."""
+
+    run: str
+    key: bool = False
+    fresh: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Drop:
+    """Forget a run."""
+
+    run: str
+
+
+ToWorker = Create | Order | Want | Drop
+
+
+@dataclass(frozen=True, slots=True)
+class FrameOut:
+    """A frame, ready for the browser."""
+
+    run: str
+    sequence: int
+    key: bool
+    blob: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class EventOut:
+    """Something for every page that watches the run."""
+
+    run: str
+    event: Status | Notice
+
+
+FromWorker = FrameOut | EventOut | Snapshot
+
+Factory = Any  # Class(settings, device=..., data_dir=...) -> Experiment

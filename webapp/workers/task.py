@@ -1,0 +1,166 @@
+"""One run inside a worker: what it wants to do next, and when."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+from webapp import wire
+from webapp.experiments.base import Experiment
+from webapp.protocol import Settings, Status
+from webapp.workers.messages import FrameOut
+
+SLICE = 0.004  # seconds of training before others have a turn
+_DEBT = 0.25  # seconds of paced training that are caught up at most
+_FRAME_SHARE = 0.25  # of a run's time, for its frames
+_SNAPSHOT_SHARE = 0.05
+_SNAPSHOT_EVERY = 1.0
+_SNAPSHOT_SOON = 0.1  # after a command: what a person has just done shouldn't be lost
+_LONGEST_FRAME_INTERVAL = 1.0
+_NO_LIMIT = 1 << 30
+
+
+@dataclass
+class Task:
+    """A run with its experiment (None if that could not be made).  All times are the scheduler's clock."""
+
+    run: str
+    kind: str
+    settings: Settings
+    experiment: Experiment | None = None
+    playing: bool = False
+    steps_left: int = 0  # of a ``step`` command
+    seq: int = 0
+    order: int = 0
+    sequence: int = -1  # of the last frame
+    used: float = 0.0  # virtual time: the run with the least is next
+    executor: str = ""
+
+    wanted: bool = False
+    want_key: bool = False
+    changed: bool = True  # since the last frame
+    urgent: bool = False  # a command was applied: its frame goes first and waits for no interval
+    next_frame: float = 0.0
+    frame_cost: float = 0.0
+
+    tokens: float = 0.0  # steps that pacing allows now
+    paced_at: float = 0.0
+
+    background_left: bool = True
+    dirty: bool = False  # something happened since the last snapshot
+    hurried: bool = False
+    last_snapshot: float = field(default=-math.inf)
+    snapshot_cost: float = 0.0
+
+    @property
+    def training(self) -> bool:
+        return self.experiment is not None and (self.playing or self.steps_left > 0)
+
+    # ---- when
+
+    def frame_at(self) -> float:
+        """When its next frame may be computed; ``inf`` if nobody can take one or nothing changed."""
+        if self.experiment is None or not self.wanted or not self.changed:
+            return math.inf
+        return -math.inf if self.urgent else self.next_frame
+
+    def train_at(self, now: float) -> float:
+        """When pacing allows the next batches; ``inf`` if it isn't training."""
+        if self.experiment is None or not self.training:
+            return math.inf
+        rate = self._rate()
+        if math.isinf(rate):
+            return now
+        if rate <= 0:
+            return math.inf
+        missing = max(1.0, rate * SLICE) - self._tokens_at(now, rate)
+        return now + max(0.0, missing / rate)
+
+    def snapshot_at(self) -> float:
+        """When its next snapshot is due; ``inf`` if there is nothing new."""
+        if self.experiment is None or not self.dirty:
+            return math.inf
+        every = _SNAPSHOT_SOON if self.hurried else _SNAPSHOT_EVERY
+        return self.last_snapshot + max(every, self.snapshot_cost / _SNAPSHOT_SHARE)
+
+    def due_at(self, now: float) -> float:
+        """The earliest of all it has to do."""
+        if self.experiment is not None and self.background_left:
+            return now
+        return min(self.frame_at(), self.train_at(now), self.snapshot_at())
+
+    # ---- pacing
+
+    def start_pacing(self, now: float) -> None:
+        """Play was pressed: the first batch at once, then by the clock."""
+        self.tokens, self.paced_at = math.inf, now
+
+    def allowed_steps(self, now: float) -> int:
+        """How many batches may be trained now."""
+        rate = self._rate()
+        if math.isinf(rate):
+            allowed = _NO_LIMIT
+        else:
+            self.tokens = self._tokens_at(now, rate)
+            self.paced_at = now
+            allowed = int(self.tokens + 1e-9)
+        return min(allowed, self.steps_left) if self.steps_left else allowed
+
+    def trained(self, steps: int) -> None:
+        self.tokens -= steps
+        self.steps_left = max(0, self.steps_left - steps)
+        self.changed = self.dirty = self.background_left = True
+
+    def _rate(self) -> float:
+        if self.steps_left or self.experiment is None:
+            return math.inf
+        return self.experiment.steps_per_second()
+
+    def _tokens_at(self, now: float, rate: float) -> float:
+        return min(self.tokens + (now - self.paced_at) * rate, max(1.0, rate * SLICE, rate * _DEBT))
+
+    # ---- what it tells
+
+    def make_frame(self) -> FrameOut:
+        """The next frame.  Whatever the experiment raises is passed on."""
+        assert self.experiment is not None
+        key = self.want_key or self.experiment.needs_key()
+        parts = self.experiment.frame(key)
+        blob = wire.pack(
+            kind=self.kind,
+            run=self.run,
+            sequence=self.sequence + 1,
+            command=self.seq,
+            step=self.experiment.step,
+            epoch=self.experiment.epoch,
+            parts=parts,
+            key=key,
+            playing=self.playing,
+        )
+        return FrameOut(self.run, self.sequence + 1, key, blob)
+
+    def frame_sent(self, now: float, cost: float, interval: float, active: int) -> None:
+        """Plan the next frame so that frames take at most a quarter of the run's share of the worker."""
+        self.sequence += 1
+        self.wanted = self.want_key = self.changed = self.urgent = False
+        self.frame_cost = cost if self.frame_cost == 0.0 else 0.7 * self.frame_cost + 0.3 * cost
+        if self.training:
+            interval = max(interval, min(_LONGEST_FRAME_INTERVAL, self.frame_cost * active / _FRAME_SHARE))
+        self.next_frame = now + interval
+
+    def snapshot_taken(self, now: float, cost: float) -> None:
+        self.last_snapshot, self.snapshot_cost = now, cost
+        self.dirty = self.hurried = False
+
+    def status(self, reason: str | None = None, step: int | None = None) -> Status:
+        """What its pages are told when it starts or stops."""
+        experiment = self.experiment
+        return Status(
+            run=self.run,
+            playing=self.playing,
+            reason=reason,
+            step=step if step is not None else 0 if experiment is None else experiment.step,
+            epoch=0.0 if experiment is None else experiment.epoch,
+            executor=self.executor,
+            seq=self.seq,
+        )
