@@ -96,6 +96,8 @@ test("bytes travel as base64", () => {
 
 test("the answer is the largest probability", () => {
   assert.equal(largest([0.1, 0.7, 0.2]), 1);
-  assert.equal(largest([Number.NaN, 0.1]), 1);
+  assert.equal(largest([Number.NaN, 0.1, 0]), 1);
   assert.equal(largest([]), -1);
+  assert.equal(largest([Number.NaN, Number.NaN]), -1);
+  assert.equal(largest(new Float32Array(10).fill(0.1)), -1, "all alike is no answer");
 });

@@ -1,4 +1,3 @@
-// @ts-check
 /**
  * From a drawing to the picture that a network trained on MNIST expects.
  *
@@ -125,13 +124,16 @@ export function base64(bytes) {
 }
 
 /**
- * Where the largest value is; -1 when there is none (an empty list or not a number).
+ * Where the largest value is; -1 when none is largest: an empty list, no numbers, or all alike
+ * (a network that has learned nothing gives each digit the same probability, and no answer).
  * @param {ArrayLike<number>} values
  */
 export function largest(values) {
-  let best = -1;
+  let [best, least] = [-1, Infinity];
   for (let index = 0; index < values.length; index++) {
-    if (!Number.isNaN(values[index]) && (best < 0 || values[index] > values[best])) best = index;
+    if (Number.isNaN(values[index])) continue;
+    if (best < 0 || values[index] > values[best]) best = index;
+    least = Math.min(least, values[index]);
   }
-  return best;
+  return best >= 0 && values[best] - least > 1e-6 ? best : -1;
 }

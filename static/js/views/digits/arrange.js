@@ -1,4 +1,3 @@
-// @ts-check
 /** Where the tiles of a layer go. */
 
 /**

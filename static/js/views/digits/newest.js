@@ -1,4 +1,3 @@
-// @ts-check
 /** Sends what changes quickly without ever making a queue. */
 
 /**

@@ -1,4 +1,3 @@
-// @ts-check
 /** The lines of a drawing, kept as points so that they can be drawn again at any size and in any colour. */
 
 /**

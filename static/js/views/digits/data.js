@@ -1,0 +1,62 @@
+/** The panel on the left: the images, the batch size, the drawing pad and what the network sees of it. */
+import { fields } from "../../core/describe.js";
+import { t } from "../../core/i18n.js";
+import { largest } from "../../lib/digit.js";
+import { html } from "../../lib/html.js";
+import { Button, Panel, Slider } from "../../ui/controls.js";
+import { DrawingPad } from "./pad.js";
+import { InkPicture, percentText } from "./pictures.js";
+
+/** Batch sizes that the slider offers; a size from the address is added. */
+const BATCHES = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000];
+
+/**
+ * @param {{run: import("../../core/run.js").Run, view: import("./model.js").View | null, subject: import("./subject.js").Subject}} props
+ */
+export function DataPanel({ run, view, subject }) {
+  return html`<${Panel} title=${t("digits.data")} class="digits-data">
+    <div class="digits-facts">
+      <p class="muted">${t("digits.counts")}</p>
+      <${Batch} run=${run} />
+    </div>
+    <div class="digits-drawing">
+      <${DrawingPad} subject=${subject} />
+      <div class="digits-drawing-side">
+        ${view && html`<${Seen} view=${view} drawn=${subject.strokes.value.length > 0} />`}
+        <div class="digits-drawing-buttons">
+          <${Button} disabled=${subject.strokes.value.length === 0} onClick=${() => subject.clear()}>${t("digits.clear")}<//>
+          ${view && html`<${NextPicture} view=${view} subject=${subject} />`}
+        </div>
+      </div>
+    </div>
+  <//>`;
+}
+
+/** @param {{run: import("../../core/run.js").Run}} props */
+function Batch({ run }) {
+  const { min = 1, max = 1000 } = fields("digits").batch;
+  const { batch } = run.settings.value;
+  const sizes = [...new Set([...BATCHES, batch])].filter((size) => size >= min && size <= max).sort((a, b) => a - b);
+  const set = (/** @type {number} */ position) => run.set({ batch: sizes[position] });
+  return html`<${Slider} label=${t("digits.batch")} name="batch" min=${0} max=${sizes.length - 1} step=${1} value=${sizes.indexOf(batch)} text=${String(batch)} onInput=${set} />`;
+}
+
+/** The 28 x 28 pixels that go into the network, and its answer. @param {{view: import("./model.js").View, drawn: boolean}} props */
+function Seen({ view, drawn }) {
+  const probabilities = view.output.activations;
+  const answer = largest(probabilities);
+  return html`<div class="digits-seen">
+    <${InkPicture} pixels=${view.subject} label=${t(drawn ? "digits.seen_drawing" : "digits.seen_test")} />
+    <p>
+      <span class="muted">${t("digits.seen")}</span>
+      <b data-testid="answer">${answer < 0 ? t("digits.no_answer") : t("digits.answer", { digit: answer })}</b>
+      <span class="muted">${answer < 0 ? t("digits.no_answer_why") : t("digits.sure", { share: percentText(probabilities[answer]) })}</span>
+    </p>
+  </div>`;
+}
+
+/** The way for everyone who doesn't draw: another test image. @param {{view: import("./model.js").View, subject: import("./subject.js").Subject}} props */
+function NextPicture({ view, subject }) {
+  const next = view.gallery[(view.picked + 1) % Math.max(1, view.gallery.length)];
+  return html`<${Button} disabled=${!next} onClick=${() => next && subject.pick(next.image)}>${t("digits.next_picture")}<//>`;
+}

@@ -1,0 +1,83 @@
+/** One unit large, in plain words: shown beside the tile that is pointed at or focused. */
+import { useLayoutEffect, useRef } from "../../../vendor/preact/hooks.js";
+import { t } from "../../core/i18n.js";
+import { SIDE } from "../../lib/digit.js";
+import { html } from "../../lib/html.js";
+import { formatNumber } from "../../lib/text.js";
+import { WeightPicture, percentText } from "./pictures.js";
+
+/**
+ * @typedef {import("./model.js").View} View
+ * @typedef {import("./network.js").Looked} Looked
+ */
+
+const MARGIN = 8;
+const PIXELS = SIDE * SIDE;
+
+/** @param {{looked: Looked, view: View}} props */
+export function Lens({ looked, view }) {
+  const card = useRef(/** @type {HTMLDivElement | null} */ (null));
+  useLayoutEffect(() => {
+    if (card.current) placeBeside(card.current, looked.element);
+  }, [looked.element]);
+  const { layer, unit } = looked;
+  const layers = [...view.hidden, view.output];
+  if (unit >= (layers[layer]?.size ?? 0)) return null; // the layer was just made smaller
+  const pictured = layer === 0 && unit < view.units.count;
+  const words = view.hidden.length === 0 ? digitWords(view, unit) : unitWords(view, layer, unit);
+  return html`<div ref=${card} class="digits-lens" id="digits-lens" role="tooltip">
+    ${pictured && html`<${WeightPicture} pixels=${view.units.pixels.subarray(unit * PIXELS, (unit + 1) * PIXELS)} />`}
+    <div>
+      <b>${words.title}</b>
+      ${words.text && html`<p>${words.text}</p>`}
+      <dl>
+        ${words.values.map(([name, value]) => html`<div><dt>${name}</dt><dd>${value}</dd></div>`)}
+      </dl>
+    </div>
+  </div>`;
+}
+
+/** @param {View} view @param {number} digit */
+function digitWords(view, digit) {
+  return {
+    title: t("digits.lens_digit", { digit }),
+    text: t("digits.lens_digit_text", { digit }),
+    values: [
+      [t("digits.lens_weight"), `±${formatNumber(view.units.scale[digit], 3)}`],
+      [t("digits.lens_bias"), formatNumber(view.units.biases[digit], 3)],
+      [t("digits.lens_probability"), percentText(view.output.activations[digit])],
+    ],
+  };
+}
+
+/** @param {View} view @param {number} layer @param {number} unit */
+function unitWords(view, layer, unit) {
+  const first = layer === 0;
+  const value = [t("digits.lens_value"), formatNumber(view.hidden[layer].activations[unit], 3)];
+  const weights = [
+    [t("digits.lens_weight"), `±${formatNumber(view.units.scale[unit], 3)}`],
+    [t("digits.lens_bias"), formatNumber(view.units.biases[unit], 3)],
+  ];
+  return {
+    title: t("digits.lens_unit", { unit: unit + 1, layer: layer + 1 }),
+    text: first ? t("digits.lens_unit_text") : "",
+    values: first ? [...weights, value] : [value],
+  };
+}
+
+/**
+ * Beside the tile, on the side with more room, inside the panel.
+ * @param {HTMLElement} card
+ * @param {Element} element
+ */
+function placeBeside(card, element) {
+  const panel = /** @type {HTMLElement} */ (card.parentElement).getBoundingClientRect();
+  const tile = element.getBoundingClientRect();
+  const { offsetWidth: width, offsetHeight: height } = card;
+  const right = tile.right - panel.left + MARGIN;
+  const left = tile.left - panel.left - MARGIN - width;
+  const x = right + width <= panel.width - MARGIN ? right : Math.max(MARGIN, left);
+  const y = (tile.top + tile.bottom - height) / 2 - panel.top;
+  card.style.left = `${x}px`;
+  card.style.top = `${Math.max(MARGIN, Math.min(panel.height - height - MARGIN, y))}px`;
+}

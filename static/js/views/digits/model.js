@@ -1,0 +1,112 @@
+/** What a frame of a digits run says, under the names that the views use. Pure: no DOM. */
+import { largest } from "../../lib/digit.js";
+
+/**
+ * @typedef {import("../../lib/frame.js").Frame} Frame
+ *
+ * @typedef {object} Layer A hidden layer, or the output.
+ * @property {number} size Number of units.
+ * @property {Float32Array} activations Of the picture that is looked at; the output's are probabilities.
+ *
+ * @typedef {object} UnitImages Incoming weights of the first units of the first layer after the inputs.
+ * @property {number} count
+ * @property {Uint8Array} pixels `count` x 28 x 28; 0..255 stands for -1..1 of the unit's scale.
+ * @property {Float32Array} scale The weight that 255 stands for, per unit.
+ * @property {Float32Array} biases Of the same units.
+ *
+ * @typedef {object} GalleryItem
+ * @property {number} image Number among the test images.
+ * @property {number} label The digit that it is.
+ * @property {number} answer The digit that the network reads; -1 before it was asked.
+ * @property {Float32Array} probabilities
+ * @property {Uint8Array} pixels 28 x 28.
+ *
+ * @typedef {object} View
+ * @property {Layer[]} hidden
+ * @property {Layer} output
+ * @property {UnitImages} units
+ * @property {Uint8Array} subject 28 x 28, the picture that is looked at.
+ * @property {GalleryItem[]} gallery
+ * @property {number} picked Position in the gallery of the picture that is looked at; -1 for a drawing.
+ * @property {Int32Array | null} confusion 10 x 10, true digit by read digit; null before the first evaluation.
+ */
+
+const PIXELS = 28 * 28;
+const DIGITS = 10;
+
+/**
+ * @param {Frame} frame
+ * @returns {View | null} null if the frame lacks a section that every frame of a digits run has.
+ */
+export function readView({ sections }) {
+  const { layers, activations, subject, unit_images, unit_scale, biases, confusion } = sections;
+  if (!layers || !activations || !subject || !unit_images || !unit_scale) return null;
+  const sizes = [...layers.data].slice(1);
+  const values = /** @type {Float32Array} */ (activations.data);
+  let start = 0;
+  const rest = sizes.map((size) => {
+    start += size;
+    return { size, activations: values.subarray(start - size, start) };
+  });
+  const count = unit_images.shape[0];
+  const pixels = /** @type {Uint8Array} */ (subject.data);
+  const gallery = readGallery(sections);
+  return {
+    hidden: rest.slice(0, -1),
+    output: rest[rest.length - 1],
+    units: {
+      count,
+      pixels: /** @type {Uint8Array} */ (unit_images.data),
+      scale: /** @type {Float32Array} */ (unit_scale.data),
+      biases: /** @type {Float32Array} */ (biases?.data.subarray(0, count) ?? new Float32Array(count).fill(NaN)),
+    },
+    subject: pixels,
+    gallery,
+    picked: gallery.findIndex((item) => item.pixels.every((value, index) => value === pixels[index])),
+    confusion: confusion ? /** @type {Int32Array} */ (confusion.data) : null,
+  };
+}
+
+/**
+ * @param {Frame["sections"]} sections
+ * @returns {GalleryItem[]}
+ */
+function readGallery({ gallery_images, gallery_index, gallery_probs, labels }) {
+  if (!gallery_images || !gallery_index || !labels) return [];
+  return [...gallery_index.data].map((image, position) => {
+    const probabilities = /** @type {Float32Array} */ (
+      gallery_probs?.data.subarray(DIGITS * position, DIGITS * (position + 1)) ?? new Float32Array(0)
+    );
+    return {
+      image,
+      label: labels.data[position],
+      answer: largest(probabilities),
+      probabilities,
+      pixels: /** @type {Uint8Array} */ (gallery_images.data.subarray(PIXELS * position, PIXELS * (position + 1))),
+    };
+  });
+}
+
+/**
+ * The largest absolute value, at least `least`.
+ * @param {ArrayLike<number>} values
+ * @param {number} [least]
+ */
+export function reach(values, least = 1e-6) {
+  let found = least;
+  for (let index = 0; index < values.length; index++) found = Math.max(found, Math.abs(values[index]) || 0);
+  return found;
+}
+
+/**
+ * The pairs of digits that are confused most often.
+ * @param {Int32Array} confusion 10 x 10, true digit by read digit.
+ * @param {number} [count]
+ * @returns {{label: number, answer: number, times: number}[]} The most frequent first; none that never happened.
+ */
+export function worstPairs(confusion, count = 3) {
+  return Array.from(confusion, (times, cell) => ({ label: Math.floor(cell / DIGITS), answer: cell % DIGITS, times }))
+    .filter(({ label, answer, times }) => label !== answer && times > 0)
+    .sort((one, other) => other.times - one.times)
+    .slice(0, count);
+}

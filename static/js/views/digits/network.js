@@ -1,0 +1,69 @@
+/** The panel in the middle: the picture, the layers that it goes through, and the ten answers. */
+import { useRef, useState } from "../../../vendor/preact/hooks.js";
+import { t } from "../../core/i18n.js";
+import { html } from "../../lib/html.js";
+import { LayerHeader } from "../shared/layerheader.js";
+import { Lens } from "./lens.js";
+import { InkPicture, Probabilities, useSize } from "./pictures.js";
+import { DigitTiles, UnitTiles } from "./tiles.js";
+import { UnitGrid } from "./units.js";
+
+/**
+ * @typedef {import("../../core/run.js").Run} Run
+ * @typedef {import("./model.js").View} View
+ *
+ * @typedef {object} Looked The unit under the pointer or the focus.
+ * @property {number} layer 0 for the first layer after the inputs.
+ * @property {number} unit
+ * @property {Element} element Where it is.
+ */
+
+/** Below this width of a column there is room for its number only. */
+const ROOMY = 132;
+/** Up to this width the layers stand under each other. */
+const NARROW = 520;
+
+/** @param {{run: Run, view: View}} props */
+export function NetworkPanel({ run, view }) {
+  const place = useRef(/** @type {HTMLDivElement | null} */ (null));
+  const { width } = useSize(place);
+  const [looked, look] = useState(/** @type {Looked | null} */ (null));
+  const { hidden, output } = view;
+  const narrow = width > 0 && width <= NARROW;
+  const compact = !narrow && width / (hidden.length + 2) < ROOMY;
+  const props = { view, looked, look };
+  return html`<section class="panel digits-network" aria-label=${t("digits.network")}>
+    <div ref=${place} class=${`digits-columns layers-${Math.min(hidden.length, 3)} ${narrow ? "narrow" : ""}`} data-layers=${hidden.length}>
+      <${Column} title=${t("digits.input")} note=${t("digits.input_note")} class="input">
+        <${InkPicture} pixels=${view.subject} label=${t("digits.input_label")} />
+      <//>
+      ${hidden.map(
+        (layer, index) => html`<${Column} key=${index} class=${index === 0 ? "hidden first" : "hidden"} header=${html`<${LayerHeader} run=${run} index=${index} compact=${compact} />`}>
+          ${index === 0 ? html`<${UnitTiles} ...${props} layer=${layer} />` : html`<${UnitGrid} look=${look} layer=${layer} index=${index} />`}
+        <//>`,
+      )}
+      <${Column} title=${t("digits.output")} note=${t("digits.output_note")} class=${hidden.length === 0 ? "output digits" : "output"}>
+        ${hidden.length === 0 ? html`<${DigitTiles} ...${props} />` : html`<${Probabilities} probabilities=${output.activations} label=${t("digits.probabilities")} />`}
+      <//>
+    </div>
+    <${Legend} softmax=${hidden.length === 0} />
+    ${looked && html`<${Lens} key=${`${looked.layer}-${looked.unit}`} looked=${looked} view=${view} />`}
+  </section>`;
+}
+
+/** @param {{title?: string, note?: string, header?: any, class?: string, children?: any}} props */
+function Column({ title, note, header, class: name = "", children }) {
+  return html`<div class=${`digits-column ${name}`}>
+    <div class="digits-column-head">${header ?? html`<h3>${title}</h3><p class="muted">${note}</p>`}</div>
+    <div class="digits-column-body">${children}</div>
+  </div>`;
+}
+
+/** What the colours mean. @param {{softmax: boolean}} props */
+function Legend({ softmax }) {
+  return html`<p class="digits-legend muted">
+    <span>${t(softmax ? "digits.legend_against" : "digits.legend_lower")}</span>
+    <i class="digits-scale" aria-hidden="true"></i>
+    <span>${t(softmax ? "digits.legend_for" : "digits.legend_raise")}</span>
+  </p>`;
+}

@@ -1,0 +1,65 @@
+/** Which picture the network looks at: what is drawn, or a test image. One sender, so that the last wish wins. */
+import { signal } from "../../../vendor/preact-signals/signals.js";
+import { base64, mnistPicture } from "../../lib/digit.js";
+import { newestOnly } from "./newest.js";
+import { drawStrokes, inkOf } from "./strokes.js";
+
+/**
+ * @typedef {import("./strokes.js").Stroke} Stroke
+ * @typedef {{type: string, values: () => Record<string, any> | null}} Wish
+ */
+
+/** Pixels of the sheet that is scaled down to 28 x 28. */
+const SHEET = 140;
+/** At most 20 wishes a second. */
+const GAP_MS = 50;
+
+export class Subject {
+  /** What is on the drawing pad. @type {import("../../../vendor/preact-signals/signals.js").Signal<Stroke[]>} */
+  strokes = signal(/** @type {Stroke[]} */ ([]));
+
+  #context = sheet();
+  /** @type {(wish: Wish) => void} */
+  #offer;
+
+  /** @param {import("../../core/run.js").Run} run */
+  constructor(run) {
+    this.#offer = newestOnly(async ({ type, values }) => {
+      const found = values();
+      if (found) await run.send(type, found);
+    }, GAP_MS);
+  }
+
+  /** What is drawn now; pictures that are overtaken are never made. @param {Stroke[]} strokes */
+  draw(strokes) {
+    this.strokes.value = strokes;
+    this.#offer({ type: "draw", values: () => this.#picture(strokes) });
+  }
+
+  /** Empty the pad: the network looks at a test image again. */
+  clear() {
+    this.strokes.value = [];
+    this.#offer({ type: "draw", values: () => ({ pixels: "" }) });
+  }
+
+  /** A test image instead of a drawing. @param {number} image Its number among the test images. */
+  pick(image) {
+    this.strokes.value = [];
+    this.#offer({ type: "look", values: () => ({ image }) });
+  }
+
+  /** @param {Stroke[]} strokes */
+  #picture(strokes) {
+    drawStrokes(this.#context, strokes, SHEET, "#000000");
+    const picture = mnistPicture(inkOf(this.#context, SHEET), SHEET, SHEET);
+    return picture && { pixels: base64(picture) };
+  }
+}
+
+function sheet() {
+  const canvas = document.createElement("canvas");
+  canvas.width = canvas.height = SHEET;
+  const context = canvas.getContext("2d", { willReadFrequently: true });
+  if (!context) throw new Error("this browser has no 2D canvas");
+  return context;
+}
