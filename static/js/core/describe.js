@@ -19,7 +19,8 @@
  * @property {Record<string, Fields>} settings
  * @property {import("../lib/frame.js").Wire} wire
  * @property {string} version
- * @property {number} fps
+ * @property {number} fps Frames a second that the server sends at most.
+ * @property {"en" | "zh"} lang The language that the server has chosen for this reader.
  */
 
 const block = document.getElementById("describe");

@@ -44,12 +44,5 @@ export async function setLanguage(wanted) {
   language.value = wanted;
   document.documentElement.lang = HTML_LANG[wanted];
   document.title = t("app.title");
-  localStorage.setItem("layerlab.language", wanted);
-}
-
-/** The language chosen before, else the browser's, else English. @returns {Language} */
-export function preferredLanguage() {
-  const stored = localStorage.getItem("layerlab.language");
-  const wanted = stored ?? navigator.language;
-  return wanted.startsWith("zh") ? "zh" : "en";
+  document.cookie = `layerlab_lang=${wanted}; path=/; max-age=31536000; samesite=lax`; // the server reads it, too
 }

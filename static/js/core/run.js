@@ -161,6 +161,7 @@ export class Run {
    */
   async send(type, values = {}) {
     const reply = await command({ ...values, type, run: this.id });
+    if (reply.ok && reply.settings) this.#adopt(reply.settings);
     if (!reply.ok) this.#refused(reply, values);
     else if (type !== "look" && type !== "draw") this.problem.value = null;
     return reply;
@@ -208,7 +209,7 @@ export class Run {
     const reply = await command({ type: "set", run: this.id, settings: patch });
     this.#sending = false;
     if (reply.ok) {
-      this.#confirmed = reply.settings ?? { ...this.#confirmed, ...patch };
+      this.#confirmed = { ...this.#confirmed, ...patch, ...reply.settings };
       this.#measure.sent(patch, reply.seq);
       this.problem.value = null;
     } else {
@@ -216,6 +217,12 @@ export class Run {
     }
     this.settings.value = { ...this.#confirmed, ...this.#waiting };
     void this.#flush();
+  }
+
+  /** Settings that the server changed by itself (a lower rate). @param {Settings} settings */
+  #adopt(settings) {
+    this.#confirmed = settings;
+    this.settings.value = { ...settings, ...this.#waiting };
   }
 
   /** @param {Reply} reply @param {Record<string, any>} sent */
@@ -226,12 +233,12 @@ export class Run {
 
   /** @param {Record<string, any>} event */
   #hear(event) {
-    if (event.run !== this.id) return;
+    if (event.run !== this.id && event.run !== "") return;
     if (event.type === "status") {
       const { playing, reason = null, step, epoch, executor } = event;
       this.status.value = { playing, reason, step, epoch, executor: executor || this.status.value.executor };
     } else if (event.type === "notice") {
-      const key = `notice.${event.code}`;
+      const key = event.code === "refused" ? `error.${event.values?.code}` : `notice.${event.code}`;
       notify(known(key) ? key : null, { message: event.message, ...event.values }, event.message);
     }
   }

@@ -18,9 +18,13 @@ system.addEventListener("change", () => {
 /** Whether the page is dark now. */
 export const dark = computed(() => (theme.value === "auto" ? systemDark.value : theme.value === "dark"));
 
+/** Set after the attribute, so that colours are read from the style that holds. */
+const applied = signal("");
+
 effect(() => {
   document.documentElement.dataset.theme = dark.value ? "dark" : "light";
   localStorage.setItem("layerlab.theme", theme.value);
+  applied.value = dark.value ? "dark" : "light";
 });
 
 /** auto → light → dark → auto. */
@@ -30,17 +34,19 @@ export function nextTheme() {
 
 /**
  * The colours that canvas needs, read from the style sheet after each change of the theme.
- * `table`: 256 colours (as putImageData's Uint32) from orange (-1) over the paper to blue (+1); `weights` and
- * `hard` alike: for weight images, and with two colours only.
+ * `table`: 256 colours (as ImageData's 32-bit words) from orange (-1) over the paper to blue (+1); `hard`: the
+ * same with the two ends only.
  */
 export const palette = computed(() => {
-  void dark.value;
+  void applied.value;
   const style = getComputedStyle(document.documentElement);
   const colour = (/** @type {string} */ name) => style.getPropertyValue(name).trim();
   const [low, middle, high] = ["--field-negative", "--field-zero", "--field-positive"].map((name) => parseColour(colour(name)));
   return {
     table: diverging(low, middle, high),
     hard: diverging(low, middle, high, { hard: true }),
+    fieldPositive: colour("--field-positive"),
+    fieldNegative: colour("--field-negative"),
     positive: colour("--positive"),
     negative: colour("--negative"),
     panel: colour("--panel"),

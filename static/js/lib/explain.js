@@ -44,6 +44,11 @@ export function explainFault(fault, fields, t) {
     return t("fault.count", { where, value: fault.value, min: field.min_length ?? 0, max: field.max_length ?? "∞" });
   }
   if (fault.why === "twice") return t("fault.twice", { where });
+  const { min = -Infinity, max = Infinity } = field.item ?? {};
+  if (fault.field === "hidden" && Number.isInteger(fault.value) && (fault.value > max || fault.value < min)) {
+    const key = fault.value > max ? "fault.neurons_many" : "fault.neurons_few";
+    return t(key, { where, value: show(fault.value), works: works(field, t) });
+  }
   return t("fault.value", { where, value: show(fault.value), works: works(field, t) });
 }
 

@@ -1,0 +1,81 @@
+// Where the columns and neurons of a network stand.
+
+/**
+ * @typedef {object} Room
+ * @property {number} width Of the panel, CSS pixels.
+ * @property {number} height Of the part below the headers.
+ * @property {number} left Kept free left of the inputs (their names).
+ * @property {number} header Least distance of two columns, so that headers don't overlap.
+ * @property {boolean} touch Neurons are pressed with a finger.
+ * @property {number} below Kept free below the inputs (the ones that are switched off).
+ *
+ * @typedef {object} Layout
+ * @property {number} width Of the stage; more than the panel where it must scroll.
+ * @property {number} height
+ * @property {number} tile Edge of a neuron's picture.
+ * @property {number} pitch Distance between two neurons of a column.
+ * @property {number[]} x Centre of each column.
+ * @property {number[][]} y Centres of each column's neurons.
+ */
+
+const LARGEST_TILE = 58;
+const LARGEST_PITCH = 84;
+
+/**
+ * @param {number[]} sizes Neurons of each column, inputs first.
+ * @param {Room} room
+ * @returns {Layout}
+ */
+export function layoutNetwork(sizes, room) {
+  const most = Math.max(...sizes);
+  const inputs = sizes[0];
+  const least = leastPitch(most, room.touch);
+  const fits = Math.min(room.height / most, (room.height - room.below) / inputs);
+  const pitch = Math.min(LARGEST_PITCH, Math.max(least, fits));
+  const gap = Math.max(3, Math.min(26, pitch * 0.3));
+  const height = Math.max(room.height, pitch * most, pitch * inputs + room.below);
+  const tile = Math.min(LARGEST_TILE, pitch - (room.touch && most <= 8 ? 4 : gap));
+
+  const right = Math.max(tile / 2 + 14, Math.min(62, room.header / 2));
+  const first = room.left + tile / 2;
+  const distance = Math.max(room.header, tile + 24, (room.width - first - right) / Math.max(1, sizes.length - 1));
+  const x = sizes.map((_, column) => first + column * distance);
+  const width = Math.max(room.width, x[x.length - 1] + right);
+  const y = sizes.map((size, column) => {
+    const free = column === 0 ? room.below : 0;
+    const start = Math.max((height - size * pitch) / 2 - (column === 0 ? overhang(size * pitch, height, free) : 0), 0);
+    return Array.from({ length: size }, (_, row) => start + (row + 0.5) * pitch);
+  });
+  return { width, height, tile, pitch, x, y };
+}
+
+/** How far the inputs move up so that `below` fits under them. @param {number} used @param {number} height @param {number} below */
+function overhang(used, height, below) {
+  return Math.max(0, below - (height - used) / 2);
+}
+
+/** @param {number} most @param {boolean} touch */
+function leastPitch(most, touch) {
+  if (!touch) return 14;
+  return most <= 8 ? 48 : 26;
+}
+
+/**
+ * Number of the first unit of each layer when units are counted over all layers.
+ * @param {ArrayLike<number>} sizes
+ */
+export function unitOffsets(sizes) {
+  const offsets = [0];
+  for (let layer = 0; layer < sizes.length; layer++) offsets.push(offsets[layer] + sizes[layer]);
+  return offsets;
+}
+
+/**
+ * Where each layer's weights (in x out, row by row) begin in the flat WEIGHTS section; entry 0 is the first pair's.
+ * @param {ArrayLike<number>} sizes
+ */
+export function weightOffsets(sizes) {
+  const offsets = [0];
+  for (let layer = 1; layer < sizes.length; layer++) offsets.push(offsets[layer - 1] + sizes[layer - 1] * sizes[layer]);
+  return offsets;
+}

@@ -1,0 +1,40 @@
+// The list of keys, opened with "?".
+import { useEffect, useRef } from "../../vendor/preact/hooks.js";
+import { html } from "../lib/html.js";
+import { t } from "../core/i18n.js";
+import { helpOpen } from "../core/shortcuts.js";
+import { IconButton } from "./controls.js";
+
+const KEYS = [
+  ["Space", "help.play"],
+  ["→", "help.step"],
+  ["R", "help.reset"],
+  ["Ctrl Z", "help.undo"],
+  ["Ctrl Shift Z", "help.redo"],
+  ["↑ ↓ ← →", "help.neurons"],
+  ["Enter", "help.pin"],
+  ["Esc", "help.escape"],
+  ["?", "help.help"],
+];
+
+export function HelpDialog() {
+  const dialog = useRef(/** @type {HTMLDialogElement | null} */ (null));
+  const open = helpOpen.value;
+  useEffect(() => {
+    if (open && !dialog.current?.open) dialog.current?.showModal();
+    if (!open && dialog.current?.open) dialog.current.close();
+  }, [open]);
+  const close = () => {
+    helpOpen.value = false;
+  };
+  return html`<dialog class="dialog" ref=${dialog} aria-labelledby="help-title" onClose=${close} onClick=${(/** @type {any} */ event) => event.target === dialog.current && close()}>
+    <div class="dialog-head">
+      <h2 id="help-title">${t("help.title")}</h2>
+      <${IconButton} icon="close" label=${t("action.close")} onClick=${close} />
+    </div>
+    <dl class="keys">
+      ${KEYS.map(([keys, text]) => html`<div><dt>${keys.split(" ").map((key) => html`<kbd>${key}</kbd> `)}</dt><dd>${t(text)}</dd></div>`)}
+    </dl>
+    <p class="muted">${t("help.weights")}</p>
+  </dialog>`;
+}

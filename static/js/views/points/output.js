@@ -1,0 +1,77 @@
+// The output panel: one plain sentence, and the plane as the network (or one neuron) sees it.
+import { useEffect, useRef } from "../../../vendor/preact/hooks.js";
+import { effect } from "../../../vendor/preact-signals/signals.js";
+import { html } from "../../lib/html.js";
+import { t } from "../../core/i18n.js";
+import { palette } from "../../core/theme.js";
+import { setView, view } from "../../core/url.js";
+import { percent } from "../../lib/text.js";
+import { Checkbox, Panel } from "../../ui/controls.js";
+import { INPUT_NAMES } from "./look.js";
+import { paintPlane, paintPoints } from "./plane.js";
+
+/** @typedef {import("../../core/run.js").Run} Run */
+/** @typedef {import("./look.js").Look} Look */
+
+/** @param {{run: Run, look: Look}} props */
+export function OutputPanel({ run, look }) {
+  const { unseen, hard } = view.value;
+  return html`<${Panel} title=${t("output.title")} class="output">
+    <p class="sentence-now" data-testid="sentence"><${Sentence} run=${run} look=${look} /></p>
+    <${Plane} run=${run} look=${look} />
+    <div class="legend" aria-hidden="true">
+      <span><i class="diamond" />${t("output.negative")}</span><span class="scale" /><span>${t("output.positive")}<i class="circle" /></span>
+    </div>
+    <div class="checks">
+      <${Checkbox} name="unseen" label=${t("output.show_unseen")} checked=${unseen === "1"} onChange=${(/** @type {boolean} */ on) => setView("unseen", on)} />
+      <${Checkbox} name="hard" label=${t("output.hard")} checked=${hard === "1"} onChange=${(/** @type {boolean} */ on) => setView("hard", on)} />
+    </div>
+  <//>`;
+}
+
+/** What is seen, in plain words. @param {{run: Run, look: Look}} props */
+function Sentence({ run, look }) {
+  const neuron = look.neuron.value;
+  const metrics = run.metrics.value;
+  const last = look.sizes.value.length - 1;
+  if (neuron && neuron.layer === 0) return t("output.input", { name: INPUT_NAMES[run.settings.value.inputs[neuron.unit]] ?? "" });
+  if (neuron && neuron.layer < last) return t("output.neuron", { layer: neuron.layer, unit: neuron.unit + 1 });
+  if (run.status.value.reason === "diverged") return t("output.diverged");
+  if (!metrics || run.steps.value === 0) return t("output.start");
+  return Number.isFinite(metrics.unseenAccuracy) ? t("output.accuracy", { percent: percent(metrics.unseenAccuracy) }) : t("output.diverged");
+}
+
+/** @param {{run: Run, look: Look}} props */
+function Plane({ run, look }) {
+  const field = useRef(/** @type {HTMLCanvasElement | null} */ (null));
+  const dots = useRef(/** @type {HTMLCanvasElement | null} */ (null));
+  useEffect(() => {
+    const [below, above] = [field.current, dots.current];
+    if (!below || !above) return;
+    const hard = () => view.peek().hard === "1";
+    const paint = () => run.frame && paintPlane(below, run.frame, look.neuron.peek(), hard() ? palette.peek().hard : palette.peek().table);
+    /** @type {unknown} */
+    let painted = null;
+    const paintDots = () => run.frame && paintPoints(above, run.frame, palette.peek(), view.peek().unseen === "1");
+    const endFrames = run.onFrame((frame) => {
+      paint();
+      if (frame.sections.points !== painted) paintDots();
+      painted = frame.sections.points;
+    });
+    const endChanges = effect(() => {
+      void [view.value, palette.value, look.neuron.value];
+      paint();
+      paintDots();
+    });
+    const observer = new ResizeObserver(paintDots);
+    observer.observe(above);
+    return () => {
+      endFrames();
+      endChanges();
+      observer.disconnect();
+    };
+  }, [run, look]);
+  return html`<div class="plane" role="img" aria-label=${t("output.plane")}>
+    <canvas ref=${field} width="100" height="100" aria-hidden="true"></canvas><canvas ref=${dots} aria-hidden="true"></canvas>
+  </div>`;
+}

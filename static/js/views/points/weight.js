@@ -1,0 +1,77 @@
+// A weight under the pointer, and the small field to edit it.
+import { useEffect, useRef, useState } from "../../../vendor/preact/hooks.js";
+import { html } from "../../lib/html.js";
+import { t } from "../../core/i18n.js";
+import { weightOffsets } from "../../lib/layout.js";
+import { formatNumber, parseNumber } from "../../lib/text.js";
+
+/**
+ * @typedef {import("../../core/run.js").Run} Run
+ * @typedef {import("./look.js").Look} Look
+ * @typedef {import("./look.js").Link} Link
+ */
+
+/** The weight (or bias) of a link in the newest frame. @param {Run} run @param {Link} link @returns {number} */
+function weightOf(run, { layer, source, target }) {
+  const { layers, weights, biases } = run.frame?.sections ?? {};
+  if (!layers || !weights || !biases) return NaN;
+  const sizes = layers.data;
+  if (source >= 0) return weights.data[weightOffsets(sizes)[layer - 1] + source * sizes[layer] + target];
+  let at = target;
+  for (let before = 1; before < layer; before++) at += sizes[before];
+  return biases.data[at];
+}
+
+/** @param {{run: Run, look: Look}} props */
+export function WeightTip({ run, look }) {
+  const link = look.link.value;
+  void run.steps.value; // its number lives
+  if (!link || look.editing.value) return null;
+  return html`<div class="weight-tip" role="tooltip" style=${{ left: `${link.x}px`, top: `${link.y}px` }}>
+    ${t("weight.value")} <b>${formatNumber(weightOf(run, link), 3)}</b><span class="muted"> ${t("weight.click")}</span>
+  </div>`;
+}
+
+/** @param {{run: Run, look: Look}} props */
+export function WeightEditor({ run, look }) {
+  const link = look.editing.value;
+  return link && html`<${Editor} key=${`${link.layer}-${link.source}-${link.target}`} run=${run} look=${look} link=${link} />`;
+}
+
+/** @param {{run: Run, look: Look, link: import("./look.js").PlacedLink}} props */
+function Editor({ run, look, link }) {
+  const input = useRef(/** @type {HTMLInputElement | null} */ (null));
+  const [first] = useState(() => formatNumber(weightOf(run, link), 3).replace("−", "-"));
+  const [wrong, setWrong] = useState("");
+  const before = useRef(document.activeElement);
+  useEffect(() => {
+    input.current?.focus();
+    input.current?.select();
+  }, []);
+  const close = () => {
+    look.editing.value = null;
+    if (before.current instanceof HTMLElement) before.current.focus();
+  };
+  const commit = async () => {
+    const text = input.current?.value ?? "";
+    if (look.editing.peek() !== link) return;
+    if (text === first) return close();
+    const value = parseNumber(text);
+    if (value === null) return setWrong(t("weight.not_a_number", { text }));
+    const reply = await run.send("weight", { layer: link.layer, source: link.source, target: link.target, value });
+    if (reply.ok && look.editing.peek() === link) close();
+    return undefined;
+  };
+  const key = (/** @type {KeyboardEvent} */ event) => {
+    if (event.key === "Enter") void commit();
+    else if (event.key === "Escape") close();
+    else return;
+    event.preventDefault();
+    event.stopPropagation();
+  };
+  const label = t(link.source < 0 ? "weight.bias" : "weight.edit");
+  return html`<div class="weight-editor" style=${{ left: `${link.x}px`, top: `${link.y}px` }}>
+    <label>${label} <input ref=${input} type="text" name="weight" inputmode="decimal" autocomplete="off" defaultValue=${first} aria-invalid=${wrong !== ""} onKeyDown=${key} onBlur=${() => void commit()} /></label>
+    ${wrong && html`<p class="wrong" role="alert">${wrong}</p>`}
+  </div>`;
+}

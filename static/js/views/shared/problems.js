@@ -1,0 +1,40 @@
+// What stands above the panels when something is wrong: a refusal, a broken address, a diverged loss.
+import { html } from "../../lib/html.js";
+import { fields } from "../../core/describe.js";
+import { t } from "../../core/i18n.js";
+import { faults } from "../../core/url.js";
+import { explainFault } from "../../lib/explain.js";
+import { shortNumber } from "../../lib/text.js";
+import { Button } from "../../ui/controls.js";
+import { Banner } from "../../ui/messages.js";
+
+/** @typedef {import("../../core/run.js").Run} Run */
+
+/** @param {{run: Run}} props */
+export function Problems({ run }) {
+  const problem = run.problem.value;
+  return html`<${Faults} kind=${run.kind} /><${Diverged} run=${run} />
+    ${problem && html`<${Banner} kind="problem" onClose=${() => (run.problem.value = null)}>${problem.sentence}<//>`}`;
+}
+
+/** @param {{kind: import("../../core/describe.js").Kind}} props */
+function Faults({ kind }) {
+  const found = faults.value;
+  if (found.kind !== kind || found.faults.length === 0) return null;
+  const close = () => (faults.value = { kind, faults: [] });
+  return html`<${Banner} kind="problem" onClose=${close}>
+    ${t("fault.address")} ${found.faults.map((fault) => html`<span class="sentence">${explainFault(fault, fields(kind), t)} </span>`)}
+    ${t("fault.defaults_used")}
+  <//>`;
+}
+
+/** @param {{run: Run}} props */
+function Diverged({ run }) {
+  const { reason, step } = run.status.value;
+  if (reason !== "diverged") return null;
+  const { min = 0 } = fields(run.kind).rate;
+  const { rate } = run.settings.value;
+  return html`<${Banner} kind="problem" action=${html`<${Button} onClick=${() => run.recover()}>${t("diverged.recover")}<//>`}>
+    ${t("diverged.what", { step: step.toLocaleString() })} ${rate > min ? t("diverged.why", { rate: shortNumber(rate) }) : ""}
+  <//>`;
+}
