@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from collections.abc import Callable
@@ -9,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import BrowserContext, ConsoleMessage, Page, Request, Response
+from playwright.sync_api import BrowserContext, ConsoleMessage, Locator, Page, Request, Response
+
+from tests.running import ROOT
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "msedge")
 FLAGS = [
@@ -85,3 +88,77 @@ def opener(new_context: Callable[..., BrowserContext], base: str, watched: list[
         return page
 
     return open_page
+
+
+CATALOGUES = {
+    language: json.loads((ROOT / f"static/i18n/{language}.json").read_text(encoding="utf-8"))
+    for language in ("en", "zh")
+}
+
+
+def words(key: str, language: str = "en", **values: object) -> str:
+    """What the page says for ``key`` of its catalogue."""
+    found: Any = CATALOGUES[language].get(key)
+    if found is None:  # the catalogue is a tree
+        found = CATALOGUES[language]
+        for part in key.split("."):
+            found = found[part]
+    return str(found).format(**values)
+
+
+def play(page: Page) -> None:
+    """Press the button; it is Pause while the network trains."""
+    page.locator("button.play").click()
+
+
+def playing(page: Page) -> None:
+    """Wait until the network trains."""
+    page.locator("button.play", has_text=words("action.pause")).wait_for()
+
+
+def paused(page: Page) -> None:
+    """Wait until it doesn't."""
+    page.locator("button.play", has_text=words("action.play")).wait_for()
+
+
+def steps(page: Page) -> int:
+    """Batches trained, as the newest painted frame says."""
+    return int(page.evaluate("window.layerlab?.step ?? 0"))
+
+
+def layers(page: Page) -> list[int]:
+    """Units per layer, inputs first, as the newest painted frame says."""
+    return list(page.evaluate("window.layerlab?.layers ?? []"))
+
+
+def reaches(page: Page, percent: float, within: float) -> float:
+    """Seconds since the page was asked for when its sentence tells ``percent`` or more; fails after ``within`` more."""
+    found = page.wait_for_function(
+        """percent => {
+          const sentence = document.querySelector("[data-testid=sentence]")?.textContent ?? "";
+          const number = parseFloat(/[\\d.]+(?=\\s?%)/.exec(sentence)?.[0] ?? "0");
+          return number >= percent && performance.now() / 1000;
+        }""",
+        arg=percent,
+        timeout=1000 * within,
+    )
+    return float(found.json_value())
+
+
+def trains_on(page: Page, within: float = 5.0) -> None:
+    """Wait until the network has trained further than now."""
+    before = steps(page)
+    page.wait_for_function("before => window.layerlab.step > before", arg=before, timeout=1000 * within)
+
+
+def layer_buttons(page: Page) -> tuple[Locator, Locator]:
+    """The buttons that add and remove a hidden layer."""
+    bar = page.get_by_role("toolbar")
+    return tuple(bar.get_by_role("button", name=words(f"action.{action}_layer")) for action in ("add", "remove"))  # type: ignore[return-value]
+
+
+def add_layer(page: Page) -> None:
+    """Press the + button and see that there is a layer more."""
+    before = len(layers(page))
+    layer_buttons(page)[0].click()
+    page.wait_for_function("count => window.layerlab.layers.length === count", arg=before + 1)
