@@ -10,3 +10,13 @@ test("tiles are as large as the area allows", () => {
   assert.ok(columns * rows >= 40);
   assert.ok(columns * side + 6 * (columns - 1) <= 420 + 1e-6 && rows * side + 6 * (rows - 1) <= 360 + 1e-6);
 });
+
+test("a nearly empty last row is avoided where that costs little", () => {
+  // 6 columns would be 36 pixels a side, but leave 4 tiles alone in a seventh row.
+  const { columns, rows } = tiling(40, 236, 310, 4);
+  assert.equal(columns * rows, 40);
+});
+
+test("without room there are no tiles, and no error", () => {
+  assert.equal(tiling(10, 0, 0, 4).side, 0);
+});
