@@ -113,7 +113,7 @@ class Runs:
             run.playing = False
         if isinstance(command, protocol.Reset):
             run.forget_snapshots()
-        return changed or isinstance(command, protocol.Set)
+        return changed or isinstance(command, (protocol.Set, protocol.Recover))
 
     def _order(self, run: Run, command: RunCommand, settings: Settings, reason: str | None = None) -> None:
         order = Order(run.id, command, run.order + 1, settings, reason)

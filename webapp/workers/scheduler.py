@@ -71,6 +71,7 @@ class Scheduler:
             sequence=message.sequence,
             used=self._virtual,
             playing=message.playing,
+            last_snapshot=self._clock(),
         )
         self._tasks[task.run] = task
         task.experiment = self._attempt(task, "starting", lambda: self._revive(message))
@@ -103,7 +104,7 @@ class Scheduler:
             return
         task.changed = task.urgent = task.background_left = True
         if not isinstance(command, (protocol.Look, protocol.Draw)):
-            task.dirty = task.hurried = True
+            task.hurry(self._clock())
         if task.training != was_training or isinstance(command, (protocol.Reset, protocol.Step)):
             self._tell(task, order.reason or done[0])
 
@@ -190,7 +191,8 @@ class Scheduler:
             return
         task.trained(trained)
         if stepping and task.steps_left == 0:
-            task.urgent = task.hurried = True
+            task.urgent = True
+            task.hurry(self._clock())
             self._tell(task, "stepped")
 
     def _frame(self, task: Task) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from webapp import wire
 from webapp.experiments.base import Experiment
@@ -48,8 +48,8 @@ class Task:
 
     background_left: bool = True
     dirty: bool = False  # something happened since the last snapshot
-    hurried: bool = False
-    last_snapshot: float = field(default=-math.inf)
+    hurry_at: float = math.inf  # a snapshot should be taken by then
+    last_snapshot: float = 0.0
     snapshot_cost: float = 0.0
 
     @property
@@ -80,8 +80,8 @@ class Task:
         """When its next snapshot is due; ``inf`` if there is nothing new."""
         if self.experiment is None or not self.dirty:
             return math.inf
-        every = _SNAPSHOT_SOON if self.hurried else _SNAPSHOT_EVERY
-        return self.last_snapshot + max(every, self.snapshot_cost / _SNAPSHOT_SHARE)
+        allowed = self.last_snapshot + self.snapshot_cost / _SNAPSHOT_SHARE
+        return max(allowed, min(self.last_snapshot + _SNAPSHOT_EVERY, self.hurry_at))
 
     def due_at(self, now: float) -> float:
         """The earliest of all it has to do."""
@@ -148,9 +148,14 @@ class Task:
             interval = max(interval, min(_LONGEST_FRAME_INTERVAL, self.frame_cost * active / _FRAME_SHARE))
         self.next_frame = now + interval
 
+    def hurry(self, now: float) -> None:
+        """Something was done that shouldn't be lost: keep a copy soon, but not at each step of a slider."""
+        self.dirty = True
+        self.hurry_at = min(self.hurry_at, now + _SNAPSHOT_SOON)
+
     def snapshot_taken(self, now: float, cost: float) -> None:
         self.last_snapshot, self.snapshot_cost = now, cost
-        self.dirty = self.hurried = False
+        self.dirty, self.hurry_at = False, math.inf
 
     def status(self, reason: str | None = None, step: int | None = None) -> Status:
         """What its pages are told when it starts or stops."""
