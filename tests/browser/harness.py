@@ -162,3 +162,23 @@ def add_layer(page: Page) -> None:
     before = len(layers(page))
     layer_buttons(page)[0].click()
     page.wait_for_function("count => window.layerlab.layers.length === count", arg=before + 1)
+
+
+def applied(page: Page, act: Callable[[], object]) -> None:
+    """Do ``act`` and wait until a frame shows that the server has applied the command that it sent."""
+    page.wait_for_function("() => window.layerlab?.lastApplied !== undefined")
+    before = page.evaluate("window.layerlab.lastApplied")
+    act()
+    page.wait_for_function("before => window.layerlab.lastApplied > before", arg=before)
+    refused = page.locator(".banner.problem")
+    assert refused.count() == 0, refused.all_inner_texts()
+
+
+def in_address(page: Page, part: str) -> None:
+    """Wait until the address holds ``part``."""
+    page.wait_for_function("part => decodeURIComponent(location.hash).includes(part)", arg=part)
+
+
+def picture(canvas: Locator) -> str:
+    """The pixels of a canvas, to compare."""
+    return str(canvas.evaluate("canvas => canvas.toDataURL()"))
