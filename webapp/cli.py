@@ -94,4 +94,5 @@ class _Version(argparse.Action):
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
         from webapp.app import version
 
-        parser.exit(message=f"layerlab {version()}\n")
+        print(f"layerlab {version()}")
+        parser.exit()

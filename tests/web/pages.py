@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
 
+import engineio
 import socketio
 import websocket
 
@@ -63,6 +64,18 @@ def new_cookie(url: str) -> str:
         return found
 
 
+class _InOrder(engineio.Client):  # type: ignore[misc]
+    """python-engineio's client hands each message to a thread of its own; then a blob can overtake its header."""
+
+    def _trigger_event(self, event: str, *args: Any, **kwargs: Any) -> Any:
+        return super()._trigger_event(event, *args, **{**kwargs, "run_async": False})
+
+
+class _Client(socketio.Client):  # type: ignore[misc]
+    def _engineio_client_class(self) -> type[engineio.Client]:
+        return _InOrder
+
+
 class Page:
     """One open page.  Paints (acknowledges) every frame unless ``paints`` is switched off."""
 
@@ -74,7 +87,7 @@ class Page:
         self.events: list[dict[str, Any]] = []
         self.heard: list[str] = []  # the order in which things came
         self._seq = itertools.count(1)
-        self.client = socketio.Client(reconnection=False)
+        self.client = _Client(reconnection=False)
         self.client.on("frame", self._frame)
         self.client.on("event", self._event)
         self.client.connect(url, transports=["websocket"], headers={"Cookie": f"{COOKIE}={self.cookie}"})
@@ -144,7 +157,7 @@ class BareSocket:
     def __init__(self, url: str, cookie: str | None = None, *, join: bool = True, **options: Any) -> None:
         cookie = new_cookie(url) if cookie is None else cookie
         address = url.replace("http://", "ws://") + "/socket.io/?EIO=4&transport=websocket"
-        options: dict[str, Any] = {"origin": url, "cookie": f"{COOKIE}={cookie}", "timeout": 10} | options
+        choices: dict[str, Any] = {"origin": url, "cookie": f"{COOKIE}={cookie}", "timeout": 10, **options}
         self.ws = websocket.create_connection(address, **choices)
         self.hello = json.loads(self.ws.recv()[1:])
         if join:

@@ -51,7 +51,7 @@ class Bench:
         self.experiments.append(made)
         return made
 
-    def create(self, run: str = A, speed: str = "max", **create: Any) -> FakeExperiment:
+    def create(self, run: str = A, speed: Any = "max", **create: Any) -> FakeExperiment:
         settings = PointsSettings(speed=speed)
         self.scheduler.receive(Create(run=run, kind="points", settings=settings, **create))
         return self.experiments[-1]
@@ -61,7 +61,7 @@ class Bench:
         settings = settings or PointsSettings(speed="max")
         self.scheduler.receive(Order(command.run, command, self.orders, settings, **order))
 
-    def play(self, run: str = A, speed: str = "max") -> None:
+    def play(self, run: str = A, speed: Any = "max") -> None:
         self.order(protocol.Play(run=run, seq=1), PointsSettings(speed=speed))
 
     def want(self, run: str = A, **want: bool) -> None:

@@ -11,6 +11,7 @@ import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -32,10 +33,12 @@ def _child_environment() -> Iterator[None]:
     Ctrl-C reaches all processes of a terminal: a child that is still importing would show a
     traceback, so it is born with that signal blocked.
     """
+    masks = hasattr(signal, "pthread_sigmask")
+    if masks:
+        resource_tracker.ensure_running()  # it unblocks the signal when it starts, so it must have started before
     with _environment_lock:
         before = {name: os.environ.get(name) for name in _ENVIRONMENT}
         os.environ.update(_ENVIRONMENT)
-        masks = hasattr(signal, "pthread_sigmask")
         old_mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT}) if masks else None
         try:
             yield
