@@ -18,10 +18,9 @@ import { UnitGrid } from "./units.js";
  * @property {Element} element Where it is.
  */
 
-/** Below this width of a column there is room for its number only. */
+/** Input, output and the gaps take about this width; below ROOMY a hidden column has room for its number only. */
+const ENDS = 232;
 const ROOMY = 132;
-/** Up to this width the layers stand under each other. */
-const NARROW = 520;
 
 /** @param {{run: Run, view: View}} props */
 export function NetworkPanel({ run, view }) {
@@ -29,11 +28,11 @@ export function NetworkPanel({ run, view }) {
   const { width } = useSize(place);
   const [looked, look] = useState(/** @type {Looked | null} */ (null));
   const { hidden, output } = view;
-  const narrow = width > 0 && width <= NARROW;
-  const compact = !narrow && width / (hidden.length + 2) < ROOMY;
+  const stacked = place.current !== null && getComputedStyle(place.current).flexDirection === "column";
+  const compact = !stacked && (width - ENDS) / (hidden.length + 1) < ROOMY;
   const props = { view, looked, look };
   return html`<section class="panel digits-network" aria-label=${t("digits.network")}>
-    <div ref=${place} class=${`digits-columns layers-${Math.min(hidden.length, 3)} ${narrow ? "narrow" : ""}`} data-layers=${hidden.length}>
+    <div ref=${place} class=${`digits-columns layers-${Math.min(hidden.length, 3)}`}>
       <${Column} title=${t("digits.input")} note=${t("digits.input_note")} class="input">
         <${InkPicture} pixels=${view.subject} label=${t("digits.input_label")} />
       <//>

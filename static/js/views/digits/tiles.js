@@ -21,7 +21,6 @@ export function DigitTiles({ view, ...looking }) {
   const { activations } = view.output;
   const best = largest(activations);
   return html`<${Tiles} view=${view} ...${looking} count=${10} gap=${10} extra=${32} class="digits" label=${t("digits.weight_images")}
-    name=${(/** @type {number} */ digit) => t("digits.weight_image", { digit, share: percentText(activations[digit]) })}
     chosen=${best}
     head=${(/** @type {number} */ digit) => html`<span class="digits-tile-head"><b>${digit}</b><span>${percentText(activations[digit])}</span></span>`}
     foot=${(/** @type {number} */ digit) => html`<${Bar} share=${activations[digit]} />`}
@@ -43,8 +42,8 @@ export function UnitTiles({ view, layer, ...looking }) {
 /**
  * Tiles as large as the room allows; one Tab stop, arrow keys move among them.
  * @param {Looking & {count: number, gap: number, extra: number, most?: number, label: string, class?: string,
- *   name: (unit: number) => string, chosen?: number, head?: (unit: number) => any, foot?: (unit: number) => any}} props
- *   `extra`: pixels of a tile's head and foot. `most`: the largest side.
+ *   name?: (unit: number) => string, chosen?: number, head?: (unit: number) => any, foot?: (unit: number) => any}} props
+ *   `extra`: pixels of a tile's head and foot. `most`: the largest side. `name`: for tiles whose head doesn't name them.
  */
 function Tiles({ view, looked, look, count, gap, extra, most = Infinity, label, class: style = "", name, chosen = -1, head, foot }) {
   const place = useRef(/** @type {HTMLDivElement | null} */ (null));
@@ -69,7 +68,7 @@ function Tiles({ view, looked, look, count, gap, extra, most = Infinity, label, 
       seen(event);
     };
     return html`<button key=${unit} type="button" class=${`digits-tile ${unit === chosen ? "chosen" : ""}`} data-unit=${unit}
-      tabindex=${unit === Math.min(current, count - 1) ? 0 : -1} aria-label=${name(unit)} aria-describedby=${looked?.layer === 0 && looked.unit === unit ? "digits-lens" : undefined}
+      tabindex=${unit === Math.min(current, count - 1) ? 0 : -1} aria-label=${name?.(unit)} aria-describedby=${looked?.layer === 0 && looked.unit === unit ? "digits-lens" : undefined}
       onClick=${seen} onFocus=${focus} onBlur=${unseen} onPointerEnter=${seen} onPointerLeave=${unseen}>
       ${head?.(unit)}
       <${WeightPicture} pixels=${view.units.pixels.subarray(unit * PIXELS, (unit + 1) * PIXELS)} />
