@@ -36,6 +36,9 @@ import { LayerWatch } from "./measure.js";
  * @typedef {(frame: Frame, now: number) => void} Painter
  */
 
+/** Refusals that say nothing about the run itself. */
+const TRY_LATER = ["busy", "timeout", "not_connected", "internal_error"];
+
 /** @type {RunStatus} */
 const IDLE = { playing: false, reason: null, step: 0, epoch: 0, executor: "" };
 
@@ -181,7 +184,7 @@ export class Run {
   async #open() {
     const wanted = this.settings.value;
     let reply = await command({ type: "open", kind: this.kind, settings: wanted, ...(this.id ? { run: this.id } : {}) });
-    if (!reply.ok && reply.error?.code === "unknown_run") {
+    if (!reply.ok && this.id && !TRY_LATER.includes(reply.error?.code ?? "")) {
       notify("notice.run_lost");
       reply = await command({ type: "open", kind: this.kind, settings: wanted });
     }
@@ -237,7 +240,9 @@ export class Run {
     if (event.type === "status") {
       const { playing, reason = null, step, epoch, executor } = event;
       this.status.value = { playing, reason, step, epoch, executor: executor || this.status.value.executor };
-    } else if (event.type === "notice") {
+      if (reason === "unwatched") notify("notice.unwatched");
+    } else if (event.type === "notice" && event.values?.code !== "no_such_neuron") {
+      // (A look at a neuron that was removed meanwhile needs no word: the next look is on its way.)
       const key = event.code === "refused" ? `error.${event.values?.code}` : `notice.${event.code}`;
       notify(known(key) ? key : null, { message: event.message, ...event.values }, event.message);
     }

@@ -18,8 +18,8 @@
  * @property {number[][]} y Centres of each column's neurons.
  */
 
-const LARGEST_TILE = 58;
-const LARGEST_PITCH = 84;
+/** The largest distance of two neurons: 84 pixels, on a tall screen up to 112. @param {number} height */
+const largestPitch = (height) => Math.min(112, Math.max(84, height * 0.21));
 
 /**
  * @param {number[]} sizes Neurons of each column, inputs first.
@@ -31,12 +31,12 @@ export function layoutNetwork(sizes, room) {
   const inputs = sizes[0];
   const least = leastPitch(most, room.touch);
   const fits = Math.min(room.height / most, (room.height - room.below) / inputs);
-  const pitch = Math.min(LARGEST_PITCH, Math.max(least, fits));
-  const gap = Math.max(3, Math.min(26, pitch * 0.3));
+  const pitch = Math.min(largestPitch(room.height), Math.max(least, fits));
+  const gap = Math.max(3, pitch * 0.31);
   const height = Math.max(room.height, pitch * most, pitch * inputs + room.below);
-  const tile = Math.min(LARGEST_TILE, pitch - (room.touch && most <= 8 ? 4 : gap));
+  const tile = room.touch && most <= 8 ? 44 : pitch - gap;
 
-  const right = Math.max(tile / 2 + 14, Math.min(62, room.header / 2));
+  const right = Math.max(tile / 2 + (room.touch ? 6 : 14), room.touch ? 0 : Math.min(62, room.header / 2));
   const first = room.left + tile / 2;
   const distance = Math.max(room.header, tile + 24, (room.width - first - right) / Math.max(1, sizes.length - 1));
   const x = sizes.map((_, column) => first + column * distance);

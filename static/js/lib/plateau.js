@@ -1,9 +1,9 @@
 // Notices that training gets nowhere, and knows what would help.
 
 const PATIENCE_MS = 10_000;
-const PROGRESS = 0.01;
+const PROGRESS = 0.05;
 
-/** Watches a loss; stuck after ten seconds without one per cent of progress. */
+/** Watches a loss; stuck after ten seconds in which the loss has not fallen by a twentieth. */
 export class Plateau {
   #best = Infinity;
   /** @type {number | null} */

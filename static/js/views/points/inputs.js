@@ -8,7 +8,7 @@ const COLUMNS = 2;
 
 /** @param {boolean} touch */
 function chipSize(touch) {
-  return touch ? { width: 56, height: 44, gap: 6 } : { width: 46, height: 24, gap: 5 };
+  return touch ? { width: 46, height: 44, gap: 4, margin: 3 } : { width: 46, height: 24, gap: 5, margin: 14 };
 }
 
 /** Height that the switched-off inputs need below the others. @param {number} used @param {boolean} touch */
@@ -21,7 +21,7 @@ export function inputsBelow(used, touch) {
 /** @param {{run: import("../../core/run.js").Run, layout: import("../../lib/layout.js").Layout, inputs: string[], touch: boolean}} props */
 export function InputToggles({ run, layout, inputs, touch }) {
   const all = (fields("points").inputs.item?.choices ?? []).map(String);
-  const { width, height, gap } = chipSize(touch);
+  const { width, height, gap, margin } = chipSize(touch);
   const rest = all.filter((name) => !inputs.includes(name));
   const top = (layout.y[0].at(-1) ?? 0) + layout.pitch / 2 + 10;
   const toggle = (/** @type {string} */ name) => {
@@ -31,9 +31,9 @@ export function InputToggles({ run, layout, inputs, touch }) {
   };
   const place = (/** @type {string} */ name) => {
     const row = inputs.indexOf(name);
-    if (row >= 0 && row < layout.y[0].length) return { left: layout.x[0] - layout.tile / 2 - width - 4, top: layout.y[0][row] - height / 2 };
+    if (row >= 0 && row < layout.y[0].length) return { left: Math.max(2, layout.x[0] - layout.tile / 2 - width - 4), top: layout.y[0][row] - height / 2 };
     const at = rest.indexOf(name);
-    return { left: 4 + (at % COLUMNS) * (width + gap), top: top + Math.floor(at / COLUMNS) * (height + gap) };
+    return { left: margin + (at % COLUMNS) * (width + gap), top: top + Math.floor(at / COLUMNS) * (height + gap) };
   };
   return html`<div class="inputs" role="group" aria-label=${t("network.inputs")}>
     ${all.map((name) => {

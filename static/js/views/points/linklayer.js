@@ -77,7 +77,8 @@ export class LinkLayer {
     if (weights.length !== this.total) return;
     if (this.total > MOST_LINKS && performance.now() - this.#chosenAt > 1000) this.#choose(weights);
     for (const path of this.#paths) {
-      const weight = weights[path.link.index];
+      const value = weights[path.link.index];
+      const weight = Number.isFinite(value) ? value : 0; // diverged: a line, but a thin one
       const width = Math.round(linkWidth(weight) * 20) / 20;
       const opacity = Math.round(linkOpacity(weight) * 50) / 50;
       if (width !== path.width) path.element.setAttribute("stroke-width", String((path.width = width)));

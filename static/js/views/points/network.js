@@ -20,7 +20,7 @@ import { WeightEditor, WeightTip } from "./weight.js";
  */
 
 const HEADER_HEIGHT = 56;
-const TOUCH_HEADER_HEIGHT = 76;
+const TOUCH_HEADER_HEIGHT = 92;
 
 /** @param {{run: Run, look: Look}} props */
 export function NetworkPanel({ run, look }) {
@@ -33,8 +33,8 @@ export function NetworkPanel({ run, look }) {
       layoutNetwork(sizes.length > 0 ? sizes : [2, 1], {
         width: room.width,
         height: Math.max(200, room.height - headerHeight(room)),
-        left: room.touch ? 62 : 54,
-        header: room.touch ? 116 : leastColumn(room.width, sizes.length),
+        left: room.touch ? 50 : sizes.length > 8 ? 50 : 60,
+        header: room.touch ? 88 : leastColumn(room.width, sizes.length),
         touch: room.touch,
         below: inputsBelow(sizes[0] ?? 2, room.touch),
       }),
@@ -61,7 +61,7 @@ function headerHeight({ touch }) {
 
 /** Least distance of two columns: names and buttons must not overlap. @param {number} width @param {number} columns */
 function leastColumn(width, columns) {
-  return width / columns > 128 ? 124 : 70;
+  return width / columns > 128 ? 124 : 68;
 }
 
 /** The size of the frame, and whether it is used by finger. @param {{current: HTMLElement | null}} frame */

@@ -56,19 +56,19 @@ export class NetworkPainter {
 
   /** @param {Frame} frame @param {boolean} links */
   #paint({ sections }, links) {
-    const { layers, maps, map_scale: scale, weights } = sections;
+    const { layers, maps, weights } = sections;
     if (!layers || !sameValue([...layers.data], this.sizes)) return;
     if (weights) this.weights = weights.data;
-    if (maps && maps.shape[0] === this.#contexts.length) this.#paintMaps(maps, scale?.data);
+    if (maps && maps.shape[0] === this.#contexts.length) this.#paintMaps(maps);
     if (links) this.links.update(this.weights);
   }
 
-  /** @param {import("../../lib/frame.js").Section} maps @param {ArrayLike<number>} [scales] */
-  #paintMaps(maps, scales) {
+  /** @param {import("../../lib/frame.js").Section} maps */
+  #paintMaps(maps) {
     const { table } = palette.peek();
     const length = this.#pixels.length;
     for (const [index, context] of this.#contexts.entries()) {
-      paintMap(this.#pixels, maps.data, index * length, scales ? scales[index] : 1, table);
+      paintMap(this.#pixels, maps.data, index * length, table);
       context.putImageData(this.#image, 0, 0);
     }
   }

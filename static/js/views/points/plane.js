@@ -18,17 +18,17 @@ const RANGE = 6;
  * @param {Uint32Array} table
  */
 export function paintPlane(canvas, { sections }, neuron, table) {
-  const { layers, look, plane, plane_scale: planeScale, maps, map_scale: mapScale } = sections;
+  const { layers, look, plane, maps } = sections;
   if (!layers) return;
   const wanted = neuron ?? { layer: layers.data.length - 1, unit: 0 };
   const [layer, unit] = look ? look.data : [-1, -1];
   if (plane && layer === wanted.layer && unit === wanted.unit) {
-    paint(canvas, plane.shape[1], plane.data, 0, planeScale ? planeScale.data[0] : 1, table);
+    paint(canvas, plane.shape[1], plane.data, 0, table);
   } else if (maps) {
     const index = unitOffsets(layers.data)[wanted.layer] + wanted.unit;
     if (index >= maps.shape[0]) return;
     const side = maps.shape[1];
-    paint(canvas, side, maps.data, index * side * side, mapScale ? mapScale.data[index] : 1, table);
+    paint(canvas, side, maps.data, index * side * side, table);
   }
 }
 
@@ -37,15 +37,14 @@ export function paintPlane(canvas, { sections }, neuron, table) {
  * @param {number} side
  * @param {ArrayLike<number>} bytes
  * @param {number} offset
- * @param {number} scale
  * @param {Uint32Array} table
  */
-function paint(canvas, side, bytes, offset, scale, table) {
+function paint(canvas, side, bytes, offset, table) {
   if (canvas.width !== side) canvas.width = canvas.height = side;
   const context = canvas.getContext("2d");
   if (!context) return;
   const image = context.createImageData(side, side);
-  paintMap(new Uint32Array(image.data.buffer), bytes, offset, scale, table);
+  paintMap(new Uint32Array(image.data.buffer), bytes, offset, table);
   context.putImageData(image, 0, 0);
 }
 

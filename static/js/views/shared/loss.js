@@ -34,7 +34,7 @@ export function LossPanel({ run }) {
 /** Whether what is seen is what happens now. */
 export function Live() {
   const state = connection.value;
-  return html`<span class="live ${state}" role="status"><span class="dot" />${t(`connection.${state}`)}</span>`;
+  return html`<span class="live-sign ${state}" role="status"><span class="dot" />${t(`connection.${state}`)}</span>`;
 }
 
 /** @param {{run: Run, loss: boolean}} props */

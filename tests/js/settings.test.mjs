@@ -1,0 +1,84 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+import { explainFault, explainProblem } from "../../static/js/lib/explain.js";
+import { checkValue, difference, readHash, writeHash } from "../../static/js/lib/settings.js";
+
+const FIELDS = {
+  rate: { type: "float", default: 0.01, min: 0.00001, max: 10 },
+  batch: { type: "int", default: 10, min: 1, max: 250 },
+  data: { type: "choice", default: "circle", choices: ["circle", "xor"] },
+  inputs: { type: "list", default: ["x", "y"], min_length: 1, max_length: 7, item: { type: "choice", choices: ["x", "y", "xy"] } },
+  hidden: { type: "list", default: [4, 3], min_length: 0, max_length: 8, item: { type: "int", min: 1, max: 32 } },
+};
+const t = (key, values = {}) => `${key}${JSON.stringify(values)}`;
+const words = (key, values = {}) =>
+  ({
+    "setting.hidden": "Hidden layers",
+    "setting.rate": "Learning rate",
+    "fault.layer": `${values.label}, layer ${values.n}`,
+    "fault.neurons_many": `${values.where}: ${values.value} neurons is too many. ${values.works}`,
+    "fault.value": `${values.where}: ${values.value} does not work. ${values.works}`,
+    "fault.whole": `${values.min} to ${values.max} work.`,
+    "fault.range": `${values.min} to ${values.max} work.`,
+  })[key] ?? key;
+
+test("the hash carries only what differs, readably", () => {
+  const settings = { rate: 0.5, batch: 10, data: "circle", inputs: ["x", "y"], hidden: [128, 64] };
+  assert.equal(writeHash(settings, FIELDS, { page: "digits" }), "#page=digits&rate=0.5&hidden=128,64");
+});
+
+test("nothing differs: no hash at all", () => {
+  const { settings } = readHash("", FIELDS);
+  assert.equal(writeHash(settings, FIELDS), "");
+});
+
+test("what is written is read again", () => {
+  const settings = { rate: 0.5, batch: 25, data: "xor", inputs: ["xy"], hidden: [] };
+  assert.deepEqual(readHash(writeHash(settings, FIELDS), FIELDS), { settings, faults: [] });
+});
+
+test("broken values are named and the defaults used", () => {
+  const { settings, faults } = readHash("#rate=abc&batch=2.5&data=moon&inputs=&hidden=4,99&colour=1", FIELDS);
+  assert.deepEqual(settings, { rate: 0.01, batch: 10, data: "circle", inputs: ["x", "y"], hidden: [4, 3] });
+  assert.deepEqual(
+    faults.map(({ field, why, item }) => [field, why, item]),
+    [["rate", "value", undefined], ["batch", "value", undefined], ["data", "value", undefined], ["inputs", "count", undefined], ["hidden", "value", 1], ["colour", "unknown", undefined]],
+  );
+});
+
+for (const [name, text] of [["rate", "NaN"], ["rate", "Infinity"], ["rate", "-1"], ["batch", "0"], ["hidden", "1,1,1,1,1,1,1,1,1"], ["inputs", "x,x"], ["hidden", "4,,3"], ["rate", ""]]) {
+  test(`${name}=${text} is refused`, () => assert.equal(readHash(`#${name}=${text}`, FIELDS).faults.length, 1));
+}
+
+test("names from Object.prototype are no settings", () => {
+  assert.equal(readHash("#constructor=1&__proto__=2", FIELDS).faults.length, 2);
+});
+
+test("a value that fits has no fault", () => {
+  assert.equal(checkValue("hidden", FIELDS.hidden, [32, 1]), null);
+});
+
+test("the difference of settings compares lists by value", () => {
+  assert.deepEqual(difference({ hidden: [4, 3], rate: 1 }, { hidden: [4, 3], rate: 2 }), { rate: 2 });
+});
+
+test("a server's refusal names the layer, the number and what would work", () => {
+  const problem = { code: "bad_value", message: "…", values: { where: "hidden[1]", detail: "Expected `int` <= 32" } };
+  assert.equal(
+    explainProblem(problem, words, () => true, { hidden: [4, 99] }, FIELDS),
+    "Hidden layers, layer 2: 99 neurons is too many. 1 to 32 work.",
+  );
+});
+
+test("a refused number is named by its label with its range", () => {
+  const problem = { code: "bad_value", message: "…", values: { where: "rate", detail: "" } };
+  assert.equal(explainProblem(problem, words, () => true, { rate: 99 }, FIELDS), "Learning rate: 99 does not work. 0.00001 to 10 work.");
+});
+
+test("a problem without a catalogue entry falls back to the server's own sentence", () => {
+  assert.equal(explainProblem({ code: "odd", message: "As the server says." }, t, () => false), "As the server says.");
+});
+
+test("an unknown name of the address lists what there is", () => {
+  assert.match(explainFault({ field: "colour", value: "1", why: "unknown" }, FIELDS, t), /fault\.unknown.*"name":"colour".*rate, batch, data/);
+});
