@@ -148,7 +148,7 @@ def reaches(page: Page, percent: float, within: float) -> float:
 def trains_on(page: Page, within: float = 5.0) -> None:
     """Wait until the network has trained further than now."""
     before = steps(page)
-    page.wait_for_function("before => window.layerlab.step > before", arg=before, timeout=1000 * within)
+    page.wait_for_function("before => window.layerlab?.step > before", arg=before, timeout=1000 * within)
 
 
 def layer_buttons(page: Page) -> tuple[Locator, Locator]:
@@ -161,15 +161,15 @@ def add_layer(page: Page) -> None:
     """Press the + button and see that there is a layer more."""
     before = len(layers(page))
     layer_buttons(page)[0].click()
-    page.wait_for_function("count => window.layerlab.layers.length === count", arg=before + 1)
+    page.wait_for_function("count => window.layerlab?.layers.length === count", arg=before + 1)
 
 
 def applied(page: Page, act: Callable[[], object]) -> None:
     """Do ``act`` and wait until a frame shows that the server has applied the command that it sent."""
     page.wait_for_function("() => window.layerlab?.lastApplied !== undefined")
-    before = page.evaluate("window.layerlab.lastApplied")
+    before = page.evaluate("window.layerlab?.lastApplied")
     act()
-    page.wait_for_function("before => window.layerlab.lastApplied > before", arg=before)
+    page.wait_for_function("before => window.layerlab?.lastApplied > before", arg=before)
     refused = page.locator(".banner.problem")
     assert refused.count() == 0, refused.all_inner_texts()
 

@@ -132,7 +132,7 @@ def test_an_input_is_added_and_left_out(ready: Page, name: str) -> None:
     chip = ready.locator(f"[data-input={name}]")
     for count, pressed in ((3, "true"), (2, "false")):
         applied(ready, chip.click)
-        ready.wait_for_function("count => window.layerlab.layers[0] === count", arg=count)
+        ready.wait_for_function("count => window.layerlab?.layers[0] === count", arg=count)
         expect(chip).to_have_attribute("aria-pressed", pressed)
 
 
@@ -148,11 +148,11 @@ def test_neurons_come_and_go_by_one(ready: Page) -> None:
     more = ready.get_by_role("button", name=words("network.more", layer=2))
     less = ready.get_by_role("button", name=words("network.less", layer=2))
     applied(ready, more.click)
-    ready.wait_for_function("() => window.layerlab.layers.join() === '2,4,4,1'")
+    ready.wait_for_function("() => window.layerlab?.layers.join() === '2,4,4,1'")
     expect(ready.locator("[data-neuron^='2-']")).to_have_count(4)
     for left in (3, 2, 1):
         applied(ready, less.click)
-        ready.wait_for_function("left => window.layerlab.layers[2] === left", arg=left)
+        ready.wait_for_function("left => window.layerlab?.layers[2] === left", arg=left)
     expect(less).to_have_attribute("aria-disabled", "true")
 
 
@@ -160,7 +160,7 @@ def test_layers_go_from_none_to_eight(ready: Page) -> None:
     add, remove = layer_buttons(ready)
     for count in (3, 2):
         applied(ready, remove.click)
-        ready.wait_for_function("count => window.layerlab.layers.length === count", arg=count)
+        ready.wait_for_function("count => window.layerlab?.layers.length === count", arg=count)
     expect(remove).to_be_disabled()
     play(ready)
     for _ in range(8):
@@ -299,4 +299,4 @@ def test_the_other_page_is_one_click_away_and_back(ready: Page) -> None:
     assert ready.evaluate("location.pathname") == "/digits"
     ready.go_back()
     ready.locator("[data-neuron='1-0']").wait_for()
-    ready.wait_for_function("() => window.layerlab.layers.join() === '2,4,3,1'")
+    ready.wait_for_function("() => window.layerlab?.layers.join() === '2,4,3,1'")

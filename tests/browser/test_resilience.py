@@ -1,0 +1,147 @@
+"""What goes wrong in a class goes on, or is told in one sentence."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.browser.harness import (
+    OpenPage,
+    Problems,
+    layers,
+    opener,
+    play,
+    playing,
+    reaches,
+    steps,
+    trains_on,
+    words,
+)
+from tests.running import Server, wait_until
+
+
+def test_a_killed_worker_is_replaced_while_two_pages_train(browser: Browser, tmp_path: Path) -> None:
+    server = Server(tmp_path, "--workers", "1")
+    watched: list[tuple[Page, Problems]] = []
+    try:
+        open_page = opener(browser.new_context, server.url, watched)
+        pages = [open_page("/"), open_page("/digits")]
+        for page in pages:
+            page.evaluate("window.sameDocument = true")
+            play(page)
+            trains_on(page)
+        [worker] = server.workers()
+        # a snapshot is taken each second: the runs go on from there, not from the start
+        reaches(pages[0], 90, within=10)
+        pages[0].wait_for_function("() => window.layerlab?.step > 500")
+        worker.kill()
+        killed = time.monotonic()
+        worker.wait(5)
+        for page in pages:
+            before = steps(page)
+            page.wait_for_function(
+                "before => window.layerlab?.step !== before && window.layerlab?.step > 0", arg=before, timeout=3000
+            )
+            trains_on(page, within=3)
+            playing(page)
+            assert page.evaluate("window.sameDocument === true"), "the page was loaded again"
+        print(f"both pages train again {time.monotonic() - killed:.1f} s after kill -9")
+        assert steps(pages[0]) > 100, "training began anew instead of going on from the snapshot"
+        assert worker.pid not in [other.pid for other in server.workers()]
+        pages[0].get_by_text(words("notice.worker_restarted")).wait_for()
+        assert not [problem for _, problems in watched for problem in problems.found]
+    finally:
+        for page, _ in watched:
+            page.context.close()
+        server.stop()
+
+
+def test_a_reload_finds_the_run_again(open_page: OpenPage) -> None:
+    page = open_page("/")
+    play(page)
+    page.wait_for_function("() => window.layerlab?.step > 500")
+    page.reload()
+    page.wait_for_function("() => window.layerlab?.step > 500")
+    playing(page)
+    trains_on(page)
+
+
+def test_a_lost_connection_comes_back_by_itself(open_page: OpenPage) -> None:
+    page = open_page("/")
+    play(page)
+    trains_on(page)
+    before = steps(page)
+    page.context.set_offline(True)
+    page.evaluate("window.dispatchEvent(new Event('offline'))")
+    page.context.set_offline(False)
+    page.wait_for_function("before => window.layerlab?.step > before + 100", arg=before)
+    page.locator(".live", has_text=words("connection.live")).wait_for()
+
+
+@pytest.mark.parametrize(
+    ("address", "sentence"),
+    [
+        ("/#rate=much", "“much”"),
+        ("/#rate=99999", "10"),
+        ("/#hidden=4,99", "32"),
+        ("/#hidden=1,1,1,1,1,1,1,1,1", "8"),
+        ("/#batch=100000", "250"),
+        ("/#noise=NaN", "0.5"),
+        ("/#activation=magic", "tanh"),
+        ("/#colour=red", "colour"),
+        ("/#inputs=x,x", words("setting.inputs")),
+        ("/#%%%=&&&=%FF", words("fault.address")),
+        ("/digits#batch=-1&page=digits", "1000"),
+    ],
+)
+def test_a_broken_address_is_told_in_a_sentence_and_the_rest_works(
+    open_page: OpenPage, address: str, sentence: str
+) -> None:
+    page = open_page(address)
+    told = page.get_by_role("alert")
+    expect(told).to_contain_text(words("fault.address"))
+    expect(told).to_contain_text(sentence)
+    page.wait_for_function("() => window.layerlab?.layers?.length > 0")
+    play(page)
+    trains_on(page)
+    told.get_by_role("button", name=words("action.close")).click()
+    expect(told).to_have_count(0)
+
+
+def test_an_address_carries_the_whole_state(open_page: OpenPage) -> None:
+    page = open_page("/#hidden=8,8&data=spiral&inputs=x,y,sinx,siny&activation=relu&rate=0.03&noise=0.05")
+    page.wait_for_function("() => window.layerlab?.layers?.join() === '4,8,8,1'")
+    expect(page.locator("select[name=activation]")).to_have_value("relu")
+    expect(page.get_by_role("button", name=words("data.spiral"))).to_have_attribute("aria-pressed", "true")
+    assert page.get_by_role("alert").count() == 0
+    assert layers(page) == [4, 8, 8, 1]
+
+
+def test_a_forged_run_id_starts_a_run_of_one_s_own(open_page: OpenPage) -> None:
+    page = open_page("/")
+    page.wait_for_function("() => window.layerlab?.layers?.length > 0")
+    page.evaluate("sessionStorage.setItem('layerlab.run.points', 'AAAAAAAAAAAAAAAAAAAAAA')")
+    page.reload()
+    page.get_by_text(words("notice.run_lost")).wait_for()
+    play(page)
+    trains_on(page)
+
+
+def test_a_loss_that_is_no_number_stops_the_run_and_one_button_helps(open_page: OpenPage) -> None:
+    page = open_page("/#optimizer=sgd&rate=10&regularization=l2&regularization_rate=10")
+    page.wait_for_function("() => window.layerlab?.layers?.length > 0")
+    play(page)
+    told = page.get_by_role("alert")
+    expect(told).to_contain_text("10", timeout=10_000)
+    told.get_by_role("button", name=words("diverged.recover")).click()
+    expect(page.locator("select[name=rate]")).to_have_value("1")
+
+
+def test_the_server_ends_with_all_its_workers(tmp_path: Path) -> None:
+    server = Server(tmp_path, "--workers", "2")
+    workers = wait_until(lambda: len(found := server.workers()) == 2 and found, "two workers")
+    server.stop()
+    assert not [worker for worker in workers if worker.is_running()]
