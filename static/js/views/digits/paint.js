@@ -19,6 +19,8 @@ export function paintPicture(canvas, pixels, table) {
 
 /** Weights beyond this share of a picture's pixels, counted from zero, are painted in the full colour. */
 const SHARE = 0.97;
+/** Nor is a picture stretched further than this, of 127.5: of an empty one nothing would be left but rounding. */
+const LEAST_REACH = 24;
 
 /**
  * `table` stretched so that a picture's few largest weights don't make all others pale.
@@ -28,11 +30,13 @@ const SHARE = 0.97;
 export function stretched(table, pixels) {
   const counts = new Uint32Array(129);
   for (const pixel of pixels) counts[Math.ceil(Math.abs(pixel - 127.5))] += 1;
-  let reach = 1;
-  for (let seen = counts[1]; seen < SHARE * pixels.length && reach < 128; seen += counts[reach]) reach += 1;
-  return table.map((_, index) => {
-    const value = ((index - 127.5) / reach) * 127.5;
-    return table[Math.round(Math.max(0, Math.min(255, 127.5 + value)))];
+  let reach = 0;
+  for (let seen = 0; seen < SHARE * pixels.length && reach < 128; seen += counts[reach]) reach += 1;
+  reach = Math.max(reach, LEAST_REACH);
+  return table.map((_, pixel) => {
+    const offset = pixel - 127.5;
+    const value = Math.sign(offset) * (Math.abs(offset) - 0.5); // 127 and 128 are both what rounding made of zero
+    return table[Math.round(127.5 + 127.5 * Math.max(-1, Math.min(1, value / reach)))];
   });
 }
 
