@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import importlib.util
 import subprocess
 import sys
 from dataclasses import dataclass, field
@@ -39,8 +40,12 @@ class Device:
         return self.xp.asarray(array)
 
     def fetch(self, array: Any) -> np.ndarray:
-        """A NumPy copy of an array of this device."""
-        return np.array(self.xp.asnumpy(array) if self.is_gpu else array)
+        """A NumPy copy of an array of this device; waits until it is computed."""
+        return self.xp.asnumpy(array) if self.is_gpu else np.array(array)
+
+    def address(self, array: Any) -> int:
+        """Where the array's first byte lies."""
+        return int(array.data.ptr if self.is_gpu else array.ctypes.data)
 
     def synchronize(self) -> None:
         """Wait until the device has done all it was asked to."""

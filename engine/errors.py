@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-_ENGINE = str(Path(__file__).parent)
+_ENGINE = str(Path(__file__).parent) + os.sep
 
 
 class EngineError(Exception):
@@ -34,7 +35,7 @@ class DeviceError(EngineError):
 
 
 class CheckpointError(EngineError):
-    """A checkpoint that doesn't fit the graph."""
+    """A checkpoint that can't be read or doesn't fit the graph."""
 
 
 @dataclass(frozen=True)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
-from engine.errors import GradientError
-from engine.graph import Graph, Tensor
-from engine.op import REGISTRY
+from engine.errors import EngineError, GradientError, ShapeError
+from engine.graph import Tensor
+from engine.ops import broadcast_like, sum_like
 
 
 def gradients(y: Tensor, xs: Sequence[Tensor], seed: Tensor | None = None) -> list[Tensor]:
@@ -14,33 +14,45 @@ def gradients(y: Tensor, xs: Sequence[Tensor], seed: Tensor | None = None) -> li
 
     ``seed`` (y's shape) weighs the elements of ``y``; 1 if left out.  Walks from ``y`` back in
     reverse order of creation and asks each op's rule for the gradients of its inputs.
-    Raises GradientError if ``y`` doesn't depend on an x through differentiable ops.
+    Raises GradientError if ``y`` doesn't depend on an x through differentiable ops, or if one of
+    them isn't of floats.
     """
+    for each in (y, *xs):
+        if each.graph is not y.graph:
+            raise GradientError(f"{each.name} ({each.source}) belongs to another graph than {y.name} ({y.source})")
+        if not each.spec.is_float:
+            raise GradientError(f"{each.name} holds {each.dtype}: only floats have gradients ({each.source})")
+    if seed is not None and not y.spec.fits(seed.spec):
+        raise ShapeError(f"the seed of {y.name} must be {y.spec}, got {seed.spec} ({y.graph.place()})")
     with y.graph:
         return _walk(y, xs, seed)
 
 
 def _walk(y: Tensor, xs: Sequence[Tensor], seed: Tensor | None) -> list[Tensor]:
-    wanted = set(xs)
-    on_path = _depends_on(y, wanted)
-    if not y.spec.is_float:
-        raise GradientError(f"{y.name} holds {y.dtype}: only floats have gradients ({y.source})")
-    one = y.graph.apply(REGISTRY["cast"], (1.0,), {"dtype": y.dtype}, None) if seed is None else seed
-    found: dict[Tensor, Tensor] = {y: one if seed is not None else _like(one, y)}
-    for node in sorted(on_path, key=lambda each: each.id, reverse=True):
-        g = found.get(node)
-        if g is None or node.op.grad is None:
+    path = _between(xs, y)
+    found: dict[Tensor, Tensor] = {y: _filled(1.0, y) if seed is None else seed}
+    for node in sorted(path, key=lambda each: each.id, reverse=True):
+        if node not in found or not any(each in path for each in node.inputs):
             continue
-        with node.graph.scope("grad"):
-            parts = node.op.grad(node, g, *node.inputs, **node.attrs)
-            for x, part in zip(node.inputs, parts, strict=True):
-                if part is not None and x in on_path:
-                    fitted = _fit(part, x)
-                    found[x] = fitted if x not in found else found[x] + fitted
-    return [found[x] if x in found else _missing(y, x) for x in xs]
+        for x, part in zip(node.inputs, _parts(node, found[node]), strict=True):
+            if part is not None and x in path:
+                fitted = _fit(part, x)
+                found[x] = fitted if x not in found else found[x] + fitted
+    return [found[x] if x in found and x in path else _flat_or_missing(y, x) for x in xs]
 
 
-def _depends_on(y: Tensor, xs: set[Tensor]) -> set[Tensor]:
+def _parts(node: Tensor, g: Tensor) -> Sequence[Tensor | None]:
+    """The gradients of ``node``'s inputs by its op's rule; None where the slope is 0 everywhere."""
+    if node.op.grad is None:
+        raise GradientError(f"{node.op.name} ({node.name} {node.spec}, {node.source}) has no gradient")
+    with node.graph.scope("grad"):
+        try:
+            return node.op.grad(node, g, *node.inputs, **node.attrs)
+        except EngineError as error:
+            raise type(error)(f"gradient of {node.op.name} ({node.name} {node.spec}, {node.source}): {error}") from None
+
+
+def _between(xs: Collection[Tensor], y: Tensor) -> set[Tensor]:
     """The nodes on a way from some x to y: the only ones whose gradients are asked for."""
     ancestors, stack = {y}, [y]
     while stack:
@@ -49,35 +61,33 @@ def _depends_on(y: Tensor, xs: set[Tensor]) -> set[Tensor]:
                 ancestors.add(each)
                 stack.append(each)
     path: set[Tensor] = set()
+    wanted = set(xs)
     for node in sorted(ancestors, key=lambda each: each.id):
-        if node in xs or any(each in path for each in node.inputs):
+        if node in wanted or any(each in path for each in node.inputs):
             path.add(node)
     return path
 
 
-def _like(g: Tensor, x: Tensor) -> Tensor:
-    return g if x.spec.known and x.ndim == 0 else x.graph.apply(REGISTRY["broadcast_like"], (g, x), {}, None)
+def _filled(value: float, like: Tensor) -> Tensor:
+    """``value`` in the shape of ``like``."""
+    number = like.graph.constant(value, like.dtype)
+    return number if like.ndim == 0 else broadcast_like(number, like)
 
 
 def _fit(g: Tensor, x: Tensor) -> Tensor:
     """Undo broadcasting, once for all rules: ``g`` summed to x's shape (nothing to do if the shapes agree)."""
-    if g.spec.known and g.shape == x.shape:
-        return g
-    return x.graph.apply(REGISTRY["sum_like"], (g, x), {}, None)
+    return g if g.spec.known and g.shape == x.shape else sum_like(g, x)
 
 
-def _missing(y: Tensor, x: Tensor) -> Tensor:
-    graph: Graph = y.graph
-    path = _depends_on(y, {x})
+def _flat_or_missing(y: Tensor, x: Tensor) -> Tensor:
+    """Zeros if the slope is 0 everywhere (sign, greater); else the reason why there is no gradient."""
+    path = sorted(_between([x], y), key=lambda each: each.id)
     if y not in path:
         raise GradientError(f"{y.name} ({y.source}) doesn't depend on {x.name} ({x.source})")
-    blocked = next(
-        (node for node in sorted(path, key=lambda each: each.id) if node is not x and node.op.grad is None), None
-    )
-    if blocked is None:  # every rule on the way says that the slope is zero everywhere
-        return graph.apply(
-            REGISTRY["broadcast_like"], (graph.apply(REGISTRY["cast"], (0.0,), {"dtype": x.dtype}, None), x), {}, None
+    blocked = next((node for node in path if node is not x and node.op.grad is None), None)
+    if blocked is not None:
+        raise GradientError(
+            f"no gradient from {y.name} ({y.source}) to {x.name}: "
+            f"{blocked.op.name} ({blocked.name} {blocked.spec}, {blocked.source}) has none"
         )
-    raise GradientError(
-        f"no gradient from {y.name} to {x.name}: {blocked.op.name} ({blocked.name}, {blocked.source}) has none"
-    )
+    return _filled(0.0, x)

@@ -6,8 +6,7 @@ Nothing here computes.  ``with Graph() as graph:`` collects what is built inside
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from types import MappingProxyType
@@ -15,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.errors import DtypeError, EngineError, Source, user_source
+from engine.errors import DtypeError, EngineError, ShapeError, Source, user_source
 from engine.op import REGISTRY, Op, op
 from engine.spec import Shape, Spec
 
@@ -38,7 +37,7 @@ class Tensor:
     __array_ufunc__ = None  # numpy_array + tensor asks the tensor, not NumPy
 
     def __init__(
-        self, graph: Graph, op: Op, inputs: tuple[Tensor, ...], attrs: Mapping[str, Any], spec: Spec, name: str
+        self, graph: Graph, op: Op, inputs: tuple[Tensor, ...], attrs: Mapping[str, Any], *, spec: Spec, name: str
     ) -> None:
         self.graph = graph
         self.id = len(graph.tensors)  # creation order is a topological order
@@ -58,11 +57,21 @@ class Tensor:
 
     def __bool__(self) -> bool:
         raise EngineError(
-            f"{self.name} has no value yet, so `if` and `while` can't ask for it; use where(), or session.run()"
+            f"{self.name} {self.spec} has no value yet, so `if` and `while` can't ask for it; "
+            f"use where(), or session.run() ({user_source()})"
         )
 
     def __iter__(self) -> Iterator[Tensor]:
-        raise EngineError(f"{self.name} is symbolic and can't be looped over; slice it, or loop over a known size")
+        raise EngineError(
+            f"{self.name} {self.spec} is symbolic and can't be looped over; "
+            f"slice it, or loop over a known size ({user_source()})"
+        )
+
+    def __array__(self, *_: Any, **__: Any) -> np.ndarray:
+        raise EngineError(
+            f"{self.name} {self.spec} has no value yet, so NumPy can't compute with it; "
+            f"use the operations of engine.ops, or session.run() ({user_source()})"
+        )
 
     def _apply(self, name: str, *inputs: Any, **attrs: Any) -> Tensor:
         return self.graph.apply(REGISTRY[name], inputs, attrs, None)
@@ -93,6 +102,9 @@ class Tensor:
 
     def __matmul__(self, other: Any) -> Tensor:
         return self._apply("matmul", self, other)
+
+    def __rmatmul__(self, other: Any) -> Tensor:
+        return self._apply("matmul", other, self)
 
     def __neg__(self) -> Tensor:
         return self._apply("neg", self)
@@ -132,82 +144,142 @@ class Graph:
             self._scope = outer
 
     def apply(self, op: Op, inputs: Sequence[Any], attrs: Mapping[str, Any], name: str | None) -> Tensor:
-        """Add one node.  Shapes are checked here, at the user's line."""
-        tensors = self._as_tensors(op, inputs)
+        """Add one node.  What doesn't fit is refused here, with the user's line."""
         try:
+            if op.arity not in (None, len(inputs)):
+                raise EngineError(f"takes {op.arity} input(s), got {len(inputs)}")
+            tensors = self._as_tensors(inputs)
+            if op.check is not None:
+                op.check(tensors)
             spec = op.spec(*(each.spec for each in tensors), **attrs)
         except EngineError as error:
-            shown = ", ".join(f"{each.name} {each.spec}" for each in tensors)
-            where = self._scope.rstrip("/")
-            place = f'layer "{where}", {user_source()}' if where else str(user_source())
-            raise type(error)(f"{op.name}({shown}): {error} ({place})") from None
-        made = Tensor(self, op, tensors, attrs, spec, self._unique(name or op.name))
+            shown = ", ".join(_shown(each) for each in inputs)
+            raise type(error)(f"{op.name}({shown}): {error} ({self.place()})") from None
+        made = Tensor(self, op, tensors, attrs, spec=spec, name=self._unique(name or op.name))
         self.tensors.append(made)
         return made
 
-    def _as_tensors(self, op: Op, inputs: Sequence[Any]) -> tuple[Tensor, ...]:
-        like = next((each.dtype for each in inputs if isinstance(each, Tensor)), None)
+    def place(self) -> str:
+        """Where the user is building now, for errors: the layer and the line."""
+        layer = f'layer "{self._scope.rstrip("/")}", ' if self._scope else ""
+        return f"{layer}{user_source()}"
+
+    def _as_tensors(self, inputs: Sequence[Any]) -> tuple[Tensor, ...]:
+        """Numbers take the type of the tensors they meet: of a float among them, if there is one."""
         found = []
         for each in inputs:
-            if not isinstance(each, Tensor):
-                number = isinstance(each, (int, float)) and not isinstance(each, bool)
-                each = self._constant(each, like if number else None)
-            if each.graph is not self:
+            tensor = each if isinstance(each, Tensor) else self.constant(each, _met(each, inputs))
+            if tensor.graph is not self:
                 raise EngineError(
-                    f"{op.name}: {each.name} ({each.source}) belongs to another graph; build it under the same `with graph:`"
+                    f"{tensor.name} ({tensor.source}) belongs to another graph; build it under the same `with graph:`"
                 )
-            found.append(each)
+            found.append(tensor)
         return tuple(found)
 
-    def _constant(self, value: Any, dtype: str | None = None, name: str | None = None) -> Tensor:
-        array = np.asarray(value)
-        if dtype is None:
-            dtype = {"f": "float32", "i": "int32"}.get(array.dtype.kind, array.dtype.name)
-            if isinstance(value, (np.ndarray, np.generic)):
-                dtype = array.dtype.name
-        if dtype.startswith("int") and array.dtype.kind == "f":
-            raise DtypeError(f"the number {value} isn't whole, and it meets a tensor of {dtype}; use cast()")
-        array = np.asarray(array, dtype)
-        if array.flags.writeable and array.base is None and array is not value:
+    def constant(self, value: Any, dtype: str | None = None, name: str | None = None) -> Tensor:
+        """See :func:`constant`."""
+        array = _as_array(value, dtype)
+        if array is not value and array.base is None:
             array.flags.writeable = False
         return self.apply(CONSTANT, (), {"spec": Spec(array.shape, array.dtype.name), "value": array}, name)
 
     def _unique(self, name: str) -> str:
-        full = self._scope + name
-        count = self._names.get(full, 0)
-        self._names[full] = count + 1
-        return full if count == 0 else f"{full}_{count}"
+        """``name`` in the current scope, with a number behind it if there is such a name already."""
+        full = free = self._scope + name
+        while free in self._names:
+            free = f"{full}_{self._names[full]}"
+            self._names[full] += 1
+        self._names[free] = 1
+        return free
 
-    def add_variable(self, initial: Any, shape: tuple[int, ...], dtype: str, trainable: bool, name: str) -> Tensor:
+    def variable(self, initial: Any, shape: tuple[int, ...], dtype: str, trainable: bool, name: str) -> Tensor:
         """See :func:`variable`."""
-        if not all(isinstance(size, (int, np.integer)) and size >= 0 for size in shape):
-            raise EngineError(f"variable {self._scope}{name}: sizes must be whole numbers, got {shape}")
-        if self._scope + name in self._names:
-            raise EngineError(f"there is a variable or tensor named {self._scope + name!r} already")
-        attrs = {"spec": Spec(tuple(map(int, shape)), dtype), "initial": initial, "trainable": trainable}
-        made = self.apply(VARIABLE, (), attrs, name)
+        full = self._scope + name
+        if full in self._names:
+            raise EngineError(f"there is a variable or tensor named {full!r} already ({self.place()})")
+        spec = Spec(_sizes(shape, f"variable {full!r}"), dtype)
+        if not callable(initial):  # a copy: session.reset() comes back to it
+            initial = np.array(_as_array(initial, dtype))
+            initial.flags.writeable = False
+            if initial.shape not in ((), spec.shape):
+                raise ShapeError(f"variable {full!r}: {initial.shape} doesn't fill {spec} ({self.place()})")
+        made = self.apply(VARIABLE, (), {"spec": spec, "initial": initial, "trainable": trainable}, name)
         self.offsets[made] = self.sizes.get(dtype, 0)
-        self.sizes[dtype] = self.offsets[made] + math.prod(shape)
+        self.sizes[dtype] = self.offsets[made] + spec.size
         self.variables.append(made)
         return made
+
+
+def _shown(value: Any) -> str:
+    """An input as errors show it."""
+    if isinstance(value, Tensor):
+        return f"{value.name} {value.spec}"
+    return f"array {value.dtype.name}{value.shape}" if isinstance(value, np.ndarray) else repr(value)[:40]
+
+
+def _met(value: Any, inputs: Sequence[Any]) -> str | None:
+    """The type that the number ``value`` takes among ``inputs``; None if it isn't a number or meets no tensor."""
+    if isinstance(value, bool) or not isinstance(value, (int, float, np.number)):
+        return None
+    met = [each.dtype for each in inputs if isinstance(each, Tensor)]
+    return min(met, key=lambda dtype: (not dtype.startswith("float"), dtype == "bool"), default=None)
+
+
+def _as_array(value: Any, dtype: str | None) -> np.ndarray:
+    """``value`` as an array of ``dtype``; if that is None, Python's numbers become float32 and int32.
+
+    Raises DtypeError if a number can't be kept as it is (2.5 or 300 in uint8).
+    """
+    try:
+        array = np.asarray(value)
+    except ValueError as error:  # rows of different lengths
+        raise ShapeError(f"this isn't an array of numbers: {error}") from None
+    if dtype is None:
+        dtype = array.dtype.name
+        if not isinstance(value, (np.ndarray, np.generic)):
+            dtype = {"float64": "float32", "int64": "int32"}.get(dtype, dtype)
+    Spec((), dtype)  # refuses types that aren't known
+    if array.dtype.name == dtype:
+        return array
+    if array.dtype.kind not in "fiub":
+        raise DtypeError(f"{str(value)[:40]!r} isn't a number")
+    with np.errstate(all="ignore"):
+        found = array.astype(dtype)
+    if found.dtype.kind != "f" and not np.array_equal(found, array):
+        raise DtypeError(f"{str(value)[:40]} can't be {dtype} without loss; use cast(), or another dtype")
+    return found
+
+
+def _sizes(shape: Iterable[Any], whose: str, unknown: bool = False) -> tuple[Any, ...]:
+    """``shape`` as a tuple of whole numbers (and None, if sizes may be ``unknown``).  Raises ShapeError."""
+    sizes = tuple(shape)
+    for size in sizes:
+        if not (isinstance(size, (int, np.integer)) and size >= 0) and not (unknown and size is None):
+            raise ShapeError(f"{whose}: sizes must be whole numbers{', or None' if unknown else ''}, got {sizes}")
+    return tuple(size if size is None else int(size) for size in sizes)
 
 
 def current_graph() -> Graph:
     """The graph of the innermost ``with graph:``.  Raises EngineError outside of one."""
     graph = _current.get()
     if graph is None:
-        raise EngineError("there is no graph to build in; write `with Graph() as graph:` around it")
+        raise EngineError(f"there is no graph to build in; write `with Graph() as graph:` around it ({user_source()})")
     return graph
 
 
 def constant(value: Any, dtype: str | None = None, name: str | None = None) -> Tensor:
-    """A tensor that always holds ``value`` (a number, nested lists or an array, which isn't copied)."""
-    return current_graph()._constant(value, dtype, name)
+    """A tensor that always holds ``value``: a number, nested lists, or an array.
+
+    An array of the right dtype isn't copied: don't change it later.  Python's numbers become float32
+    and int32 unless ``dtype`` says otherwise.  Raises DtypeError, ShapeError.
+    """
+    return current_graph().constant(value, dtype, name)
 
 
 def placeholder(shape: Shape, dtype: str = "float32", name: str | None = None) -> Tensor:
     """A tensor that is fed at each run.  None in ``shape`` is a size that may differ from run to run."""
-    return current_graph().apply(PLACEHOLDER, (), {"spec": Spec(tuple(shape), dtype)}, name)
+    sizes = _sizes(shape, f"placeholder {name or ''!r}", unknown=True)
+    return current_graph().apply(PLACEHOLDER, (), {"spec": Spec(sizes, dtype)}, name)
 
 
 def variable(
@@ -217,13 +289,14 @@ def variable(
 
     ``initial`` is a number, an array, or an initialiser of :mod:`engine.init`, which is drawn from
     (the session's seed, this name), so that the same seed always gives the same first weights.
-    Raises EngineError if the name is taken.
+    Raises EngineError if the name is taken, ShapeError and DtypeError if ``initial`` doesn't fit.
     """
+    graph = current_graph()
     if shape is None:
         if callable(initial):
-            raise EngineError(f"variable {name!r}: an initialiser needs shape=")
+            raise ShapeError(f"variable {name!r}: an initialiser needs shape= ({graph.place()})")
         shape = np.shape(initial)
-    return current_graph().add_variable(initial, tuple(shape), dtype, trainable, name)
+    return graph.variable(initial, shape, dtype, trainable, name)
 
 
 @contextmanager

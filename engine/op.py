@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from engine.errors import EngineError
+from engine.errors import EngineError, user_source
 from engine.spec import Spec
 
 if TYPE_CHECKING:
@@ -53,6 +54,9 @@ class Op:
     spec: Callable[..., Spec]  # (*input specs, **attrs) -> result's spec; raises ShapeError, DtypeError
     kernel: Callable[..., Sequence[Call]] | None = None  # (xp, out, *arrays, **attrs) -> calls that fill out
     view: Callable[..., Any] | None = None  # instead of a kernel: (array, **attrs) -> window on the same memory
+    gapless: Callable[..., bool] | None = None  # (spec, **attrs) -> whether a view of memory without gaps has none
+    needs_gapless: bool = False  # whether the view can't be had of memory with gaps
+    check: Callable[[Sequence[Tensor]], None] | None = None  # what the inputs must be; raises EngineError
     grad: Callable[..., Sequence[Tensor | None]] | None = None  # (y, g, *inputs, **attrs) -> one per input
     code: str = ""  # element-wise source for fused kernels: "tanh({0})"
     reuse: tuple[int, ...] = ()  # inputs whose memory the result may overwrite
@@ -65,9 +69,17 @@ class Op:
     def __call__(self, *inputs: Any, name: str | None = None, **attrs: Any) -> Tensor:
         """Add this op to the graph of its inputs.  Numbers and arrays among them become constants."""
         for each in inputs:
-            if hasattr(each, "graph"):
+            if hasattr(each, "graph"):  # a Tensor; graph.py builds on this file and can't be imported here
                 return each.graph.apply(self, inputs, attrs, name)
-        raise EngineError(f"{self.name}: at least one input must be a tensor; constant() makes one of a value")
+        raise EngineError(
+            f"{self.name}: at least one input must be a tensor; constant() makes one of a value ({user_source()})"
+        )
+
+    @cached_property
+    def arity(self) -> int | None:
+        """How many inputs there must be; None if its samples show that any number will do."""
+        counts = {len(each.inputs) for each in self.samples}
+        return counts.pop() if len(counts) == 1 else None
 
     def __repr__(self) -> str:
         return f"<op {self.name}>"

@@ -1,23 +1,27 @@
 """From the user's graph to the few nodes that a run needs, at the shapes that are fed.
 
 :func:`lower` walks the needed tensors once, in order, and at each one specialises its shape,
-folds constants, drops what changes nothing and shares what was computed already.
+drops what changes nothing, shares what was computed already and folds constants.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from engine.errors import EngineError, FeedError
 from engine.graph import CONSTANT, PLACEHOLDER, VARIABLE, Tensor
-from engine.op import REGISTRY, Op
+from engine.op import Op
+from engine.ops.array import broadcast_like, copy
+from engine.ops.state import assign, flat
 from engine.spec import Spec
 
 FOLD_LIMIT = 65_536  # elements; a larger constant is computed at each run rather than kept
+SAME_LIMIT = 16  # elements; constants up to this size are compared by value, larger ones never
 
 
 @dataclass(eq=False)
@@ -29,12 +33,23 @@ class Node:
     attrs: Mapping[str, Any]
     spec: Spec
     tensor: Tensor  # the user's tensor it came from: its name and line, for errors and the trace
+    gapless: bool = True  # whether its elements lie in memory one after the other
     order: int = 0
-    after: set[Node] = field(default_factory=set)  # runs after these though it reads none of them
+
+    def __post_init__(self) -> None:
+        # the node whose memory this one is a window on: itself, unless it is a view or an assignment
+        self.root: Node = self.inputs[0].root if self.op.view is not None or self.op is assign else self
 
     @property
     def value(self) -> np.ndarray | None:
         return self.attrs["value"] if self.op is CONSTANT else None
+
+    @property
+    def variables(self) -> frozenset[Tensor]:
+        """The variables whose memory this is a window on."""
+        if self.root.op is VARIABLE:
+            return frozenset((self.root.tensor,))
+        return frozenset(each.tensor for each in self.root.inputs) if self.root.op is flat else frozenset()
 
     def __repr__(self) -> str:
         return f"<{self.tensor.name}: {self.op.name} {self.spec}>"
@@ -57,19 +72,20 @@ def needed(fetches: Sequence[Tensor], fed: Mapping[Tensor, Spec]) -> list[Tensor
 def lower(fetches: Sequence[Tensor], fed: Mapping[Tensor, Spec]) -> tuple[list[Node], list[Node]]:
     """The nodes that compute ``fetches`` when ``fed`` tensors have these specs, and the nodes fetched.
 
-    Raises FeedError for a placeholder that is needed but not fed.
+    Raises FeedError for a placeholder that is needed but not fed, ShapeError for fed shapes that
+    don't go together.
     """
     tensors = needed(fetches, fed)
     made: dict[Tensor, Node] = {}
     shared: dict[object, Node] = {}
     for tensor in tensors:
         made[tensor] = _lower_one(tensor, made, fed, shared)
-    roots = [made[tensor] for tensor in fetches]
+    changes = Counter(cell for node in made.values() if node.op is assign for cell in node.variables)
+    roots = [_as_of_now(tensor, made[tensor], changes) for tensor in fetches]
     kept = _reachable(roots)
-    for node in kept:
+    for at, node in enumerate(kept):
         if node.op is PLACEHOLDER and node.tensor not in fed:
             raise FeedError(_not_fed(node.tensor, fetches))
-    for at, node in enumerate(kept):
         node.order = at
     return kept, roots
 
@@ -85,6 +101,8 @@ def _lower_one(
     except EngineError as error:
         shown = ", ".join(f"{each.tensor.name} {each.spec}" for each in inputs)
         raise type(error)(f"{op.name}({shown}): {error} ({tensor.name}, {tensor.source})") from None
+    if op in (assign, flat):
+        _refuse_fed_memory(tensor, inputs)
     same = _identical_input(op, inputs, attrs, spec)
     if same is not None:
         return same
@@ -93,10 +111,24 @@ def _lower_one(
         inputs = tuple(each for at, each in enumerate(inputs) if at not in op.shape_only)
     if op.code:
         inputs = _without_broadcasts(inputs, spec)
-    node = Node(op, inputs, attrs, spec, tensor)
-    if _foldable(node):
-        node = _fold(node)
-    return shared.setdefault(_key(node), node) if node.op.pure else node
+    if op.needs_gapless and not inputs[0].gapless:
+        inputs = (_shared(Node(copy, inputs, {}, inputs[0].spec, tensor), shared),)
+    return _shared(Node(op, inputs, attrs, spec, tensor, _is_gapless(op, inputs, attrs)), shared)
+
+
+def _refuse_fed_memory(tensor: Tensor, inputs: Sequence[Node]) -> None:
+    """Assignments and flat vectors work on the variables' own memory, which a fed value isn't."""
+    for each in inputs if tensor.op is flat else inputs[:1]:
+        if each.root.op is PLACEHOLDER:
+            raise FeedError(
+                f"{each.root.tensor.name} can't be fed in a run that needs the variable itself: "
+                f"{tensor.name} ({tensor.source}) does"
+            )
+        if tensor.op is assign and each.root.op not in (VARIABLE, flat):
+            raise EngineError(
+                f"assign({each.tensor.name} {each.spec}): a reshape of this window needs a copy, "
+                f"which nobody would see changed; assign to the variable itself ({tensor.source})"
+            )
 
 
 def _identical_input(op: Op, inputs: tuple[Node, ...], attrs: Mapping[str, Any], spec: Spec) -> Node | None:
@@ -104,33 +136,59 @@ def _identical_input(op: Op, inputs: tuple[Node, ...], attrs: Mapping[str, Any],
     if op.identity is None:
         return None
     at = op.identity([each.spec for each in inputs], [each.value for each in inputs], **attrs)
-    return inputs[at] if at is not None and inputs[at].spec == spec else None
+    if at is None or inputs[at].spec != spec or inputs[at].variables:  # x * 1 keeps a variable's old value
+        return None
+    return inputs[at]
 
 
 def _without_broadcasts(inputs: tuple[Node, ...], spec: Spec) -> tuple[Node, ...]:
     """Element-wise kernels broadcast by themselves: read what was broadcast, if the result's shape stays."""
     found = list(inputs)
     for at, each in enumerate(inputs):
-        if each.op.name == "broadcast_like":
+        if each.op is broadcast_like:
             trial = [*found[:at], each.inputs[0], *found[at + 1 :]]
-            try:
-                same = np.broadcast_shapes(*(one.spec.concrete for one in trial)) == spec.shape
-            except EngineError:  # a size isn't known: leave it
-                continue
-            if same:
-                found = trial
+            if all(one.spec.known for one in trial):
+                shapes = [one.spec.concrete for one in trial]
+                found = trial if np.broadcast_shapes(*shapes) == spec.shape else found
     return tuple(found)
 
 
+def _is_gapless(op: Op, inputs: Sequence[Node], attrs: Mapping[str, Any]) -> bool:
+    if op is CONSTANT:
+        return bool(attrs["value"].flags.c_contiguous)
+    if op.view is None:
+        return op is not assign or inputs[0].gapless
+    return inputs[0].gapless and (op.gapless is None or op.gapless(inputs[0].spec, **attrs))
+
+
+def _shared(node: Node, shared: dict[object, Node]) -> Node:
+    """The node that computes the same already, or else ``node``, folded if it is one of constants."""
+    if not node.op.pure:
+        return node
+    key = _key(node)
+    found = shared.get(key)
+    if found is None:
+        found = _fold(node) if _foldable(node) else node
+        if found is not node:
+            found = shared.setdefault(_key(found), found)
+        shared[key] = found
+    return found
+
+
+def _key(node: Node) -> object:
+    """Equal for nodes that compute the same thing."""
+    if node.op is CONSTANT:
+        value = node.attrs["value"]
+        # a large one by identity: the node in the table holds the array, so its id stays its own
+        return ("constant", node.spec, value.tobytes() if value.size <= SAME_LIMIT else id(value))
+    return (node.op, node.inputs, tuple(sorted((name, repr(value)) for name, value in node.attrs.items())))
+
+
 def _foldable(node: Node) -> bool:
-    return (
-        node.op.pure
-        and node.op is not CONSTANT
-        and node.spec.known
-        and node.spec.size <= FOLD_LIMIT
-        and all(each.op is CONSTANT for each in node.inputs)
-        and (bool(node.inputs) or "like" in node.attrs)
-    )
+    if node.op is CONSTANT or not node.spec.known or any(each.op is not CONSTANT for each in node.inputs):
+        return False
+    large = node.spec.size > FOLD_LIMIT and node.op is not copy  # a window on a large constant needs no memory
+    return not large and (bool(node.inputs) or "like" in node.attrs)
 
 
 def _fold(node: Node) -> Node:
@@ -140,20 +198,23 @@ def _fold(node: Node) -> Node:
         value = node.op.view(*arrays, **node.attrs)
     else:
         value = np.empty(node.spec.concrete, node.spec.dtype)
-        assert node.op.kernel is not None
+        assert node.op.kernel is not None, f"{node.op.name} has no kernel"
         with np.errstate(all="ignore"):
             for call in node.op.kernel(np, value, *arrays, **node.attrs):
                 call()
-    return Node(CONSTANT, (), {"value": value}, node.spec, node.tensor)
+    return Node(CONSTANT, (), {"value": value}, node.spec, node.tensor, bool(value.flags.c_contiguous))
 
 
-def _key(node: Node) -> object:
-    """Equal for nodes that compute the same thing."""
-    if node.op is CONSTANT:
-        value = node.attrs["value"]
-        return ("constant", node.spec, value.tobytes()) if value.size <= 16 else id(value)
-    attrs = tuple(sorted((name, repr(value)) for name, value in node.attrs.items()))
-    return (node.op.name, node.inputs, attrs)
+def _as_of_now(tensor: Tensor, node: Node, changes: Mapping[Tensor, int]) -> Node:
+    """What is fetched for ``tensor``: variables as they are after the run, all else as it was computed.
+
+    A window on a variable that the run changes (or changes again, after the fetched assignment)
+    would show the later value, so it is copied in time.
+    """
+    later = max((changes[cell] for cell in node.variables), default=0) - (node.op is assign)
+    if tensor.op in (VARIABLE, flat) or later <= 0:
+        return node
+    return Node(copy, (node,), {}, node.spec, tensor)
 
 
 def _reachable(roots: Sequence[Node]) -> list[Node]:
@@ -178,6 +239,3 @@ def _not_fed(placeholder: Tensor, fetches: Sequence[Tensor]) -> str:
         f"placeholder {placeholder.name} {placeholder.spec} ({placeholder.source}) isn't fed, "
         f"and {reader.name} needs it; give session.run(..., {{{placeholder.name}: value}})"
     )
-
-
-__all__ = ["FOLD_LIMIT", "REGISTRY", "VARIABLE", "Node", "lower", "needed"]

@@ -1,4 +1,4 @@
-"""A plan: which call runs when, and which bytes of one arena each result lives in.
+"""A plan: what runs when, and which bytes of one arena each result lives in.
 
 :func:`make_plan` orders the nodes (assignments after all readers of the old value), finds how
 long each result is needed, and lays the results into one arena so that they share memory when
@@ -8,12 +8,15 @@ their lifetimes don't meet.  An executor binds the plan to arrays and runs it.
 from __future__ import annotations
 
 import heapq
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from engine.errors import EngineError
-from engine.graph import CONSTANT, PLACEHOLDER, VARIABLE, Tensor
-from engine.ops.state import assign, flat, group, pack
+from engine.graph import PLACEHOLDER, Tensor
+from engine.ops.array import pack
+from engine.ops.state import assign, group
 from engine.passes import Node, lower
 from engine.spec import Spec
 
@@ -47,7 +50,6 @@ class Plan:
     fetches: list[Node]
     feeds: dict[Tensor, Node]
     places: dict[Node, Place]
-    storages: list[Storage]
     arena_bytes: int
     freed: dict[int, list[Storage]] = field(default_factory=dict)
 
@@ -55,190 +57,214 @@ class Plan:
 def make_plan(fetches: Sequence[Tensor], fed: Mapping[Tensor, Spec], reuse: bool = True) -> Plan:
     """The plan that computes ``fetches`` from what is fed, with every result in its place.
 
-    ``reuse=False`` gives each result memory of its own (tests compare the two).
+    ``reuse=False`` gives each result memory of its own (tests compare the two).  Raises FeedError
+    and ShapeError as :func:`engine.passes.lower` does, EngineError if no order of the assignments
+    gives every reader the value it asks for.
     """
     nodes, roots = lower(fetches, fed)
-    feeds = {node.tensor: node for node in nodes if node.op is PLACEHOLDER}
-    memory = {node: _root(node) for node in nodes}
-    direct = _direct_assignments(nodes, roots, memory)
-    nodes = _ordered(nodes, memory, direct)
-    places, storages = _place(nodes, roots, memory, direct, reuse)
-    plan = Plan(nodes, roots, feeds, places, storages, _lay_out(storages, reuse))
+    direct = _direct_assignments(nodes, roots)
+    order = _ordered(nodes, direct)
+    if order is None and direct:  # two variables that swap their values need a place between
+        direct, order = {}, _ordered(nodes, {})
+    if order is None:
+        raise EngineError(_tangled(nodes))
+    places, storages = _Placement(order, roots, direct, reuse).run()
+    plan = Plan(
+        nodes=order,
+        fetches=roots,
+        feeds={node.tensor: node for node in nodes if node.op is PLACEHOLDER},
+        places=places,
+        arena_bytes=_lay_out(storages, reuse),
+    )
     for storage in storages:
         plan.freed.setdefault(storage.end, []).append(storage)
     return plan
 
 
-def _root(node: Node) -> Node:
-    """The node whose memory ``node`` is a window on (itself, unless it is a view or an assignment)."""
-    while node.op.view is not None or node.op is assign:
-        node = node.inputs[0]
-    return node
+def _computes(node: Node) -> bool:
+    """Whether the node fills memory of its own: not a source, a view or a change of a variable."""
+    return node.op.kernel is not None and node.op not in (assign, group)
 
 
-def _variables(root: Node) -> frozenset[Tensor]:
-    """The variables whose memory this is."""
-    if root.op is VARIABLE:
-        return frozenset((root.tensor,))
-    return frozenset(each.tensor for each in root.inputs) if root.op is flat else frozenset()
-
-
-def _direct_assignments(nodes: list[Node], roots: list[Node], memory: dict[Node, Node]) -> dict[Node, Node]:
+def _direct_assignments(nodes: list[Node], roots: list[Node]) -> dict[Node, Node]:
     """Assignments whose value may be computed right in the variable's memory: value -> target.
 
-    The value's op must have no other reader, and read the variable, if at all, element by element.
+    The value must have no other reader, and its op may read the variable, if at all, only element
+    by element.
     """
-    readers: dict[Node, int] = {}
-    for node in nodes:
-        for each in node.inputs:
-            readers[each] = readers.get(each, 0) + 1
+    readers = Counter(each for node in nodes for each in node.inputs)
     found: dict[Node, Node] = {}
     for node in nodes:
         if node.op is not assign:
             continue
-        target, value = memory[node.inputs[0]], node.inputs[1]
-        cells = _variables(target)
-        plain = node.inputs[0] is target and value.op.kernel is not None and value.op not in (assign, group)
+        target, value = node.root, node.inputs[1]
+        plain = node.inputs[0] is target and _computes(value) and value.op is not pack
         alone = readers[value] == 1 and value not in roots
-        safe = all(
-            not (_variables(memory[each]) & cells)
-            or (at in value.op.reuse and each is target and each.spec == value.spec)
-            for at, each in enumerate(value.inputs)
-        )
-        if plain and alone and safe:
+        if plain and alone and all(_harmless(value, at, target) for at in range(len(value.inputs))):
             found[value] = target
     return found
 
 
-def _ordered(nodes: list[Node], memory: dict[Node, Node], direct: dict[Node, Node]) -> list[Node]:
-    """Inputs first, else as created; whoever overwrites a variable comes after all who read its old value."""
-    reads: dict[Tensor, list[Node]] = {}
+def _harmless(value: Node, at: int, target: Node) -> bool:
+    """Whether ``value``'s input may be read while ``value`` is written over ``target``."""
+    each = value.inputs[at]
+    if not each.variables & target.variables:
+        return True
+    return at in value.op.reuse and each is target and each.spec == value.spec
+
+
+def _ordered(nodes: list[Node], direct: dict[Node, Node]) -> list[Node] | None:
+    """Inputs first, else as created; None if that can't be.
+
+    Who reads a variable runs before the first change of it, who reads an assignment's result
+    before the next change, and changes of one variable happen in the order of creation.
+    """
+    after: dict[Node, set[Node]] = {node: set(node.inputs) for node in nodes}
+    changes: dict[Tensor, list[Node]] = {}
     for node in nodes:
-        if node.op.view is None and node.op not in (flat, group):
-            sources = node.inputs[1:] if node.op is assign else node.inputs
-            for each in sources:
-                # who reads an assignment's result wants the new value
-                if not _through_assign(each):
-                    for cell in _variables(memory[each]):
-                        reads.setdefault(cell, []).append(node)
-    writers = {value: target for value, target in direct.items()}
-    writers |= {node: memory[node] for node in nodes if node.op is assign and node.inputs[1] not in direct}
-    for writer, target in writers.items():
-        for cell in _variables(target):
-            writer.after.update(reader for reader in reads.get(cell, ()) if reader is not writer)
-    return _topological(nodes)
+        if node.op is assign:
+            for cell in node.variables:
+                changes.setdefault(cell, []).append(node)
+    if changes:
+        for reader in nodes:
+            for each in _read(reader):
+                for later in _changes_after(each, changes):
+                    after[_writer(later, direct)].add(reader)
+        for earlier, later in (pair for chain in changes.values() for pair in pairwise(chain)):
+            after[_writer(later, direct)].add(earlier)
+        for writer in direct:
+            after[writer].discard(writer)
+    return _topological(nodes, after)
 
 
-def _through_assign(node: Node) -> bool:
-    while node.op.view is not None:
-        node = node.inputs[0]
-    return node.op is assign
+def _read(node: Node) -> Sequence[Node]:
+    """The inputs whose elements the node looks at when it runs."""
+    if node.op.view is not None or node.op is group or not node.op.kernel:
+        return ()
+    return node.inputs[1:] if node.op is assign else node.inputs
 
 
-def _topological(nodes: list[Node]) -> list[Node]:
-    waiting = {node: len({*node.inputs, *node.after}) for node in nodes}
-    followers: dict[Node, list[Node]] = {}
+def _changes_after(read: Node, changes: Mapping[Tensor, list[Node]]) -> list[Node]:
+    """For each variable in ``read``'s memory, the first assignment that ``read`` must not see."""
+    while read.op.view is not None:
+        read = read.inputs[0]
+    found = []
+    for cell in read.variables:
+        chain = changes.get(cell, [])
+        at = chain.index(read) + 1 if read.op is assign else 0
+        found += chain[at : at + 1]
+    return found
+
+
+def _writer(change: Node, direct: dict[Node, Node]) -> Node:
+    """The node that writes the variable's memory: the assignment, or its value if computed in place."""
+    return change.inputs[1] if change.inputs[1] in direct else change
+
+
+def _topological(nodes: list[Node], after: Mapping[Node, set[Node]]) -> list[Node] | None:
+    waiting = {node: len(after[node]) for node in nodes}
+    followers: dict[Node, list[Node]] = {node: [] for node in nodes}
     for node in nodes:
-        for each in {*node.inputs, *node.after}:
-            followers.setdefault(each, []).append(node)
-    ready = [(node.order, at) for at, node in enumerate(nodes) if waiting[node] == 0]
-    index = {node: at for at, node in enumerate(nodes)}
-    heapq.heapify(ready)
+        for each in after[node]:
+            followers[each].append(node)
+    ready = [node.order for node in nodes if not waiting[node]]  # a sorted list is a heap
     done: list[Node] = []
     while ready:
-        node = nodes[heapq.heappop(ready)[1]]
+        node = nodes[heapq.heappop(ready)]
         done.append(node)
-        for each in followers.get(node, ()):
+        for each in followers[node]:
             waiting[each] -= 1
-            if waiting[each] == 0:
-                heapq.heappush(ready, (each.order, index[each]))
-    if len(done) < len(nodes):
-        stuck = next(node for node in nodes if waiting[node] > 0 and (node.op is assign or node.after))
-        raise EngineError(
-            f"{stuck.tensor.name} ({stuck.tensor.source}): a variable's old and new value are both asked for; "
-            "copy the old one first (x * 1.0), or run the two one after the other"
-        )
-    return done
+            if not waiting[each]:
+                heapq.heappush(ready, each.order)
+    return done if len(done) == len(nodes) else None
 
 
-def _place(
-    nodes: list[Node], roots: list[Node], memory: dict[Node, Node], direct: dict[Node, Node], reuse: bool
-) -> tuple[dict[Node, Place], list[Storage]]:
-    """Give each node that computes something its memory."""
-    last_use = {memory[node]: at for at, node in enumerate(nodes)}
-    for at, node in enumerate(nodes):
-        for each in node.inputs:
-            last_use[memory[each]] = at
-    for root in roots:
-        last_use[memory[root]] = len(nodes)
-    places: dict[Node, Place] = {value: Place(variable=target) for value, target in direct.items()}
-    storages: list[Storage] = []
-    step = {node: at for at, node in enumerate(nodes)}
-    for node in nodes:
-        if node.op is pack:
-            _place_pack(node, places, storages, step, last_use)
-    for at, node in enumerate(nodes):
-        if node in places or node.op.kernel is None or node.op in (assign, group):
-            continue
-        taken = _overwritable(node, at, places, memory, last_use) if reuse else None
-        if taken is not None:
-            taken.end = max(taken.end, last_use[node])
-            places[node] = Place(taken)
-            continue
-        storage = Storage(node.spec.nbytes, at, last_use[node])
-        storages.append(storage)
-        places[node] = Place(storage)
-    return places, storages
+def _tangled(nodes: list[Node]) -> str:
+    names = sorted({cell.name for node in nodes if node.op is assign for cell in node.variables})
+    where = next(node.tensor.source for node in nodes if node.op is assign)
+    return (
+        f"the old and the new value of a variable are both asked for at the same time (assigned here: "
+        f"{', '.join(names)}; {where}); keep the old one first (x * 1.0), or run one after the other"
+    )
 
 
-def _place_pack(
-    node: Node, places: dict[Node, Place], storages: list[Storage], step: dict[Node, int], last_use: dict[Node, int]
-) -> None:
-    """A pack's parts are computed right inside it, so that packing costs nothing."""
-    storage = Storage(node.spec.nbytes, step[node], last_use[node])
-    storages.append(storage)
-    places[node] = Place(storage)
-    offset = 0
-    for part in node.inputs:
-        if part.op.kernel is not None and part.op not in (assign, group) and part not in places:
-            places[part] = Place(storage, offset)
-            storage.start = min(storage.start, step[part])
-            storage.end = max(storage.end, last_use[part])
-        offset += part.spec.nbytes
+class _Placement:
+    """Gives each node that computes something its memory."""
 
+    def __init__(self, nodes: list[Node], roots: list[Node], direct: dict[Node, Node], reuse: bool) -> None:
+        self.nodes, self.reuse = nodes, reuse
+        self.step = {node: at for at, node in enumerate(nodes)}
+        self.last_use = self._last_uses(roots)
+        self.places: dict[Node, Place] = {value: Place(variable=target) for value, target in direct.items()}
+        self.storages: list[Storage] = []
 
-def _overwritable(
-    node: Node, at: int, places: dict[Node, Place], memory: dict[Node, Node], last_use: dict[Node, int]
-) -> Storage | None:
-    """The memory of an input that dies here and that the op may overwrite."""
-    for index in node.op.reuse:
-        if index >= len(node.inputs):
-            continue
-        source = node.inputs[index]
-        place = places.get(source)
-        if place is None or place.storage is None or place.offset or place.storage.nbytes != node.spec.nbytes:
-            continue
-        windows = any(each is not source and memory[each] is source for each in node.inputs)
-        if source.spec == node.spec and last_use[source] == at and place.storage.end == at and not windows:
-            return place.storage
-    return None
+    def run(self) -> tuple[dict[Node, Place], list[Storage]]:
+        for node in self.nodes:
+            if node.op is pack:
+                self._place_pack(node)
+        for node in self.nodes:
+            if _computes(node) and node not in self.places:
+                taken = self._overwritable(node) if self.reuse else None
+                if taken is None:
+                    self._new(node)
+                else:
+                    taken.end = self.last_use[node]
+                    self.places[node] = Place(taken)
+        return self.places, self.storages
+
+    def _last_uses(self, roots: list[Node]) -> dict[Node, int]:
+        """The step after which nobody reads a node's memory, be it through a view."""
+        last = {}
+        for at, node in enumerate(self.nodes):
+            last[node.root] = at
+            for each in node.inputs:
+                last[each.root] = at
+        return last | {root.root: len(self.nodes) for root in roots}
+
+    def _new(self, node: Node) -> Storage:
+        storage = Storage(node.spec.nbytes, self.step[node], self.last_use[node])
+        self.storages.append(storage)
+        self.places[node] = Place(storage)
+        return storage
+
+    def _place_pack(self, node: Node) -> None:
+        """A pack's parts are computed right inside it, so that packing costs nothing."""
+        storage = self._new(node)
+        offset = 0
+        for part in node.inputs:
+            if _computes(part) and part not in self.places:
+                self.places[part] = Place(storage, offset)
+                storage.start = min(storage.start, self.step[part])
+                storage.end = max(storage.end, self.last_use[part])
+            offset += part.spec.nbytes
+
+    def _overwritable(self, node: Node) -> Storage | None:
+        """The memory of an input that dies here and that the op may overwrite."""
+        at = self.step[node]
+        for index in node.op.reuse:
+            source = node.inputs[index]
+            storage = self.places[source].storage if source in self.places else None
+            if storage is None or storage.nbytes != node.spec.nbytes or storage.end != at or source.spec != node.spec:
+                continue
+            if not any(each.root is source and each is not source for each in node.inputs):  # a window reads elsewhere
+                return storage
+        return None
 
 
 def _lay_out(storages: list[Storage], reuse: bool) -> int:
     """Offsets for all storages, the largest first, each at the lowest place that is free; the arena's bytes."""
     total = 0
-    laid: list[Storage] = []
+    laid: list[Storage] = []  # by offset
     for storage in sorted(storages, key=lambda each: each.nbytes, reverse=True):
-        rivals = [each for each in laid if not reuse or (each.start <= storage.end and storage.start <= each.end)]
         offset = 0
-        for each in sorted(rivals, key=lambda one: one.offset):
+        for each in laid:
+            if reuse and (each.start > storage.end or storage.start > each.end):
+                continue
             if offset + storage.nbytes <= each.offset:
                 break
             offset = max(offset, -(-(each.offset + each.nbytes) // ALIGN) * ALIGN)
         storage.offset = offset
         laid.append(storage)
+        laid.sort(key=lambda each: each.offset)
         total = max(total, offset + storage.nbytes)
     return total
-
-
-__all__ = ["CONSTANT", "Place", "Plan", "Storage", "make_plan"]

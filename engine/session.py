@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import weakref
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from typing import Any, overload
 
 import numpy as np
 
+from engine.device import Device
 from engine.device import device as find_device
 from engine.errors import DtypeError, EngineError, FeedError, ShapeError
 from engine.executors.numpy import Program
 from engine.graph import PLACEHOLDER, VARIABLE, Graph, Tensor
-from engine.passes import Node
 from engine.plan import make_plan
 from engine.spec import Spec
 
@@ -24,7 +25,9 @@ class Session:
     """Runs ``graph`` on ``device``; the first weights follow from ``seed`` and each variable's name.
 
     All variables of a dtype lie side by side in one array, in order of creation, so a checkpoint,
-    a reset or a step back in time is one copy (:meth:`state`, :meth:`load_state`).
+    a reset or a step back in time is one copy (:meth:`state`, :meth:`load_state`).  A session and
+    its programs belong to one thread at a time; several sessions may run the same graph.
+    Raises DeviceError if the device isn't there.
     """
 
     def __init__(
@@ -34,9 +37,10 @@ class Session:
         self.seed = seed
         self.device = find_device(device)
         self._reuse, self._poison = reuse, poison
-        self._arenas: dict[str, Any] = {}
+        self._memory = _Memory(graph, self.device)
         self._ready = 0  # variables that have their first value
         self._programs: OrderedDict[object, Program] = OrderedDict()
+        self._alive: weakref.WeakSet[Program] = weakref.WeakSet()  # those too that are only in users' hands
 
     @overload
     def run(self, fetches: Tensor, feeds: Mapping[Tensor, Any] | None = None) -> Any: ...
@@ -47,54 +51,52 @@ class Session:
         """The values of ``fetches`` (one tensor, or a list of them) as NumPy arrays.
 
         ``feeds`` maps placeholders (any tensor, in fact) to values.  A :func:`group` gives None.
-        Raises FeedError for what is missing or doesn't fit.
+        Raises FeedError, DtypeError or ShapeError for what is missing or doesn't fit.
         """
-        single = isinstance(fetches, Tensor)
-        wanted = [fetches] if isinstance(fetches, Tensor) else list(fetches)
         values = {tensor: _checked(tensor, value) for tensor, value in (feeds or {}).items()}
-        program = self.bind(wanted, {tensor: value.shape for tensor, value in values.items()})
-        for tensor, value in values.items():
-            if tensor in program.feeds:
-                program.feeds[tensor][...] = self.device.send(value)
+        program = self.bind(fetches, {tensor: value.shape for tensor, value in values.items()})
+        for tensor, array in program.feeds.items():
+            array[...] = self.device.send(values[tensor])
         program.run()
         results = program.fetch()
-        return results[0] if single else results
+        return results[0] if isinstance(fetches, Tensor) else results
 
     def peek(self, tensor: Tensor, feeds: Mapping[Tensor, Any] | None = None) -> Any:
         """The value of any tensor inside the graph; the same as :meth:`run` of that one."""
         return self.run(tensor, feeds)
 
-    def bind(self, fetches: Tensor | Sequence[Tensor], shapes: Mapping[Tensor, tuple[int, ...]]) -> Program:
+    def bind(self, fetches: Tensor | Sequence[Tensor], shapes: Mapping[Tensor, Sequence[int]]) -> Program:
         """The program that computes ``fetches`` when tensors of these shapes are fed, for hot loops.
 
-        It is kept and found again; fill ``program.feeds[tensor][...]``, then ``program.run()``.
+        It is kept and found again; fill ``program.feeds[tensor][...]`` (those that it needs are in
+        there), then ``program.run()``.  When the graph gets more variables it has to be bound anew.
         """
         self._grow()
         wanted = (fetches,) if isinstance(fetches, Tensor) else tuple(fetches)
-        key = (wanted, tuple(shapes.items()))
+        key = (wanted, frozenset((tensor, tuple(shape)) for tensor, shape in shapes.items()))
         program = self._programs.get(key)
         if program is None:
-            for tensor in wanted:
+            for tensor in (*wanted, *shapes):
                 self._own(tensor)
-            fed = {tensor: Spec(tuple(shape), tensor.dtype) for tensor, shape in shapes.items()}
-            plan = make_plan(wanted, fed, self._reuse)
-            program = Program(plan, self.device, self._window, self._vector, self._poison)
+            fed = {tensor: _fed_spec(tensor, tuple(shape)) for tensor, shape in shapes.items()}
+            program = Program(make_plan(wanted, fed, self._reuse), self._memory, self._poison)
             self._programs[key] = program
+            self._alive.add(program)
             if len(self._programs) > PROGRAMS:
                 self._programs.popitem(last=False)
-        else:
-            self._programs.move_to_end(key)
+        self._programs.move_to_end(key)
         return program
 
     def get(self, variable: Tensor) -> np.ndarray:
         """A copy of a variable's value."""
         self._grow()
-        return self.device.fetch(self._window(self._own(variable)))
+        return self.device.fetch(self._window(variable))
 
     def set(self, variable: Tensor, value: Any) -> None:
-        """Put a value of the variable's shape into it.  Raises FeedError if it doesn't fit."""
+        """Put a value of the variable's shape into it.  Raises FeedError, DtypeError, ShapeError if it doesn't fit."""
         self._grow()
-        self._window(self._own(variable))[...] = self.device.send(_checked(variable, value))
+        window = self._window(variable)
+        window[...] = self.device.send(_checked(variable, value))
 
     def reset(self) -> None:
         """Every variable back to its first value: the same seed gives the same weights."""
@@ -104,58 +106,78 @@ class Session:
     def state(self) -> dict[str, np.ndarray]:
         """All variables (weights and the optimiser's): one flat copy a dtype."""
         self._grow()
-        return {dtype: self.device.fetch(arena) for dtype, arena in self._arenas.items()}
+        return {dtype: self.device.fetch(arena) for dtype, arena in self._memory.arenas.items()}
 
     def load_state(self, state: Mapping[str, np.ndarray]) -> None:
         """Go back to a :meth:`state` of a session of the same graph.  Raises EngineError if the sizes differ."""
         self._grow()
-        sizes = {dtype: array.shape for dtype, array in state.items()}
-        if sizes != {dtype: arena.shape for dtype, arena in self._arenas.items()}:
-            raise EngineError(f"the state holds {sizes}, this graph's variables need {self.graph.sizes}")
+        held = {dtype: array.size for dtype, array in state.items() if array.dtype.name == dtype and array.ndim == 1}
+        if held != self.graph.sizes or len(held) < len(state):
+            found = {dtype: f"{array.dtype.name}{array.shape}" for dtype, array in state.items()}
+            raise EngineError(f"the state holds {found}, this graph's variables need {self.graph.sizes} elements")
         for dtype, array in state.items():
-            self._arenas[dtype][...] = self.device.send(array)
+            self._memory.arenas[dtype][...] = self.device.send(array)
 
-    def _own(self, tensor: Tensor) -> Tensor:
+    def _own(self, tensor: Any) -> None:
+        if not isinstance(tensor, Tensor):
+            raise EngineError(f"tensors of the graph are fetched and fed, got {tensor!r:.60}")
         if tensor.graph is not self.graph:
-            raise EngineError(f"{tensor.name} ({tensor.source}) belongs to another graph than this session's")
-        return tensor
+            raise EngineError(
+                f"{tensor.name} {tensor.spec} ({tensor.source}) belongs to another graph than this session's"
+            )
+
+    def _window(self, variable: Tensor) -> Any:
+        self._own(variable)
+        if variable.op is not VARIABLE:
+            raise EngineError(f"{variable.name} is the result of {variable.op.name}, not a variable; peek() reads it")
+        return self._memory.window([variable]).reshape(variable.spec.concrete)
 
     def _grow(self) -> None:
         """Memory and first values for variables that were added since the last call."""
         variables = self.graph.variables
         if self._ready == len(variables):
             return
-        for dtype, size in self.graph.sizes.items():
-            old = self._arenas.get(dtype)
-            if old is None or old.size != size:
-                self._arenas[dtype] = self.device.xp.zeros(size, dtype)
-                self._programs.clear()  # they point into the old memory
-                if old is not None:
-                    self._arenas[dtype][: old.size] = old
+        if self._memory.grow():
+            self._programs.clear()
+            for program in self._alive:
+                program.retire("the graph got more variables since this program was bound; bind() it again")
+            self._alive.clear()
         for variable in variables[self._ready :]:
-            self._window(variable)[...] = self.device.send(self._first_value(variable))
+            self._window(variable)[...] = self.device.send(_first_value(variable, self.seed))
         self._ready = len(variables)
 
-    def _first_value(self, variable: Tensor) -> np.ndarray:
-        initial, spec = variable.attrs["initial"], variable.spec
-        if callable(initial):
-            initial = initial(name_rng(self.seed, variable.name), spec.concrete)
-        return np.broadcast_to(np.asarray(initial, spec.dtype), spec.concrete)
 
-    def _window(self, variable: Tensor) -> Any:
-        if variable.op is not VARIABLE:
-            raise EngineError(f"{variable.name} is the result of {variable.op.name}, not a variable; peek() reads it")
-        start = self.graph.offsets[variable]
-        return self._arenas[variable.dtype][start : start + variable.spec.size].reshape(variable.spec.concrete)
+class _Memory:
+    """The arrays of a graph's variables and constants on a device."""
 
-    def _vector(self, node: Node) -> Any:
-        parts = [each.tensor for each in node.inputs]
-        start = position = self.graph.offsets[parts[0]]
-        for part in parts:
-            if self.graph.offsets[part] != position:
-                raise EngineError(f"flat(): {part.name} doesn't lie right behind the variable before it")
-            position += part.spec.size
-        return self._arenas[node.spec.dtype][start:position]
+    def __init__(self, graph: Graph, device: Device) -> None:
+        self.graph = graph
+        self.device = device
+        self.arenas: dict[str, Any] = {}
+        self._sent: dict[Tensor, Any] = {}
+
+    def grow(self) -> bool:
+        """Make room for all of the graph's variables; whether memory that was there has moved."""
+        moved = False
+        for dtype, size in self.graph.sizes.items():
+            old = self.arenas.get(dtype)
+            if old is None or old.size != size:
+                self.arenas[dtype] = self.device.xp.zeros(size, dtype)
+                if old is not None:
+                    self.arenas[dtype][: old.size] = old
+                    moved = True
+        return moved
+
+    def window(self, variables: Sequence[Tensor]) -> Any:
+        """The memory of variables that lie side by side, as one vector."""
+        start = self.graph.offsets[variables[0]]
+        return self.arenas[variables[0].dtype][start : start + sum(each.spec.size for each in variables)]
+
+    def sent(self, tensor: Tensor) -> Any:
+        """A constant's value on the device: sent once, however many programs read it."""
+        if tensor not in self._sent:
+            self._sent[tensor] = self.device.send(tensor.attrs["value"])
+        return self._sent[tensor]
 
 
 def name_rng(seed: int, name: str) -> np.random.Generator:
@@ -164,18 +186,38 @@ def name_rng(seed: int, name: str) -> np.random.Generator:
     return np.random.Generator(np.random.Philox(key=int.from_bytes(digest, "little")))
 
 
+def _first_value(variable: Tensor, seed: int) -> np.ndarray:
+    initial, spec = variable.attrs["initial"], variable.spec
+    if callable(initial):
+        initial = np.asarray(initial(name_rng(seed, variable.name), spec.concrete), spec.dtype)
+        if initial.shape != spec.shape:
+            raise ShapeError(f"{variable.name} {spec} ({variable.source}): its initialiser gave shape {initial.shape}")
+    return np.broadcast_to(initial, spec.concrete)
+
+
+def _fed_spec(tensor: Tensor, shape: tuple[int, ...]) -> Spec:
+    """What is fed for ``tensor``.  Raises ShapeError if the shape doesn't fit."""
+    spec = Spec(shape, tensor.dtype)
+    if not tensor.spec.fits(spec):
+        kind = "placeholder" if tensor.op is PLACEHOLDER else tensor.op.name
+        raise ShapeError(f"{kind} {tensor.name} {tensor.spec} ({tensor.source}) was fed shape {shape}")
+    return spec
+
+
 def _checked(tensor: Tensor, value: Any) -> np.ndarray:
     """``value`` as an array that fits ``tensor``.  Numbers and lists are converted, arrays must have the dtype."""
+    if not isinstance(tensor, Tensor):
+        raise EngineError(f"feeds are keyed by tensors of the graph, got {tensor!r:.60}")
     if isinstance(value, Tensor):
         raise FeedError(f"{tensor.name} was fed the tensor {value.name}; feed a value: session.run({value.name})")
     try:
         array = np.asarray(value, None if isinstance(value, (np.ndarray, np.generic)) else tensor.dtype)
-    except (ValueError, TypeError, OverflowError) as error:
-        raise FeedError(f"{tensor.name} {tensor.spec} was fed something that isn't numbers: {error}") from None
+    except (ValueError, TypeError, OverflowError, EngineError) as error:
+        raise FeedError(
+            f"{tensor.name} {tensor.spec} ({tensor.source}) was fed something that isn't numbers: {error}"
+        ) from None
     if array.dtype.name != tensor.dtype:
         hint = f"write value.astype(np.{tensor.dtype})"
         raise DtypeError(f"{tensor.name} {tensor.spec} ({tensor.source}) was fed {array.dtype.name}; {hint}")
-    if not tensor.spec.fits(Spec(array.shape, array.dtype.name)):
-        kind = "placeholder" if tensor.op is PLACEHOLDER else tensor.op.name
-        raise ShapeError(f"{kind} {tensor.name} {tensor.spec} ({tensor.source}) was fed shape {array.shape}")
+    _fed_spec(tensor, array.shape)
     return array

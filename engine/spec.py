@@ -42,6 +42,10 @@ class Spec:
         return self.dtype.startswith("float")
 
     @property
+    def is_integer(self) -> bool:
+        return "int" in self.dtype
+
+    @property
     def size(self) -> int:
         """Number of elements.  Raises ShapeError while a size isn't known."""
         return math.prod(self.concrete)

@@ -5,109 +5,137 @@ The array module is the device's, so the same file runs on NumPy and on CuPy.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any, Protocol
 
 import numpy as np
 
 from engine.device import Device
+from engine.errors import EngineError
 from engine.graph import CONSTANT, PLACEHOLDER, VARIABLE, Tensor
 from engine.op import Call
 from engine.ops.state import assign, flat, group
 from engine.passes import Node
-from engine.plan import Plan, Storage
+from engine.plan import ALIGN, Plan
+
+
+class Memory(Protocol):
+    """What a program needs of its session."""
+
+    device: Device
+
+    def window(self, variables: Sequence[Tensor]) -> Any:
+        """The memory of variables that lie side by side, as one vector."""
+        ...
+
+    def sent(self, tensor: Tensor) -> Any:
+        """A constant's value on the device."""
+        ...
 
 
 class Program:
-    """A plan bound to memory: fill :attr:`feeds`, :meth:`run`, read :attr:`results`.
+    """A plan bound to memory: fill :attr:`feeds`, :meth:`run`, read :attr:`results` or :meth:`fetch`.
 
-    ``memory`` gives the array of a variable; ``poison`` fills memory with NaN as soon as the plan
-    says that nobody needs it, so that a wrong lifetime shows up as NaN.
+    ``results`` are windows on the program's own memory (None for a group): the next run changes them.
+    ``poison`` fills memory with NaN as soon as the plan says that nobody needs it, so that a wrong
+    lifetime shows up as NaN.
     """
 
-    def __init__(
-        self,
-        plan: Plan,
-        device: Device,
-        memory: Callable[[Tensor], Any],
-        vector: Callable[[Node], Any],
-        poison: bool = False,
-    ) -> None:
+    def __init__(self, plan: Plan, memory: Memory, poison: bool = False) -> None:
         self.plan = plan
-        self.device = device
-        self._memory, self._vector = memory, vector
-        self._arena = device.empty((plan.arena_bytes,), "uint8")
-        self._arrays: dict[Node, Any] = {}
+        self.device = memory.device
         self.calls: list[Call] = []
         self.owners: list[Node] = []  # the node each call belongs to
+        self._arena = _aligned(self.device, plan.arena_bytes)
+        self._arrays: dict[Node, Any] = {}
         for at, node in enumerate(plan.nodes):
-            for call in self._bind(node):
-                self.calls.append(call)
-                self.owners.append(node)
-            if poison:
-                self._poison(node, plan.freed.get(at, ()))
+            self._arrays[node] = self._array(node, memory)
+            calls = [*self._calls(node), *(self._poisons(at) if poison else ())]
+            self.calls += calls
+            self.owners += [node] * len(calls)
         self.feeds: Mapping[Tensor, Any] = {tensor: self._arrays[node] for tensor, node in plan.feeds.items()}
         self.results = [None if node.op is group else self._arrays[node] for node in plan.fetches]
 
     def run(self, steps: int = 1) -> None:
-        """Run the plan ``steps`` times.  Overflow gives inf and NaN, as hardware does, without warnings."""
+        """Run the plan ``steps`` times.  Overflow gives inf and NaN, as hardware does, without warnings.
+
+        Raises EngineError, with the operation's name and line, for a row number that isn't there.
+        """
         calls = self.calls
+        call: Call | None = None
         with np.errstate(all="ignore"):
-            for _ in range(steps):
-                for call in calls:
-                    call()
+            try:
+                for _ in range(steps):
+                    for call in calls:
+                        call()
+            except EngineError as error:
+                raise self._explained(error, call) from None
 
     def fetch(self) -> list[np.ndarray | None]:
         """NumPy copies of the results."""
         return [None if array is None else self.device.fetch(array) for array in self.results]
 
-    def _bind(self, node: Node) -> list[Call]:
-        """Give ``node`` its array; the calls that fill it."""
-        op, xp = node.op, self.device.xp
-        arrays = [self._arrays[each] for each in node.inputs] if op is not flat else []
-        if op is CONSTANT:
-            self._arrays[node] = self.device.send(node.attrs["value"])
-        elif op is PLACEHOLDER:
-            self._arrays[node] = self.device.empty(node.spec.concrete, node.spec.dtype)
-        elif op is VARIABLE:
-            self._arrays[node] = self._memory(node.tensor)
-        elif op is flat:
-            self._arrays[node] = self._vector(node)
-        elif op.view is not None:
-            return self._bind_view(node, arrays[0])
-        elif op is assign:
-            self._arrays[node] = arrays[0]
-            if self.plan.places.get(node.inputs[1]) is None or self.plan.places[node.inputs[1]].variable is None:
-                return list(op.kernel(xp, *arrays[:1], *arrays, **node.attrs)) if op.kernel else []
-        elif op is not group:
-            self._arrays[node] = out = self._result(node)
-            assert op.kernel is not None, f"{op.name} has no kernel"
-            return list(op.kernel(xp, out, *arrays, **node.attrs))
-        return []
+    def retire(self, reason: str) -> None:
+        """Running this program from now on raises EngineError: its memory isn't the session's any more."""
+        self.calls, self.owners = [partial(_refuse, reason)], []
 
-    def _bind_view(self, node: Node, source: Any) -> list[Call]:
-        assert node.op.view is not None
-        window = node.op.view(source, **node.attrs)
-        self._arrays[node] = window
-        if self.device.xp.may_share_memory(window, source) or window.size == 0:
-            return []
-        # a window that plain strides can't express (reshape of a transpose): a copy at each run
-        flat_window = window.reshape(source.shape)
-        return [lambda: self.device.xp.copyto(flat_window, source)]
+    def _explained(self, error: EngineError, call: Call | None) -> EngineError:
+        owner = next((node for each, node in zip(self.calls, self.owners, strict=False) if each is call), None)
+        if owner is None:
+            return error
+        return type(error)(f"{owner.op.name}: {error} ({owner.tensor.name}, {owner.tensor.source})")
+
+    def _array(self, node: Node, memory: Memory) -> Any:
+        """The array that holds ``node``'s value."""
+        op = node.op
+        if op is CONSTANT:
+            own = node.tensor.op is CONSTANT  # else it was folded
+            found = memory.sent(node.tensor) if own else self.device.send(node.attrs["value"])
+        elif op is PLACEHOLDER:
+            found = self.device.empty(node.spec.concrete, node.spec.dtype)
+        elif op is VARIABLE:
+            found = memory.window([node.tensor]).reshape(node.spec.concrete)
+        elif op is flat:
+            found = memory.window([each.tensor for each in node.inputs])
+        elif op is assign:
+            found = self._arrays[node.inputs[0]]
+        elif op.view is not None:
+            found = op.view(self._arrays[node.inputs[0]], **node.attrs)
+        else:
+            found = None if op is group else self._result(node)
+        return found
 
     def _result(self, node: Node) -> Any:
-        place = self.plan.places[node]
+        place, spec = self.plan.places[node], node.spec
         if place.variable is not None:
-            return self._arrays[place.variable].reshape(node.spec.concrete)
+            return self._arrays[place.variable].reshape(spec.concrete)
         assert place.storage is not None
-        return self._window(place.storage, place.offset, node.spec.nbytes, node.spec.dtype, node.spec.concrete)
+        start = place.storage.offset + place.offset
+        return self._arena[start : start + spec.nbytes].view(spec.dtype).reshape(spec.concrete)
 
-    def _window(self, storage: Storage, offset: int, nbytes: int, dtype: str, shape: tuple[int, ...]) -> Any:
-        start = storage.offset + offset
-        return self._arena[start : start + nbytes].view(dtype).reshape(shape)
+    def _calls(self, node: Node) -> Sequence[Call]:
+        """The calls that fill ``node``'s array."""
+        op, arrays = node.op, [self._arrays[each] for each in node.inputs]
+        if op.kernel is None or op is group:
+            return ()
+        if op is assign:
+            place = self.plan.places.get(node.inputs[1])
+            if place is not None and place.variable is not None:
+                return ()  # the value was computed right there
+        return op.kernel(self.device.xp, self._arrays[node], *arrays, **node.attrs)
 
-    def _poison(self, node: Node, freed: Any) -> None:
-        for storage in freed:
-            window = self._arena[storage.offset : storage.offset + storage.nbytes]
-            self.calls.append(lambda window=window: window.fill(0xFF))  # all bits set is NaN in every float type
-            self.owners.append(node)
+    def _poisons(self, step: int) -> list[Call]:
+        """Calls that fill what nobody reads after ``step``: all bits set is NaN in every float type."""
+        freed = self.plan.freed.get(step, ())
+        return [partial(self._arena[each.offset : each.offset + each.nbytes].fill, 0xFF) for each in freed]
+
+
+def _aligned(device: Device, nbytes: int) -> Any:
+    """``nbytes`` of memory that begin at a multiple of ALIGN."""
+    raw = device.empty((nbytes + ALIGN,), "uint8")
+    return raw[(start := -device.address(raw) % ALIGN) : start + nbytes]
+
+
+def _refuse(reason: str) -> None:
+    raise EngineError(reason)

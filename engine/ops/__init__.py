@@ -4,15 +4,16 @@ from engine.ops.array import (
     broadcast_like,
     cast,
     concat,
+    copy,
     count,
-    gather,
-    one_hot,
+    expand,
+    pack,
     reshape,
-    scatter_add,
     slice_,
     sum_like,
     transpose,
 )
+from engine.ops.lookup import gather, one_hot, scatter_add
 from engine.ops.math import (
     abs_,
     add,
@@ -51,7 +52,7 @@ from engine.ops.nn import (
     softmax,
     softplus,
 )
-from engine.ops.state import assign, flat, group, pack
+from engine.ops.state import assign, flat, group
 
 __all__ = [
     "abs_",
@@ -62,6 +63,7 @@ __all__ = [
     "broadcast_like",
     "cast",
     "concat",
+    "copy",
     "cos",
     "count",
     "cross_entropy",
@@ -69,6 +71,7 @@ __all__ = [
     "elu",
     "equal",
     "exp",
+    "expand",
     "flat",
     "gather",
     "gelu",

@@ -1,4 +1,4 @@
-"""Shapes, slices, look-ups and types."""
+"""Shapes, slices, joins and types."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from engine.errors import DtypeError, ShapeError
+from engine.errors import ShapeError
 from engine.graph import Tensor
-from engine.op import Call, Draw, op, sample
-from engine.spec import Shape, Spec, normalize_axes, normalize_axis, same_dtype
+from engine.op import Call, Draw, Op, op, sample
+from engine.ops.rules import need_numbers
+from engine.spec import Shape, Spec, broadcast, normalize_axes, normalize_axis, same_dtype
 
 
 def _reshape_spec(x: Spec, *, shape: tuple[int, ...]) -> Spec:
@@ -29,13 +30,21 @@ def _reshape_spec(x: Spec, *, shape: tuple[int, ...]) -> Spec:
 
 reshape = op(
     "reshape", "The same elements in another shape (-1: the size that follows).",
-    spec=_reshape_spec, view=lambda x, *, shape: x.reshape(shape),
+    spec=_reshape_spec, view=lambda x, *, shape: x.reshape(shape), needs_gapless=True,
     grad=lambda y, g, x, shape: [reshape_like(g, x)],
     samples=(sample((3, 4), shape=(2, 6)), sample((3, 4), shape=(-1,))),
 )  # fmt: skip
-reshape_like = op(
+
+
+def _reshape_like_spec(g: Spec, x: Spec) -> Spec:
+    if g.known and x.known and g.size != x.size:
+        raise ShapeError(f"{g.size} elements don't fill shape {x.shape}")
+    return Spec(x.shape, g.dtype)
+
+
+reshape_like: Op = op(
     "reshape_like", "The first input in the second one's shape.",
-    spec=lambda g, x: Spec(x.shape, g.dtype), view=lambda g, *, like: g.reshape(like),
+    spec=_reshape_like_spec, view=lambda g, *, like: g.reshape(like), needs_gapless=True,
     grad=lambda y, g, a, x: [reshape_like(g, a), None],
     identity=lambda specs, values: 0 if specs[0].shape == specs[1].shape else None,
     shape_only=(1,), samples=[sample((12,), (3, 4))],
@@ -56,6 +65,7 @@ def _transpose_grad(y: Tensor, g: Tensor, x: Tensor, axes: tuple[int, ...] | Non
 transpose = op(
     "transpose", "Axes in another order (reversed if none is given).",
     spec=_transpose_spec, view=lambda x, *, axes=None: x.transpose(axes), grad=_transpose_grad,
+    gapless=lambda x, axes=None: x.ndim < 2,
     samples=(sample((3, 4)), sample((2, 3, 4), axes=(1, 2, 0))),
 )  # fmt: skip
 
@@ -68,7 +78,8 @@ def _expand_spec(x: Spec, *, axis: tuple[int, ...]) -> Spec:
 
 
 def _expand(x: Any, *, axis: tuple[int, ...]) -> Any:
-    return x.reshape(_expand_spec(Spec(x.shape), axis=axis).concrete) if axis else x
+    axes = {normalize_axis(at, x.ndim + len(axis)) for at in axis}
+    return x[tuple(None if at in axes else slice(None) for at in range(x.ndim + len(axes)))]
 
 
 expand = op(
@@ -78,7 +89,13 @@ expand = op(
 )  # fmt: skip
 
 
+def _whole(index: tuple[Any, ...]) -> tuple[Any, ...]:
+    """``index`` without the dots at its end, which stand for all axes that it doesn't name."""
+    return index[:-1] if index and index[-1] is Ellipsis else index
+
+
 def _slice_spec(x: Spec, *, index: tuple[Any, ...]) -> Spec:
+    index = _whole(index)
     if len(index) > x.ndim:
         raise ShapeError(f"{len(index)} indices for {x.ndim} axes")
     shape: list[int | None] = []
@@ -87,7 +104,7 @@ def _slice_spec(x: Spec, *, index: tuple[Any, ...]) -> Spec:
         if isinstance(part, slice):
             whole = part == slice(None)
             shape.append(size if whole else None if size is None else len(range(*part.indices(size))))
-        elif not isinstance(part, int):
+        elif isinstance(part, bool) or not isinstance(part, (int, np.integer)):
             raise ShapeError(f"index {part!r} of axis {at} must be a whole number or a slice")
         elif size is not None and not -size <= part < size:
             raise ShapeError(f"index {part} of axis {at} is outside its size {size}")
@@ -98,22 +115,34 @@ def _fill_slice(xp: Any, out: Any, g: Any, *, like: Shape, index: tuple[Any, ...
     return (partial(out.fill, 0), partial(xp.copyto, out[index], g))
 
 
+def _slice_gapless(x: Spec, *, index: tuple[Any, ...]) -> bool:
+    """Some neighbouring rows lie together, anything else may have gaps."""
+    first, *others = _whole(index) or (slice(None),)
+    together = not isinstance(first, slice) or first.step in (None, 1)
+    return together and all(each == slice(None) for each in others)
+
+
 slice_ = op(
     "slice", "A part, as Python slices it.",
-    spec=_slice_spec, view=lambda x, *, index: x[(*index, ...)],
-    grad=lambda y, g, x, index: [slice_fill(g, x, index=(*index, ...))],
-    samples=(sample((5, 4), index=(slice(1, 4), 2)), sample((6,), index=(slice(None, None, 2),))),
+    spec=_slice_spec, view=lambda x, *, index: x[(*_whole(index), ...)], gapless=_slice_gapless,
+    grad=lambda y, g, x, index: [slice_fill(g, x, index=(*_whole(index), ...))],
+    samples=(
+        sample((5, 4), index=(slice(1, 4), 2)), sample((6,), index=(slice(None, None, 2),)),
+        sample((5, 4), index=(slice(None, None, -1),)), sample((5, 4), index=(-1, 2)),
+    ),
 )  # fmt: skip
-slice_fill = op(
+slice_fill: Op = op(
     "slice_fill", "Zeros in the second input's shape, with the first at the place of a slice.",
     spec=lambda g, x, index: Spec(x.shape, g.dtype), kernel=_fill_slice, shape_only=(1,),
-    grad=lambda y, g, a, x, index: [reshape_like(slice_(g, index=index[:-1]), a), None],
+    grad=lambda y, g, a, x, index: [slice_(g, index=index), None],
     samples=[sample((3,), (5, 4), index=(slice(1, 4), 2, ...))],
 )  # fmt: skip
 
 
 def _concat_spec(*specs: Spec, axis: int = 0) -> Spec:
     first = specs[0]
+    if first.ndim == 0:
+        raise ShapeError("single numbers have no axis to join along; expand() gives them one")
     at = normalize_axis(axis, first.ndim)
     for other in specs[1:]:
         same = other.ndim == first.ndim and all(
@@ -148,6 +177,43 @@ def _concat_grad(y: Tensor, g: Tensor, *parts: Tensor, axis: int = 0) -> list[Te
     return list(found)
 
 
+def vector(*specs: Spec) -> Spec:
+    sizes = [spec.size if spec.known else None for spec in specs]
+    total = None if None in sizes else sum(size for size in sizes if size is not None)
+    return Spec((total,), same_dtype(*specs))
+
+
+def _pack(xp: Any, out: Any, *parts: Any) -> Sequence[Call]:
+    calls, start = [], 0
+    for part in parts:
+        window = out[start : start + part.size].reshape(part.shape)
+        start += part.size
+        if not _same_memory(window, part):  # the plan lets most parts be computed in place
+            calls.append(partial(xp.copyto, window, part))
+    return calls
+
+
+def _same_memory(a: Any, b: Any) -> bool:
+    return bool(_address(a) == _address(b) and a.strides == b.strides)
+
+
+def _address(array: Any) -> int:
+    return int(array.data.ptr if hasattr(array.data, "ptr") else array.ctypes.data)
+
+
+def unpack(y: Tensor, g: Tensor, *parts: Tensor) -> list[Tensor | None]:
+    """The gradient of many tensors as one vector: its pieces, each in its part's shape."""
+    found, start = [], 0
+    for part in parts:
+        found.append(reshape_like(slice_(g, index=(slice(start, start + part.spec.size),)), part))
+        start += part.spec.size
+    return list(found)
+
+
+pack = op(
+    "pack", "Tensors, one after the other, as one vector.",
+    spec=vector, kernel=_pack, grad=unpack, samples=(sample((2, 3), (4,)), sample((), (3,), (2, 1))),
+)  # fmt: skip
 concat = op(
     "concat", "Tensors one after the other along an axis.",
     spec=_concat_spec, kernel=_concat, grad=_concat_grad,
@@ -156,6 +222,14 @@ concat = op(
 
 
 def _broadcast_like_spec(g: Spec, x: Spec) -> Spec:
+    if not Spec(x.shape).fits(Spec(broadcast([g.shape, x.shape]))):
+        raise ShapeError(f"{g.shape} can't be repeated to {x.shape}")
+    return Spec(x.shape, g.dtype)
+
+
+def _sum_like_spec(g: Spec, x: Spec) -> Spec:
+    need_numbers(g)
+    _broadcast_like_spec(x, g)
     return Spec(x.shape, g.dtype)
 
 
@@ -178,13 +252,19 @@ def _sum_like(xp: Any, out: Any, g: Any, *, like: Shape) -> Sequence[Call]:
     return (partial(g.sum, axes, None, kept, True),)
 
 
-sum_like = op(
+sum_like: Op = op(
     "sum_like", "The first input summed to the second one's shape: undoes broadcasting.",
-    spec=_broadcast_like_spec, shape_only=(1,), kernel=_sum_like,
+    spec=_sum_like_spec, shape_only=(1,), kernel=_sum_like,
     grad=lambda y, g, a, x: [broadcast_like(g, a), None],
     identity=lambda specs, values: 0 if specs[0].shape == specs[1].shape else None,
     samples=(sample((3, 4), (4,)), sample((3, 4), (3, 1)), sample((2, 3), ())), flops=1,
 )  # fmt: skip
+
+
+def _count_spec(x: Spec, axis: Any = None) -> Spec:
+    need_numbers(x)
+    normalize_axes(axis, x.ndim)
+    return Spec((), x.dtype)
 
 
 def _count(xp: Any, out: Any, *, like: tuple[int, ...], axis: Any = None) -> Sequence[Call]:
@@ -193,60 +273,24 @@ def _count(xp: Any, out: Any, *, like: tuple[int, ...], axis: Any = None) -> Seq
 
 count = op(
     "count", "How many elements lie along axes; a number that depends on the shape alone.",
-    spec=lambda x, axis=None: Spec((), x.dtype), kernel=_count, shape_only=(0,),
+    spec=_count_spec, kernel=_count, shape_only=(0,),
     grad=lambda y, g, x, axis=None: [None], samples=(sample((3, 4)), sample((3, 4), axis=0)),
 )  # fmt: skip
 
 
-def _gather_spec(table: Spec, rows: Spec) -> Spec:
-    if not rows.dtype.startswith("int"):
-        raise DtypeError(f"rows are chosen by int32 or int64, got {rows.dtype}")
-    if table.ndim == 0:
-        raise ShapeError("a single number has no rows")
-    return Spec((*rows.shape, *table.shape[1:]), table.dtype)
-
-
-def _gather(xp: Any, out: Any, table: Any, rows: Any) -> Sequence[Call]:
-    # NumPy's default mode buffers the output; a row beyond the end gives the last one, as on a GPU
-    mode = ("clip",) if xp is np else ()
-    return (partial(table.take, rows, 0, out, *mode),)
-
-
-gather = op(
-    "gather", "Rows of a table, chosen by number.",
-    spec=_gather_spec, kernel=_gather,
-    grad=lambda y, g, table, rows: [scatter_add(g, rows, table), None],
-    samples=(sample((5, 4), Draw((3,), integers=5)), sample((5,), Draw((2, 3), integers=5))),
+copy = op(
+    "copy", "The same numbers in memory of their own.",
+    spec=lambda x: x, kernel=lambda xp, out, x: (partial(xp.copyto, out, x),), grad=lambda y, g, x: [g],
+    samples=[sample((3, 4))],
 )  # fmt: skip
-
-
-def _scatter_add(xp: Any, out: Any, g: Any, rows: Any, *, like: Shape) -> Sequence[Call]:
-    return (partial(out.fill, 0), partial(xp.add.at, out, rows, g))
-
-
-scatter_add = op(
-    "scatter_add", "Zeros in the third input's shape, with the first's rows added at the second's numbers.",
-    spec=lambda g, rows, table: Spec(table.shape, g.dtype), kernel=_scatter_add, shape_only=(2,), flops=1,
-    grad=lambda y, g, a, rows, table: [gather(g, rows), None, None],
-    samples=[sample((3, 4), Draw((3,), integers=5), (5, 4))],
-)  # fmt: skip
-
-
-def _one_hot(xp: Any, out: Any, labels: Any, *, classes: int, dtype: str = "float32") -> Sequence[Call]:
-    names = xp.arange(classes, dtype=labels.dtype)
-    return (partial(xp.equal, labels[..., None], names, out),)
-
-
-one_hot = op(
-    "one_hot", "A row per label: 1 at the label's place, else 0.",
-    spec=lambda labels, classes, dtype="float32": Spec((*labels.shape, classes), dtype),
-    kernel=_one_hot, samples=[sample(Draw((4,), integers=3), classes=3)],
-)  # fmt: skip
-cast = op(
+cast: Op = op(
     "cast", "The same numbers in another type.",
     spec=lambda x, dtype: Spec(x.shape, dtype),
     kernel=lambda xp, out, x, *, dtype: (partial(xp.copyto, out, x, "unsafe"),),
     grad=lambda y, g, x, dtype: [cast(g, dtype=x.dtype) if x.spec.is_float else None],
     identity=lambda specs, values, dtype: 0 if specs[0].dtype == dtype else None,
-    samples=(sample((3, 4), dtype="int32"), sample(Draw((3, 4), integers=9), dtype="float32")),
+    samples=(
+        sample((3, 4), dtype="int32"), sample((3, 4), dtype="float64"),
+        sample(Draw((3, 4), integers=9), dtype="float32"),
+    ),
 )  # fmt: skip

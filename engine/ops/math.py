@@ -6,11 +6,21 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
+from engine.errors import ShapeError
 from engine.graph import Tensor
-from engine.op import Call, Draw, op, sample
+from engine.op import Call, Draw, Op, op, sample
 from engine.ops.array import broadcast_like, cast, count, expand
-from engine.ops.rules import comparison, elementwise, float_elementwise, no_change_by, reduced, ufunc
-from engine.spec import Spec, normalize_axes
+from engine.ops.rules import (
+    arithmetic,
+    comparison,
+    elementwise,
+    float_elementwise,
+    need_numbers,
+    no_change_by,
+    reduced,
+    ufunc,
+)
+from engine.spec import Spec, broadcast, normalize_axes, same_dtype
 
 PAIRS = (sample((3, 4), (3, 4)), sample((3, 4), (4,)), sample((2, 1), (3,)), sample((), (3, 4)))
 ONE = (sample((3, 4)), sample(()))
@@ -18,17 +28,17 @@ POSITIVE = Draw((3, 4), 0.3, 3.0)
 
 add = op(
     "add", "Sum, element by element.",
-    spec=elementwise, kernel=ufunc("add"), code="{0} + {1}", reuse=(0, 1), flops=1,
+    spec=arithmetic, kernel=ufunc("add"), code="{0} + {1}", reuse=(0, 1), flops=1,
     grad=lambda y, g, a, b: [g, g], identity=no_change_by(0.0, first_too=True), samples=PAIRS,
 )  # fmt: skip
 sub = op(
     "sub", "Difference, element by element.",
-    spec=elementwise, kernel=ufunc("subtract"), code="{0} - {1}", reuse=(0, 1), flops=1,
+    spec=arithmetic, kernel=ufunc("subtract"), code="{0} - {1}", reuse=(0, 1), flops=1,
     grad=lambda y, g, a, b: [g, -g], identity=no_change_by(0.0, first_too=False), samples=PAIRS,
 )  # fmt: skip
 mul = op(
     "mul", "Product, element by element.",
-    spec=elementwise, kernel=ufunc("multiply"), code="{0} * {1}", reuse=(0, 1), flops=1,
+    spec=arithmetic, kernel=ufunc("multiply"), code="{0} * {1}", reuse=(0, 1), flops=1,
     grad=lambda y, g, a, b: [g * b, g * a], identity=no_change_by(1.0, first_too=True), samples=PAIRS,
 )  # fmt: skip
 div = op(
@@ -39,17 +49,17 @@ div = op(
 )  # fmt: skip
 neg = op(
     "neg", "The number with the other sign.",
-    spec=elementwise, kernel=ufunc("negative"), code="-{0}", reuse=(0,), flops=1,
+    spec=arithmetic, kernel=ufunc("negative"), code="-{0}", reuse=(0,), flops=1,
     grad=lambda y, g, x: [-g], samples=ONE,
 )  # fmt: skip
 abs_ = op(
     "abs", "Distance from zero.",
-    spec=elementwise, kernel=ufunc("absolute"), code="fabs({0})", reuse=(0,), flops=1,
+    spec=arithmetic, kernel=ufunc("absolute"), code="fabs({0})", reuse=(0,), flops=1,
     grad=lambda y, g, x: [g * sign(x)], samples=ONE,
 )  # fmt: skip
-sign = op(
+sign: Op = op(
     "sign", "-1, 0 or 1.",
-    spec=elementwise, kernel=ufunc("sign"), code="({0} > 0) - ({0} < 0)", reuse=(0,), flops=1,
+    spec=arithmetic, kernel=ufunc("sign"), code="({0} > 0) - ({0} < 0)", reuse=(0,), flops=1,
     grad=lambda y, g, x: [None], samples=ONE,
 )  # fmt: skip
 step = op(
@@ -60,7 +70,7 @@ step = op(
 )  # fmt: skip
 square = op(
     "square", "The number times itself.",
-    spec=elementwise, kernel=ufunc("square"), code="{0} * {0}", reuse=(0,), flops=1,
+    spec=arithmetic, kernel=ufunc("square"), code="{0} * {0}", reuse=(0,), flops=1,
     grad=lambda y, g, x: [g * (2 * x)], samples=ONE,
 )  # fmt: skip
 sqrt = op(
@@ -79,12 +89,12 @@ log = op(
     grad=lambda y, g, x: [g / x], samples=[sample(POSITIVE)],
 )  # fmt: skip
 sin = op(
-    "sin", "Sine.",
+    "sin", "Sine of an angle in radians.",
     spec=float_elementwise, kernel=ufunc("sin"), code="sin({0})", reuse=(0,), flops=10,
     grad=lambda y, g, x: [g * cos(x)], samples=ONE,
 )  # fmt: skip
-cos = op(
-    "cos", "Cosine.",
+cos: Op = op(
+    "cos", "Cosine of an angle in radians.",
     spec=float_elementwise, kernel=ufunc("cos"), code="cos({0})", reuse=(0,), flops=10,
     grad=lambda y, g, x: [-g * sin(x)], samples=ONE,
 )  # fmt: skip
@@ -96,30 +106,29 @@ tanh = op(
 maximum = op(
     "maximum", "The larger of two numbers, element by element.",
     spec=elementwise, kernel=ufunc("maximum"), code="max({0}, {1})", reuse=(0, 1), flops=1,
-    grad=lambda y, g, a, b: [where(greater(a, b), g, 0 * g), where(greater(a, b), 0 * g, g)],
+    grad=lambda y, g, a, b: [where(greater(a, b), g, 0.0), where(greater(a, b), 0.0, g)],
     samples=(sample((3, 4), (3, 4)), sample((3, 4), (4,))),
 )  # fmt: skip
 minimum = op(
     "minimum", "The smaller of two numbers, element by element.",
     spec=elementwise, kernel=ufunc("minimum"), code="min({0}, {1})", reuse=(0, 1), flops=1,
-    grad=lambda y, g, a, b: [where(greater(b, a), g, 0 * g), where(greater(b, a), 0 * g, g)],
+    grad=lambda y, g, a, b: [where(greater(b, a), g, 0.0), where(greater(b, a), 0.0, g)],
     samples=(sample((3, 4), (3, 4)), sample((3, 4), (4,))),
 )  # fmt: skip
-greater = op(
+greater: Op = op(
     "greater", "Whether the first number is larger than the second.",
-    spec=comparison, kernel=ufunc("greater"), code="{0} > {1}", flops=1, samples=PAIRS,
+    spec=comparison, kernel=ufunc("greater"), code="{0} > {1}", flops=1,
+    grad=lambda y, g, a, b: [None, None], samples=PAIRS,
 )  # fmt: skip
 equal = op(
     "equal", "Whether two numbers are the same.",
-    spec=comparison, kernel=ufunc("equal"), code="{0} == {1}", flops=1,
+    spec=comparison, kernel=ufunc("equal"), code="{0} == {1}", flops=1, grad=lambda y, g, a, b: [None, None],
     samples=(*PAIRS, sample(Draw((3, 4), integers=3), Draw((3, 4), integers=3))),
 )  # fmt: skip
 
 
 def _where_spec(choice: Spec, a: Spec, b: Spec) -> Spec:
-    comparison(Spec(choice.shape, "bool"), Spec(a.shape, "bool"))
-    shape = elementwise(a, b)
-    return Spec(comparison(Spec(choice.shape), Spec(shape.shape)).shape, shape.dtype)
+    return Spec(broadcast([choice.shape, a.shape, b.shape]), same_dtype(a, b))
 
 
 def _where(xp: Any, out: Any, choice: Any, a: Any, b: Any) -> Sequence[Call]:
@@ -129,10 +138,10 @@ def _where(xp: Any, out: Any, choice: Any, a: Any, b: Any) -> Sequence[Call]:
     return (run,)
 
 
-where = op(
+where: Op = op(
     "where", "The second input where the first is true, else the third.",
     spec=_where_spec, kernel=_where, code="{0} ? {1} : {2}", reuse=(1, 2), flops=1,
-    grad=lambda y, g, choice, a, b: [None, where(choice, g, 0 * g), where(choice, 0 * g, g)],
+    grad=lambda y, g, choice, a, b: [None, where(choice, g, 0.0), where(choice, 0.0, g)],
     samples=(sample(Draw((3, 4), integers=2), (3, 4), (3, 4)), sample(Draw((3, 4), integers=2), (4,), ())),
 )  # fmt: skip
 
@@ -140,6 +149,11 @@ where = op(
 def _spread(g: Tensor, x: Tensor, axis: Any, keepdims: bool) -> Tensor:
     """A reduction's gradient (or result), back at the shape of its input."""
     return broadcast_like(g if keepdims else expand(g, axis=normalize_axes(axis, x.ndim)), x)
+
+
+def _sum_spec(x: Spec, axis: Any = None, keepdims: bool = False) -> Spec:
+    need_numbers(x)
+    return reduced(x, axis, keepdims)
 
 
 def _sum(xp: Any, out: Any, x: Any, *, axis: Any = None, keepdims: bool = False) -> Sequence[Call]:
@@ -153,9 +167,15 @@ REDUCTIONS = (
 )  # fmt: skip
 sum_ = op(
     "sum", "Sum along axes.",
-    spec=reduced, kernel=_sum, flops=1,
+    spec=_sum_spec, kernel=_sum, flops=1,
     grad=lambda y, g, x, axis=None, keepdims=False: [_spread(g, x, axis, keepdims)], samples=REDUCTIONS,
 )  # fmt: skip
+
+
+def _max_spec(x: Spec, axis: Any = None, keepdims: bool = False) -> Spec:
+    if any(x.shape[at] == 0 for at in normalize_axes(axis, x.ndim)):
+        raise ShapeError(f"{x} is empty and has no largest element")
+    return reduced(x, axis, keepdims)
 
 
 def _max_grad(y: Tensor, g: Tensor, x: Tensor, axis: Any = None, keepdims: bool = False) -> list[Tensor | None]:
@@ -166,7 +186,7 @@ def _max_grad(y: Tensor, g: Tensor, x: Tensor, axis: Any = None, keepdims: bool 
 
 max_ = op(
     "max", "Largest element along axes; ties share the gradient.",
-    spec=reduced, flops=1, grad=_max_grad, samples=REDUCTIONS,
+    spec=_max_spec, flops=1, grad=_max_grad, samples=REDUCTIONS,
     kernel=lambda xp, out, x, axis=None, keepdims=False: (partial(x.max, axis, out, keepdims),),
 )  # fmt: skip
 
@@ -180,7 +200,7 @@ def _argmax(xp: Any, out: Any, x: Any, *, axis: int = -1) -> Sequence[Call]:
 
 argmax = op(
     "argmax", "Where along an axis the largest element lies.",
-    spec=lambda x, axis=-1: Spec(reduced(x, axis).shape, "int32"), kernel=_argmax, flops=1,
+    spec=lambda x, axis=-1: Spec(_max_spec(x, axis).shape, "int32"), kernel=_argmax, flops=1,
     samples=(sample((3, 4)), sample((3, 4), axis=0)),
 )  # fmt: skip
 

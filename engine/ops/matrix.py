@@ -33,7 +33,7 @@ def _matmul(
 
 
 def _matmul_grad(
-    y: Tensor, g: Tensor, a: Tensor, b: Tensor, transpose_a: bool = False, transpose_b: bool = False
+    y: Tensor, g: Tensor, a: Tensor, b: Tensor, *, transpose_a: bool = False, transpose_b: bool = False
 ) -> list[Tensor | None]:
     if transpose_a:
         to_a = matmul(b, g, transpose_a=transpose_b, transpose_b=True)

@@ -7,30 +7,37 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-from engine.errors import DtypeError, ShapeError
+from engine.errors import DtypeError, EngineError, ShapeError
 from engine.graph import Tensor
-from engine.op import Call, Draw, op, sample
-from engine.ops.array import expand, one_hot
+from engine.op import Call, Draw, Op, op, sample
+from engine.ops.array import expand
+from engine.ops.lookup import one_hot, row_check
 from engine.ops.math import ONE, greater, step, sum_, tanh, where
-from engine.ops.rules import float_elementwise, last_axis, need_float
-from engine.spec import Spec, broadcast, same_dtype
+from engine.ops.rules import float_elementwise, last_axis
+from engine.spec import Spec, same_dtype
 
 relu = op(
     "relu", "Rectified linear unit: negative numbers become 0.",
     spec=float_elementwise, code="{0} > 0 ? {0} : 0", reuse=(0,), flops=1,
-    kernel=lambda xp, out, x: (partial(xp.maximum, x, 0, out),),
+    kernel=lambda xp, out, x: (partial(xp.maximum, x, 0, out=out),),
     grad=lambda y, g, x: [g * step(y)], samples=ONE,
 )  # fmt: skip
 
 
+def _leaky_relu_spec(x: Spec, slope: float = 0.01) -> Spec:
+    if not 0 <= slope <= 1:
+        raise EngineError(f"the slope must lie between 0 and 1, got {slope}")
+    return float_elementwise(x)
+
+
 def _leaky_relu(xp: Any, out: Any, x: Any, *, slope: float = 0.01) -> Sequence[Call]:
     small = xp.empty_like(out)
-    return (partial(xp.multiply, x, slope, small), partial(xp.maximum, x, small, out))
+    return (partial(xp.multiply, x, slope, small), partial(xp.maximum, x, small, out=out))
 
 
 leaky_relu = op(
     "leaky_relu", "Like relu, but negative numbers keep a small slope (0.01).",
-    spec=float_elementwise, code="{0} > 0 ? {0} : {slope} * {0}", reuse=(0,), flops=2, kernel=_leaky_relu,
+    spec=_leaky_relu_spec, code="{0} > 0 ? {0} : {slope} * {0}", reuse=(0,), flops=2, kernel=_leaky_relu,
     grad=lambda y, g, x, slope=0.01: [where(greater(x, 0), g, slope * g)], samples=(*ONE, sample((3, 4), slope=0.2)),
 )  # fmt: skip
 
@@ -38,9 +45,9 @@ leaky_relu = op(
 def _elu(xp: Any, out: Any, x: Any) -> Sequence[Call]:
     low = xp.empty_like(out)
     return (  # max(x, 0) + expm1(min(x, 0)) never overflows
-        partial(xp.minimum, x, 0, low),
+        partial(xp.minimum, x, 0, out=low),
         partial(xp.expm1, low, low),
-        partial(xp.maximum, x, 0, out),
+        partial(xp.maximum, x, 0, out=out),
         partial(xp.add, out, low, out),
     )
 
@@ -75,7 +82,7 @@ def _gelu_grad(y: Tensor, g: Tensor, x: Tensor) -> list[Tensor | None]:
 
 
 gelu = op(
-    "gelu", "Gaussian error linear unit, tanh form: x times the share of a bell curve below x (Hendrycks & Gimpel 2016).",
+    "gelu", "Gaussian error linear unit, tanh form: x times a bell curve's share below x (Hendrycks & Gimpel 2016).",
     spec=float_elementwise, reuse=(0,), flops=20, kernel=_gelu, grad=_gelu_grad, samples=ONE,
     code="0.5 * {0} * (1 + tanh(0.7978845608028654 * ({0} + 0.044715 * {0} * {0} * {0})))",
 )  # fmt: skip
@@ -96,7 +103,7 @@ def _sigmoid(xp: Any, out: Any, x: Any) -> Sequence[Call]:
     )
 
 
-sigmoid = op(
+sigmoid: Op = op(
     "sigmoid", "Logistic function: squashes to (0, 1).",
     spec=float_elementwise, code="0.5 * (1 + tanh(0.5 * {0}))", reuse=(0,), flops=13, kernel=_sigmoid,
     grad=lambda y, g, x: [g * (y * (1 - y))], samples=ONE,
@@ -141,25 +148,22 @@ log_softmax = op(
 
 
 def _cross_entropy_spec(logits: Spec, labels: Spec) -> Spec:
-    need_float(logits)
-    if logits.ndim == 0:
-        raise ShapeError("logits need an axis of classes")
-    if labels.dtype.startswith("int"):
-        if labels.ndim != logits.ndim - 1:
-            raise ShapeError(f"a whole-number label a row is needed, {logits.shape[:-1]}, got {labels.shape}")
-        broadcast([logits.shape[:-1], labels.shape])
-    else:
-        if not labels.is_float:
-            raise DtypeError(f"labels are whole numbers (int32, int64) or probabilities, got {labels.dtype}")
-        same_dtype(logits, labels)
-        if labels.ndim != logits.ndim:
-            raise ShapeError(f"probabilities must have the logits' shape {logits.shape}, got {labels.shape}")
-        broadcast([logits.shape, labels.shape])
-    return Spec(logits.shape[:-1], logits.dtype)
+    last_axis(logits)
+    rows = Spec(logits.shape[:-1], logits.dtype)
+    if labels.is_integer:
+        if not Spec(rows.shape, labels.dtype).fits(labels):
+            raise ShapeError(f"a whole-number label a row is needed, {rows.shape}, got {labels.shape}")
+        return rows
+    if not labels.is_float:
+        raise DtypeError(f"labels are whole numbers or probabilities, got {labels.dtype}")
+    same_dtype(logits, labels)
+    if not logits.fits(labels):
+        raise ShapeError(f"probabilities must have the logits' shape {logits.shape}, got {labels.shape}")
+    return rows
 
 
 def _cross_entropy(xp: Any, out: Any, logits: Any, labels: Any) -> Sequence[Call]:
-    logs = xp.empty_like(logits)
+    logs = xp.empty(logits.shape, logits.dtype)
     calls = list(_log_softmax(xp, logs, logits))
     if labels.dtype.kind == "f":
         return [
@@ -168,12 +172,12 @@ def _cross_entropy(xp: Any, out: Any, logits: Any, labels: Any) -> Sequence[Call
             partial(logs.sum, -1, None, out),
             partial(xp.negative, out, out),
         ]
-    flat, rows = logs.reshape(-1, logits.shape[-1]), xp.arange(math.prod(labels.shape))
+    flat, rows = logs.reshape(labels.size, logits.shape[-1]), xp.arange(labels.size)
 
     def choose() -> None:
         xp.negative(flat[rows, labels.reshape(-1)].reshape(out.shape), out)
 
-    return [*calls, choose]
+    return [*row_check(xp, labels, logits.shape[-1]), *calls, choose]
 
 
 def _cross_entropy_grad(y: Tensor, g: Tensor, logits: Tensor, labels: Tensor) -> list[Tensor | None]:
@@ -192,5 +196,6 @@ cross_entropy = op(
     spec=_cross_entropy_spec, kernel=_cross_entropy, flops=16, grad=_cross_entropy_grad,
     samples=(
         sample((3, 4), Draw((3,), integers=4)), sample((3, 4), Draw((3, 4), distribution=True)),
+        sample((2, 3, 4), Draw((2, 3), integers=4)),
     ),
 )  # fmt: skip

@@ -18,6 +18,12 @@ def elementwise(*specs: Spec, **_: Any) -> Spec:
     return Spec(broadcast(spec.shape for spec in specs), same_dtype(*specs))
 
 
+def arithmetic(*specs: Spec, **_: Any) -> Spec:
+    """Like :func:`elementwise`, for counting: uint8 and bool are for keeping, they would overflow in silence."""
+    need_numbers(*specs)
+    return elementwise(*specs)
+
+
 def float_elementwise(*specs: Spec, **attrs: Any) -> Spec:
     """Like :func:`elementwise`, for functions that only real numbers have."""
     need_float(*specs)
@@ -37,6 +43,13 @@ def need_float(*specs: Spec) -> None:
             raise DtypeError(f"needs float32 or float64, got {spec.dtype}; use cast()")
 
 
+def need_numbers(*specs: Spec) -> None:
+    """Raises DtypeError for bools and bytes."""
+    for spec in specs:
+        if spec.dtype in ("bool", "uint8"):
+            raise DtypeError(f"can't count in {spec.dtype}; use cast() to float32 or int32")
+
+
 def reduced(spec: Spec, axis: int | tuple[int, ...] | None = None, keepdims: bool = False) -> Spec:
     """``spec`` without the axes ``axis`` (all if None), or with them as 1."""
     axes = normalize_axes(axis, spec.ndim)
@@ -46,10 +59,10 @@ def reduced(spec: Spec, axis: int | tuple[int, ...] | None = None, keepdims: boo
 
 
 def last_axis(spec: Spec, **_: Any) -> Spec:
-    """For functions along the last axis: float, at least one axis, same shape out."""
+    """For functions along the last axis: float, that axis not empty, same shape out."""
     need_float(spec)
-    if spec.ndim == 0:
-        raise ShapeError("needs at least one axis, got a single number")
+    if spec.ndim == 0 or spec.shape[-1] == 0:
+        raise ShapeError(f"needs an axis of at least one class, got {spec}")
     return spec
 
 
@@ -57,7 +70,10 @@ def ufunc(name: str) -> Kernel:
     """The kernel that is one NumPy (or CuPy) universal function."""
 
     def kernel(xp: Any, out: Any, *arrays: Any) -> Sequence[Call]:
-        return (partial(getattr(xp, name), *arrays, out),)
+        function = getattr(xp, name)
+        if name in ("maximum", "minimum"):  # NumPy wants out by name here; elsewhere by place is faster
+            return (partial(function, *arrays, out=out),)
+        return (partial(function, *arrays, out),)
 
     return kernel
 

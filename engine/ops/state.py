@@ -1,17 +1,19 @@
-"""Changing variables, and many small tensors as one long vector.
+"""Changing variables, and many variables as one long vector.
 
-A variable's readers see the value from before the run's assignments; a fetched variable is read
-after them.
+Whoever computes with a variable in a run sees its value from before the run's assignments; who
+reads an assignment sees the value it gave; a fetched variable is read after all of them.  Several
+assignments to one variable happen in the order in which they were written.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Any
 
 from engine.errors import EngineError, ShapeError
-from engine.op import Call, op
+from engine.graph import VARIABLE, Tensor
+from engine.op import op
+from engine.ops.array import unpack, vector
 from engine.spec import Spec, same_dtype
 
 
@@ -22,9 +24,18 @@ def _assign_spec(target: Spec, value: Spec) -> Spec:
     return target
 
 
+def _check_target(inputs: Sequence[Tensor]) -> None:
+    target = inputs[0]
+    while target.op.view is not None or target.op is assign:
+        target = target.inputs[0]
+    if target.op not in (VARIABLE, flat):
+        raise EngineError(f"{target.name} is the result of {target.op.name}; only a variable keeps a value")
+
+
 assign = op(
-    "assign", "Put a new value into a variable (or a flat vector of variables); gives that value.",
-    spec=_assign_spec, kernel=lambda xp, out, target, value: (partial(xp.copyto, out, value),), pure=False,
+    "assign", "Put a new value into a variable, a part of one, or a flat vector of some; gives that value.",
+    spec=_assign_spec, check=_check_target, pure=False,
+    kernel=lambda xp, out, target, value: (partial(xp.copyto, out, value),),
 )  # fmt: skip
 group = op(
     "group", "Nothing but a name for several assignments that run together.",
@@ -32,41 +43,18 @@ group = op(
 )  # fmt: skip
 
 
-def _vector(*specs: Spec) -> Spec:
-    sizes = [spec.size if spec.known else None for spec in specs]
-    total = None if None in sizes else sum(size for size in sizes if size is not None)
-    return Spec((total,), same_dtype(*specs))
-
-
-def _pack(xp: Any, out: Any, *parts: Any) -> Sequence[Call]:
-    calls, start = [], 0
-    for part in parts:
-        window = out[start : start + part.size].reshape(part.shape)
-        start += part.size
-        if not _same_memory(window, part):  # the plan lets most parts be computed in place
-            calls.append(partial(xp.copyto, window, part))
-    return calls
-
-
-def _same_memory(a: Any, b: Any) -> bool:
-    return bool(_address(a) == _address(b) and a.strides == b.strides)
-
-
-def _address(array: Any) -> int:
-    found = array.data.ptr if hasattr(array.data, "ptr") else array.ctypes.data
-    return int(found)
-
-
-pack = op("pack", "Tensors, one after the other, as one vector.", spec=_vector, kernel=_pack)
-
-
-def _flat_spec(*specs: Spec) -> Spec:
-    if not specs:
-        raise EngineError("flat() needs at least one variable")
-    return _vector(*specs)
+def _check_neighbours(inputs: Sequence[Tensor]) -> None:
+    place = None
+    for each in inputs:
+        if each.op is not VARIABLE:
+            raise EngineError(f"{each.name} is the result of {each.op.name}, not a variable; pack() takes any tensor")
+        offset = each.graph.offsets[each]
+        if place not in (None, offset):
+            raise EngineError(f"{each.name} doesn't lie right behind the variable before it; pack() takes any")
+        place = offset + each.spec.size
 
 
 flat = op(
     "flat", "Variables that lie side by side in memory, as one vector on that same memory.",
-    spec=_flat_spec, pure=False,
+    spec=vector, check=_check_neighbours, grad=unpack, pure=False,
 )  # fmt: skip

@@ -1,0 +1,109 @@
+"""What every op means, in plain NumPy: written from its formula, without looking at its kernel."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+
+def _softmax(x: np.ndarray) -> np.ndarray:
+    powers = np.exp(x - x.max(-1, keepdims=True))
+    return powers / powers.sum(-1, keepdims=True)
+
+
+def _cross_entropy(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    logs = np.log(_softmax(logits))
+    if labels.dtype.kind == "f":
+        return -(labels * logs).sum(-1)
+    return -np.take_along_axis(logs, labels[..., None].astype(int), -1)[..., 0]
+
+
+def _sum_like(g: np.ndarray, x: np.ndarray) -> np.ndarray:
+    while g.ndim > x.ndim:
+        g = g.sum(0)
+    for axis, size in enumerate(x.shape):
+        if size == 1:
+            g = g.sum(axis, keepdims=True)
+    return g
+
+
+def _slice_fill(g: np.ndarray, x: np.ndarray, index: Any) -> np.ndarray:
+    out = np.zeros(x.shape, g.dtype)
+    out[index] = g
+    return out
+
+
+def _scatter_add(g: np.ndarray, rows: np.ndarray, table: np.ndarray) -> np.ndarray:
+    out = np.zeros(table.shape, g.dtype)
+    for at in np.ndindex(rows.shape):
+        out[rows[at]] += g[at]
+    return out
+
+
+def _gelu(x: np.ndarray) -> np.ndarray:
+    return 0.5 * x * (1 + np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)))
+
+
+def _matmul(a: np.ndarray, b: np.ndarray, transpose_a: bool = False, transpose_b: bool = False) -> np.ndarray:
+    return (a.T if transpose_a else a) @ (b.T if transpose_b else b)
+
+
+def _expand(x: np.ndarray, axis: tuple[int, ...]) -> np.ndarray:
+    return np.expand_dims(x, axis)
+
+
+REFERENCE: dict[str, Callable[..., Any]] = {
+    "abs": lambda x: np.where(x < 0, -x, x),
+    "add": lambda a, b: a + b,
+    "affine": lambda x, w, b: x @ w + b,
+    "argmax": lambda x, axis=-1: np.argmax(x, axis).astype("int32"),
+    "broadcast_like": lambda g, x: g + np.zeros(x.shape, g.dtype),
+    "cast": lambda x, dtype: x.astype(dtype),
+    "concat": lambda *parts, axis=0: np.concatenate(parts, axis),
+    "copy": lambda x: x.copy(),
+    "cos": np.cos,
+    "count": lambda x, axis=None: np.asarray(x.size if axis is None else x.shape[axis], x.dtype),
+    "cross_entropy": _cross_entropy,
+    "div": lambda a, b: a / b,
+    "elu": lambda x: np.where(x > 0, x, np.exp(np.minimum(x, 0)) - 1),
+    "equal": lambda a, b: a == b,
+    "exp": np.exp,
+    "expand": _expand,
+    "gather": lambda table, rows: table[rows],
+    "gelu": _gelu,
+    "greater": lambda a, b: a > b,
+    "leaky_relu": lambda x, slope=0.01: np.where(x > 0, x, x * np.asarray(slope, x.dtype)),
+    "log": np.log,
+    "log_softmax": lambda x: np.log(_softmax(x)),
+    "matmul": _matmul,
+    "max": lambda x, axis=None, keepdims=False: np.max(x, axis, keepdims=keepdims),
+    "maximum": lambda a, b: np.where(a > b, a, b),
+    "minimum": lambda a, b: np.where(a < b, a, b),
+    "mul": lambda a, b: a * b,
+    "neg": lambda x: 0 - x,
+    "one_hot": lambda labels, classes, dtype="float32": np.eye(classes, dtype=dtype)[labels],
+    "pack": lambda *parts: np.concatenate([each.ravel() for each in parts]),
+    "relu": lambda x: np.where(x > 0, x, 0).astype(x.dtype),
+    "reshape": lambda x, shape: x.reshape(shape),
+    "reshape_like": lambda g, x: g.reshape(x.shape),
+    "scatter_add": _scatter_add,
+    "sigmoid": lambda x: 1 / (1 + np.exp(-x)),
+    "sign": np.sign,
+    "sin": np.sin,
+    "slice": lambda x, index: x[index],
+    "slice_fill": _slice_fill,
+    "softmax": _softmax,
+    "softplus": lambda x: np.log1p(np.exp(x)),
+    "sqrt": lambda x: x**0.5,
+    "square": lambda x: x * x,
+    "step": lambda x: (x > 0).astype(x.dtype),
+    "sub": lambda a, b: a - b,
+    "sum": lambda x, axis=None, keepdims=False: np.sum(x, axis, keepdims=keepdims),
+    "sum_like": _sum_like,
+    "tanh": lambda x: (np.exp(x) - np.exp(-x)) / (np.exp(x) + np.exp(-x)),
+    "transpose": lambda x, axes=None: np.transpose(x, axes),
+    "where": np.where,
+}  # fmt: skip
