@@ -1,12 +1,13 @@
 """The sets of points: the same again for the same seed, half and half, inside the plane."""
 
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from webapp import protocol
 from webapp.experiments.data.points import EDGE, SETS, Points, generate, split
 
 names = st.sampled_from(sorted(SETS))
@@ -32,6 +33,10 @@ def test_the_same_arguments_give_the_same_points(name: str, count: int, noise: f
     first, second = (generate(name, count, noise, seed) for _ in range(2))
     np.testing.assert_array_equal(first.xy, second.xy)
     np.testing.assert_array_equal(first.labels, second.labels)
+
+
+def test_the_page_offers_every_set() -> None:
+    assert set(get_args(protocol.PointsData)) == set(SETS)
 
 
 def test_another_seed_gives_other_points() -> None:
