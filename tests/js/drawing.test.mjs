@@ -15,7 +15,12 @@ test("colours are read as they are written", () => {
 });
 
 test("OKLab there and back gives the same colour", () => {
-  for (const colour of [[0, 0, 0], [255, 255, 255], [79, 151, 211], [240, 154, 79]]) {
+  for (const colour of [
+    [0, 0, 0],
+    [255, 255, 255],
+    [79, 151, 211],
+    [240, 154, 79],
+  ]) {
     assert.deepEqual(fromOklab(toOklab(colour)), colour);
   }
 });
@@ -67,10 +72,16 @@ test("the default network fits its panel without scrolling", () => {
   assert.ok(layout.y[0][1] + layout.pitch / 2 + ROOM.below <= layout.height + 0.01);
 });
 
-for (const sizes of [[7, 32, 32, 32, 32, 32, 32, 32, 32, 1], [1, 1], [7, 1], [2, 8, 8, 8, 8, 6, 4, 1]]) {
+for (const sizes of [
+  [7, 32, 32, 32, 32, 32, 32, 32, 32, 1],
+  [1, 1],
+  [7, 1],
+  [2, 8, 8, 8, 8, 6, 4, 1],
+]) {
   test(`columns and neurons of ${sizes.join("-")} don't overlap`, () => {
     const layout = layoutNetwork(sizes, { ...ROOM, header: 68 });
-    for (const column of layout.y) for (let row = 1; row < column.length; row++) assert.ok(column[row] - column[row - 1] > layout.tile);
+    for (const column of layout.y)
+      for (let row = 1; row < column.length; row++) assert.ok(column[row] - column[row - 1] > layout.tile);
     for (let column = 1; column < layout.x.length; column++) assert.ok(layout.x[column] - layout.x[column - 1] >= 67.9);
     assert.ok(layout.tile >= 8);
   });
@@ -88,7 +99,10 @@ test("the pointer's link is found on the very curve that is drawn", () => {
   const x = from + (to - from) * (1.5 * t * (1 - t) + t ** 3);
   const y = layout.y[1][0] + (layout.y[2][2] - layout.y[1][0]) * (3 * t * t - 2 * t ** 3);
   assert.deepEqual(nearestLink(layout, x, y, 4), { layer: 2, source: 0, target: 2 });
-  assert.equal(nearestLink(layout, x, y, 4, () => false), null);
+  assert.equal(
+    nearestLink(layout, x, y, 4, () => false),
+    null,
+  );
   assert.equal(nearestLink(layout, layout.x[1], layout.y[1][0], 4), null);
   assert.equal(nearestLink(layout, x, -50, 9), null);
 });

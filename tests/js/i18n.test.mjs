@@ -7,7 +7,9 @@ const read = (path) => readFileSync(new URL(path, root), "utf8");
 const [en, zh] = ["en", "zh"].map((language) => JSON.parse(read(`static/i18n/${language}.json`)));
 
 const sources = [
-  ...readdirSync(new URL("static/js/", root), { recursive: true }).filter((name) => name.endsWith(".js")).map((name) => `static/js/${name}`),
+  ...readdirSync(new URL("static/js/", root), { recursive: true })
+    .filter((name) => name.endsWith(".js"))
+    .map((name) => `static/js/${name}`),
   ...readdirSync(new URL("templates/", root)).map((name) => `templates/${name}`),
 ];
 const text = sources.map(read).join("\n");
@@ -19,7 +21,10 @@ const families = new Set(calls.filter((key) => key.includes("${")).map((key) => 
 
 /** Words that the server's settings bring: fields and choices of webapp/protocol.py. */
 const protocol = read("webapp/protocol.py");
-const choices = (name) => [...protocol.match(new RegExp(`^${name} = Literal\\[([^\\]]*)\\]`, "m"))[1].matchAll(/"(\w+)"/g)].map((match) => match[1]);
+const choices = (name) =>
+  [...protocol.match(new RegExp(`^${name} = Literal\\[([^\\]]*)\\]`, "m"))[1].matchAll(/"(\w+)"/g)].map(
+    (match) => match[1],
+  );
 
 test("both languages have the same keys", () => {
   assert.deepEqual(Object.keys(en).sort(), Object.keys(zh).sort());
@@ -41,19 +46,36 @@ test("nothing is left empty, and Chinese is Chinese", () => {
 
 test("every key that the page uses is in the catalogue", () => {
   assert.ok(fixed.size > 50, `only ${fixed.size} keys found: the pattern above no longer fits the code`);
-  assert.deepEqual([...fixed].filter((key) => !(key in en)), []);
+  assert.deepEqual(
+    [...fixed].filter((key) => !(key in en)),
+    [],
+  );
 });
 
 test("every family of keys that are put together has members", () => {
   const keys = Object.keys(en);
-  assert.deepEqual([...families].filter((start) => !keys.some((key) => key.startsWith(start))), []);
+  assert.deepEqual(
+    [...families].filter((start) => !keys.some((key) => key.startsWith(start))),
+    [],
+  );
 });
 
 test("every choice and every setting of the server has a name", () => {
-  const names = { Activation: "activation", Optimizer: "optimizer", Regularization: "regularization", Speed: "speed", PointsData: "data" };
-  const wanted = Object.entries(names).flatMap(([literal, family]) => choices(literal).map((choice) => `${family}.${choice}`));
+  const names = {
+    Activation: "activation",
+    Optimizer: "optimizer",
+    Regularization: "regularization",
+    Speed: "speed",
+    PointsData: "data",
+  };
+  const wanted = Object.entries(names).flatMap(([literal, family]) =>
+    choices(literal).map((choice) => `${family}.${choice}`),
+  );
   const settings = [...protocol.matchAll(/^class \w*Settings\(.*?\n(?=\n\n)/gms)].map((match) => match[0]).join("\n");
   const fields = [...settings.matchAll(/^ {4}(\w+): /gm)].map((match) => `setting.${match[1]}`);
   assert.ok(fields.length > 12 && wanted.length > 18);
-  assert.deepEqual([...wanted, ...fields].filter((key) => !(key in en)), []);
+  assert.deepEqual(
+    [...wanted, ...fields].filter((key) => !(key in en)),
+    [],
+  );
 });

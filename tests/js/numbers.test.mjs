@@ -7,7 +7,20 @@ import { nextSize } from "../../static/js/lib/layers.js";
 import { Plateau, suggestion } from "../../static/js/lib/plateau.js";
 import { epochText, fill, formatNumber, parseNumber, percent, shortNumber } from "../../static/js/lib/text.js";
 
-for (const [text, value] of [["0.5", 0.5], ["−1,25", -1.25], [" 3 ", 3], [".5", 0.5], ["1e-3", 0.001], ["", null], ["abc", null], ["1,2,3", null], ["NaN", null], ["Infinity", null], ["1e999", null], ["0x10", null]]) {
+for (const [text, value] of [
+  ["0.5", 0.5],
+  ["−1,25", -1.25],
+  [" 3 ", 3],
+  [".5", 0.5],
+  ["1e-3", 0.001],
+  ["", null],
+  ["abc", null],
+  ["1,2,3", null],
+  ["NaN", null],
+  ["Infinity", null],
+  ["1e999", null],
+  ["0x10", null],
+]) {
   test(`"${text}" is read as ${value}`, () => assert.equal(parseNumber(text), value));
 }
 
@@ -29,7 +42,10 @@ test("the curve is replaced by a key frame and goes on from there", () => {
   const curve = new Curve();
   curve.replace([0, 0.5, 0.6, 0.5, 0.5, 1, 0.4, NaN, 0.6, 0.6]);
   curve.append(2, [0.3, 0.3, 0.7, 0.7]);
-  assert.deepEqual(curve.columns.map((column) => column[1]), [1, 0.4, null, 0.6, 0.6]);
+  assert.deepEqual(
+    curve.columns.map((column) => column[1]),
+    [1, 0.4, null, 0.6, 0.6],
+  );
   assert.equal(curve.length, 3);
 });
 

@@ -7,7 +7,13 @@ const FIELDS = {
   rate: { type: "float", default: 0.01, min: 0.00001, max: 10 },
   batch: { type: "int", default: 10, min: 1, max: 250 },
   data: { type: "choice", default: "circle", choices: ["circle", "xor"] },
-  inputs: { type: "list", default: ["x", "y"], min_length: 1, max_length: 7, item: { type: "choice", choices: ["x", "y", "xy"] } },
+  inputs: {
+    type: "list",
+    default: ["x", "y"],
+    min_length: 1,
+    max_length: 7,
+    item: { type: "choice", choices: ["x", "y", "xy"] },
+  },
   hidden: { type: "list", default: [4, 3], min_length: 0, max_length: 8, item: { type: "int", min: 1, max: 32 } },
 };
 const t = (key, values = {}) => `${key}${JSON.stringify(values)}`;
@@ -42,11 +48,27 @@ test("broken values are named and the defaults used", () => {
   assert.deepEqual(settings, { rate: 0.01, batch: 10, data: "circle", inputs: ["x", "y"], hidden: [4, 3] });
   assert.deepEqual(
     faults.map(({ field, why, item }) => [field, why, item]),
-    [["rate", "value", undefined], ["batch", "value", undefined], ["data", "value", undefined], ["inputs", "count", undefined], ["hidden", "value", 1], ["colour", "unknown", undefined]],
+    [
+      ["rate", "value", undefined],
+      ["batch", "value", undefined],
+      ["data", "value", undefined],
+      ["inputs", "count", undefined],
+      ["hidden", "value", 1],
+      ["colour", "unknown", undefined],
+    ],
   );
 });
 
-for (const [name, text] of [["rate", "NaN"], ["rate", "Infinity"], ["rate", "-1"], ["batch", "0"], ["hidden", "1,1,1,1,1,1,1,1,1"], ["inputs", "x,x"], ["hidden", "4,,3"], ["rate", ""]]) {
+for (const [name, text] of [
+  ["rate", "NaN"],
+  ["rate", "Infinity"],
+  ["rate", "-1"],
+  ["batch", "0"],
+  ["hidden", "1,1,1,1,1,1,1,1,1"],
+  ["inputs", "x,x"],
+  ["hidden", "4,,3"],
+  ["rate", ""],
+]) {
   test(`${name}=${text} is refused`, () => assert.equal(readHash(`#${name}=${text}`, FIELDS).faults.length, 1));
 }
 
@@ -72,13 +94,30 @@ test("a server's refusal names the layer, the number and what would work", () =>
 
 test("a refused number is named by its label with its range", () => {
   const problem = { code: "bad_value", message: "…", values: { where: "rate", detail: "" } };
-  assert.equal(explainProblem(problem, words, () => true, { rate: 99 }, FIELDS), "Learning rate: 99 does not work. 0.00001 to 10 work.");
+  assert.equal(
+    explainProblem(problem, words, () => true, { rate: 99 }, FIELDS),
+    "Learning rate: 99 does not work. 0.00001 to 10 work.",
+  );
+});
+
+test("a refused weight is told its limit, from the server's own words", () => {
+  const problem = { code: "bad_value", message: "…", values: { where: "value", detail: "Expected `float` <= 1000.0" } };
+  assert.equal(
+    explainProblem(problem, t, () => true, { value: 5000 }, FIELDS),
+    'fault.at_most{"where":"field.value{}","limit":"1000"}',
+  );
 });
 
 test("a problem without a catalogue entry falls back to the server's own sentence", () => {
-  assert.equal(explainProblem({ code: "odd", message: "As the server says." }, t, () => false), "As the server says.");
+  assert.equal(
+    explainProblem({ code: "odd", message: "As the server says." }, t, () => false),
+    "As the server says.",
+  );
 });
 
 test("an unknown name of the address lists what there is", () => {
-  assert.match(explainFault({ field: "colour", value: "1", why: "unknown" }, FIELDS, t), /fault\.unknown.*"name":"colour".*rate, batch, data/);
+  assert.match(
+    explainFault({ field: "colour", value: "1", why: "unknown" }, FIELDS, t),
+    /fault\.unknown.*"name":"colour".*rate, batch, data/,
+  );
 });

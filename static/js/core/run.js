@@ -183,7 +183,12 @@ export class Run {
 
   async #open() {
     const wanted = this.settings.value;
-    let reply = await command({ type: "open", kind: this.kind, settings: wanted, ...(this.id ? { run: this.id } : {}) });
+    let reply = await command({
+      type: "open",
+      kind: this.kind,
+      settings: wanted,
+      ...(this.id ? { run: this.id } : {}),
+    });
     if (!reply.ok && this.id && !TRY_LATER.includes(reply.error?.code ?? "")) {
       notify("notice.run_lost");
       reply = await command({ type: "open", kind: this.kind, settings: wanted });
@@ -196,6 +201,7 @@ export class Run {
     sessionStorage.setItem(`layerlab.run.${this.kind}`, reply.run);
     this.#confirmed = { ...wanted, ...reply.settings };
     this.opened.value = true;
+    if (TRY_LATER.includes(this.problem.value?.code ?? "")) this.problem.value = null;
     if (!this.#watched) return this.hide();
     // The URL is what the reader asked for: a run found again follows it.
     this.settings.value = this.#confirmed;

@@ -37,7 +37,12 @@ const watchers = new Set();
 // A reload must not start again below the numbers that a run found again has already applied.
 let sequence = Math.floor(Date.now() / 10) % 2 ** 31;
 
-const socket = io({ transports: ["websocket"], autoConnect: false, reconnectionDelay: 300, reconnectionDelayMax: 3000 });
+const socket = io({
+  transports: ["websocket"],
+  autoConnect: false,
+  reconnectionDelay: 300,
+  reconnectionDelayMax: 3000,
+});
 
 socket.on("connect", () => {
   connection.value = "live";
@@ -85,9 +90,11 @@ export function command(message) {
   const seq = ++sequence;
   if (!socket.connected) return Promise.resolve(failure(seq, "not_connected", "There is no connection to the server."));
   return new Promise((resolve) => {
-    socket.timeout(REPLY_WITHIN_MS).emit("command", { ...message, seq }, (/** @type {Error | null} */ error, /** @type {Reply} */ reply) => {
-      resolve(error ? failure(seq, "timeout", "The server did not answer within 5 seconds.") : reply);
-    });
+    socket
+      .timeout(REPLY_WITHIN_MS)
+      .emit("command", { ...message, seq }, (/** @type {Error | null} */ error, /** @type {Reply} */ reply) => {
+        resolve(error ? failure(seq, "timeout", "The server did not answer within 5 seconds.") : reply);
+      });
   });
 }
 

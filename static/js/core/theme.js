@@ -41,7 +41,9 @@ export const palette = computed(() => {
   void applied.value;
   const style = getComputedStyle(document.documentElement);
   const colour = (/** @type {string} */ name) => style.getPropertyValue(name).trim();
-  const [low, middle, high] = ["--field-negative", "--field-zero", "--field-positive"].map((name) => parseColour(colour(name)));
+  const [low, middle, high] = ["--field-negative", "--field-zero", "--field-positive"].map((name) =>
+    parseColour(colour(name)),
+  );
   return {
     table: diverging(low, middle, high),
     hard: diverging(low, middle, high, { hard: true }),

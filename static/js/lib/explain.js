@@ -63,6 +63,12 @@ export function explainFault(fault, fields, t) {
 export function explainProblem(problem, t, known, sent, fields) {
   const fault = faultOf(problem, sent, fields);
   if (fault) return explainFault(fault, /** @type {Fields} */ (fields), t);
+  const bound = /([<>])=? (-?[\d.]+)/.exec(String(problem.values?.detail ?? ""));
+  if (problem.code === "bad_value" && bound) {
+    const field = `field.${problem.values?.where}`;
+    const where = known(field) ? t(field) : String(problem.values?.where);
+    return t(bound[1] === "<" ? "fault.at_most" : "fault.at_least", { where, limit: shortNumber(Number(bound[2])) });
+  }
   const key = `error.${problem.code}`;
   return known(key) ? t(key, { message: problem.message, ...problem.values }) : problem.message;
 }

@@ -96,7 +96,10 @@ export function decodeFrame(buffer, wire) {
  * @param {Uint8Array} bytes
  */
 export function runText(bytes) {
-  return btoa(String.fromCharCode(...bytes)).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
+  return btoa(String.fromCharCode(...bytes))
+    .replaceAll("+", "-")
+    .replaceAll("/", "_")
+    .replaceAll("=", "");
 }
 
 /**

@@ -12,12 +12,28 @@ import { Icon } from "./icons.js";
  * @param {{onClick: (event: Event) => void, children?: any, kind?: "primary" | "plain" | "quiet", disabled?: boolean, label?: string, title?: string, pressed?: boolean, class?: string}} props
  */
 export function Button({ onClick, children, kind = "plain", disabled, label, title, pressed, class: extra = "" }) {
-  return html`<button type="button" class="button ${kind} ${extra}" disabled=${disabled} aria-label=${label} title=${title ?? label} aria-pressed=${pressed} onClick=${onClick}>${children}</button>`;
+  return html`<button
+    type="button"
+    class="button ${kind} ${extra}"
+    disabled=${disabled}
+    aria-label=${label}
+    title=${title ?? label}
+    aria-pressed=${pressed}
+    onClick=${onClick}
+  >${children}</button>`;
 }
 
 /** @param {{icon: import("./icons.js").IconName, label: string, onClick: () => void, disabled?: boolean, keys?: string}} props */
 export function IconButton({ icon, label, onClick, disabled, keys }) {
-  return html`<button type="button" class="icon-button" disabled=${disabled} aria-label=${label} aria-keyshortcuts=${keys} title=${keys ? `${label} (${keys})` : label} onClick=${onClick}><${Icon} name=${icon} /></button>`;
+  return html`<button
+    type="button"
+    class="icon-button"
+    disabled=${disabled}
+    aria-label=${label}
+    aria-keyshortcuts=${keys}
+    title=${keys ? `${label} (${keys})` : label}
+    onClick=${onClick}
+  ><${Icon} name=${icon} /></button>`;
 }
 
 /** @param {{label: string, value: string, options: Option[], onChange: (value: string) => void, disabled?: boolean, name?: string}} props */
@@ -26,7 +42,11 @@ export function Select({ label, value, options, onChange, disabled, name }) {
     <span class="field-label">${label}</span>
     <span class="select"
       ><select name=${name} value=${value} disabled=${disabled} onChange=${(/** @type {any} */ event) => onChange(event.currentTarget.value)}>
-        ${options.map((option) => html`<option value=${option.value} selected=${option.value === value} disabled=${option.disabled}>${option.label}</option>`)}
+        ${options.map((option) => html`<option
+          value=${option.value}
+          selected=${option.value === value}
+          disabled=${option.disabled}
+        >${option.label}</option>`)}
       </select></span
     >
   </label>`;
@@ -41,7 +61,18 @@ export function Slider({ label, value, min, max, step, onInput, text, name }) {
   const filled = `${(100 * (value - min)) / (max - min)}%`;
   return html`<label class="slider">
     <span class="slider-head"><span>${label}</span><output>${shown}</output></span>
-    <input type="range" name=${name} aria-label=${label} aria-valuetext=${shown} min=${min} max=${max} step=${step} value=${value} style=${{ "--filled": filled }} onInput=${(/** @type {any} */ event) => onInput(Number(event.currentTarget.value))} />
+    <input
+      type="range"
+      name=${name}
+      aria-label=${label}
+      aria-valuetext=${shown}
+      min=${min}
+      max=${max}
+      step=${step}
+      value=${value}
+      style=${{ "--filled": filled }}
+      onInput=${(/** @type {any} */ event) => onInput(Number(event.currentTarget.value))}
+    />
   </label>`;
 }
 
@@ -52,9 +83,23 @@ export function Slider({ label, value, min, max, step, onInput, text, name }) {
  */
 export function Stepper({ text, less, more, onLess, onMore, canLess, canMore }) {
   return html`<span class="stepper">
-    <button type="button" class="round" aria-label=${less} title=${less} aria-disabled=${!canLess} onClick=${() => canLess && onLess()}>−</button>
+    <button
+      type="button"
+      class="round"
+      aria-label=${less}
+      title=${less}
+      aria-disabled=${!canLess}
+      onClick=${() => canLess && onLess()}
+    >−</button>
     <span class="stepper-text">${text}</span>
-    <button type="button" class="round" aria-label=${more} title=${more} aria-disabled=${!canMore} onClick=${() => canMore && onMore()}>+</button>
+    <button
+      type="button"
+      class="round"
+      aria-label=${more}
+      title=${more}
+      aria-disabled=${!canMore}
+      onClick=${() => canMore && onMore()}
+    >+</button>
   </span>`;
 }
 
@@ -64,7 +109,14 @@ export function Segmented({ label, value, options, onChange }) {
   return html`<fieldset class="segmented" role="radiogroup" aria-label=${label}>
     ${options.map(
       (option) => html`<label class=${option.value === value ? "chosen" : ""}>
-        <input type="radio" name=${name} value=${option.value} checked=${option.value === value} disabled=${option.disabled} onChange=${() => onChange(option.value)} />
+        <input
+          type="radio"
+          name=${name}
+          value=${option.value}
+          checked=${option.value === value}
+          disabled=${option.disabled}
+          onChange=${() => onChange(option.value)}
+        />
         <span>${option.label}</span>
       </label>`,
     )}

@@ -27,7 +27,13 @@ export function HelpDialog() {
   const close = () => {
     helpOpen.value = false;
   };
-  return html`<dialog class="dialog" ref=${dialog} aria-labelledby="help-title" onClose=${close} onClick=${(/** @type {any} */ event) => event.target === dialog.current && close()}>
+  return html`<dialog
+    class="dialog"
+    ref=${dialog}
+    aria-labelledby="help-title"
+    onClose=${close}
+    onClick=${(/** @type {any} */ event) => event.target === dialog.current && close()}
+  >
     <div class="dialog-head">
       <h2 id="help-title">${t("help.title")}</h2>
       <${IconButton} icon="close" label=${t("action.close")} onClick=${close} />

@@ -29,7 +29,9 @@ export function Shell() {
   return html`<${Header} />
     <main id="main" class="page ${kind}" tabindex="-1">
       <h1 class="visually-hidden">${t(`page.${kind}`)}</h1>
-      ${run && html`<${Toolbar} run=${run} /><${Problems} run=${run} />${kind === "points" ? html`<${PointsPage} run=${run} />` : html`<${Digits} run=${run} />`}`}
+      ${run && html`<${Toolbar} run=${run} /><${Problems} run=${run} />${kind === "points" ? html`<${PointsPage}
+        run=${run}
+      />` : html`<${Digits} run=${run} />`}`}
     </main>
     <${HelpDialog} /><${Toasts} /><${Announcer} />`;
 }
@@ -51,12 +53,22 @@ function Header() {
     </a>
     <nav class="tabs" aria-label=${t("header.pages")}>
       ${TABS.map(
-        ({ kind, path }) => html`<a href=${path} aria-current=${page.value === kind ? "page" : undefined} onClick=${(/** @type {Event} */ event) => follow(event, kind)}>${t(`page.${kind}`)}</a>`,
+        ({ kind, path }) =>
+          html`<a
+            href=${path}
+            aria-current=${page.value === kind ? "page" : undefined}
+            onClick=${(/** @type {Event} */ event) => follow(event, kind)}
+          >${t(`page.${kind}`)}</a>`,
       )}
     </nav>
     <div class="header-end">
       <${Badge} />
-      ${LANGUAGES.filter((one) => one !== language.value).map((one) => html`<button type="button" class="button quiet" lang=${one} onClick=${() => setLanguage(one)}>${one === "zh" ? "中文" : "EN"}</button>`)}
+      ${LANGUAGES.filter((one) => one !== language.value).map((one) => html`<button
+        type="button"
+        class="button quiet"
+        lang=${one}
+        onClick=${() => setLanguage(one)}
+      >${one === "zh" ? "中文" : "EN"}</button>`)}
       <${IconButton} icon="theme" label=${t("header.theme", { theme: t(`theme.${theme.value}`) })} onClick=${nextTheme} />
       <${IconButton} icon="help" label=${t("help.title")} keys="?" onClick=${() => (helpOpen.value = true)} />
     </div>
@@ -86,7 +98,15 @@ function skipToMain(event) {
 }
 
 function Logo() {
-  return html`<svg viewBox="0 0 28 24" width="28" height="24" aria-hidden="true" fill="none" stroke-width="2.4" stroke-linecap="round">
+  return html`<svg
+    viewBox="0 0 28 24"
+    width="28"
+    height="24"
+    aria-hidden="true"
+    fill="none"
+    stroke-width="2.4"
+    stroke-linecap="round"
+  >
     <path class="positive" d="M5 5C14 5 14 19 23 19" /><path class="negative" d="M5 19C14 19 14 5 23 5" />
     <circle class="positive" cx="5" cy="5" r="3.2" /><circle class="negative" cx="5" cy="19" r="3.2" />
     <circle class="positive" cx="23" cy="5" r="3.2" /><circle class="negative" cx="23" cy="19" r="3.2" />

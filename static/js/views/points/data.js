@@ -14,18 +14,51 @@ import { IconButton, Panel, Slider } from "../../ui/controls.js";
 export function DataPanel({ run }) {
   const { data, noise, share, batch } = run.settings.value;
   const known = fields("points");
-  const die = html`<${IconButton} icon="die" label=${t("action.new_data")} onClick=${() => run.set({ data_seed: newSeed(known.data_seed.max) })} />`;
-  const limits = (/** @type {string} */ name) => ({ name, min: known[name].min, max: known[name].max, label: t(`setting.${name}`) });
+  const die = html`<${IconButton}
+    icon="die"
+    label=${t("action.new_data")}
+    onClick=${() => run.set({ data_seed: newSeed(known.data_seed.max) })}
+  />`;
+  const limits = (/** @type {string} */ name) => ({
+    name,
+    min: known[name].min,
+    max: known[name].max,
+    label: t(`setting.${name}`),
+  });
   return html`<${Panel} title=${t("data.title")} class="data" actions=${die}>
     <div class="thumbs" role="group" aria-label=${t("setting.data")}>
       ${(known.data.choices ?? []).map(
-        (kind) => html`<${Thumb} key=${kind} kind=${String(kind)} chosen=${kind === data} onChoose=${() => run.set({ data: kind })} />`,
+        (kind) =>
+          html`<${Thumb}
+            key=${kind}
+            kind=${String(kind)}
+            chosen=${kind === data}
+            onChoose=${() => run.set({ data: kind })}
+          />`,
       )}
     </div>
     <div class="sliders">
-      <${Slider} ...${limits("noise")} step=${0.05} value=${noise} text=${noise.toFixed(2)} onInput=${(/** @type {number} */ value) => run.set({ noise: value })} />
-      <${Slider} ...${limits("share")} step=${0.1} value=${share} text=${`${Math.round(share * 100)} %`} onInput=${(/** @type {number} */ value) => run.set({ share: value })} />
-      <${Slider} ...${limits("batch")} step=${1} value=${batch} text=${String(batch)} onInput=${(/** @type {number} */ value) => run.set({ batch: value })} />
+      <${Slider}
+        ...${limits("noise")}
+        step=${0.05}
+        value=${noise}
+        text=${noise.toFixed(2)}
+        onInput=${(/** @type {number} */ value) => run.set({ noise: value })}
+      />
+      <${Slider}
+        ...${limits("share")}
+        step=${0.1}
+        value=${share}
+        text=${`${Math.round(share * 100)} %`}
+        onInput=${(/** @type {number} */ value) => run.set({ share: value })}
+      />
+      <${Slider}
+        ...${limits("batch")}
+        step=${1}
+        value=${batch}
+        text=${String(batch)}
+        onInput=${(/** @type {number} */ value) => run.set({ batch: value })}
+      />
     </div>
   <//>`;
 }
@@ -38,7 +71,14 @@ function Thumb({ kind, chosen, onChoose }) {
     if (canvas.current) paintCloud(canvas.current, kind, colours);
   }, [kind, colours]);
   const name = t(`data.${kind}`);
-  return html`<button type="button" class="thumb" aria-pressed=${chosen} aria-label=${name} title=${name} onClick=${onChoose}>
+  return html`<button
+    type="button"
+    class="thumb"
+    aria-pressed=${chosen}
+    aria-label=${name}
+    title=${name}
+    onClick=${onChoose}
+  >
     <canvas ref=${canvas} width="144" height="144" aria-hidden="true"></canvas>
   </button>`;
 }

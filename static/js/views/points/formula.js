@@ -1,5 +1,5 @@
 // The formula of one neuron with its live numbers; while it is pinned, each number can be edited.
-import { useEffect, useRef, useState } from "../../../vendor/preact/hooks.js";
+import { useEffect, useState } from "../../../vendor/preact/hooks.js";
 import { html } from "../../lib/html.js";
 import { t } from "../../core/i18n.js";
 import { weightOffsets } from "../../lib/layout.js";
@@ -18,7 +18,6 @@ const SUBSCRIPTS = "₀₁₂₃₄₅₆₇₈₉";
 /** @param {{run: import("../../core/run.js").Run, look: import("./look.js").Look, neuron: Neuron}} props */
 export function Formula({ run, look, neuron }) {
   const [, refresh] = useState(0);
-  const box = useRef(/** @type {HTMLParagraphElement | null} */ (null));
   useEffect(() => {
     let last = 0;
     return run.onFrame((_, now) => {
@@ -29,14 +28,22 @@ export function Formula({ run, look, neuron }) {
   }, [run]);
   const found = termsOf(run, neuron);
   if (!found) return null;
-  const pinned = look.pinned.value !== null && look.hovered.value === null;
+  const kept = look.pinned.value;
+  const pinned = kept !== null && kept.layer === neuron.layer && kept.unit === neuron.unit;
   const { inputs, activation } = run.settings.value;
   const last = neuron.layer === look.sizes.value.length - 1;
   const edit = (/** @type {number} */ source, /** @type {HTMLElement} */ from) => editAt(look, neuron, source, from);
   const shown = pinned ? found.terms : strongestTerms(found.terms);
-  return html`<p class="formula ${pinned ? "pinned" : ""}" ref=${box} data-testid="formula">
+  return html`<p class="formula ${pinned ? "pinned" : ""}" data-testid="formula">
     <span class="formula-head">${last ? t("network.output") : t("network.neuron_n", { layer: neuron.layer, n: neuron.unit + 1 })} = ${last ? t("formula.output") : t(`activation.${activation}`)}(</span>
-    ${shown.map(({ source, weight }, index) => html`<${Coefficient} key=${source} weight=${weight} first=${index === 0} name=${sourceName(neuron, source, inputs)} onEdit=${pinned ? edit : null} source=${source} />`)}
+    ${shown.map(({ source, weight }, index) => html`<${Coefficient}
+      key=${source}
+      weight=${weight}
+      first=${index === 0}
+      name=${sourceName(neuron, source, inputs)}
+      onEdit=${pinned ? edit : null}
+      source=${source}
+    />`)}
     ${shown.length < found.terms.length && html`<span class="muted"> ${t("formula.more", { n: found.terms.length - shown.length })}</span>`}
     <${Coefficient} weight=${found.bias} first=${false} name=${null} onEdit=${pinned ? edit : null} source=${-1} />
     <span>)</span>${!pinned && html`<span class="muted formula-tip"> ${t("formula.pin")}</span>`}
@@ -49,7 +56,13 @@ function Coefficient({ weight, first, name, source, onEdit }) {
   const sign = weight < 0 ? "−" : first ? "" : "+";
   const label = t("formula.edit", { name: name ?? t("weight.bias"), value: formatNumber(weight) });
   const number = html`<span class=${weight < 0 ? "negative" : "positive"}>${size}</span>`;
-  return html`<span class="term"> ${sign} ${onEdit ? html`<button type="button" class="number" aria-label=${label} title=${label} onClick=${(/** @type {any} */ event) => onEdit(source, event.currentTarget)}>${number}</button>` : number}${name && html`<span class="math">·${name}</span>`}</span>`;
+  return html`<span class="term"> ${sign} ${onEdit ? html`<button
+    type="button"
+    class="number"
+    aria-label=${label}
+    title=${label}
+    onClick=${(/** @type {any} */ event) => onEdit(source, event.currentTarget)}
+  >${number}</button>` : number}${name && html`<span class="math">·${name}</span>`}</span>`;
 }
 
 /** @param {import("../../core/run.js").Run} run @param {Neuron} neuron @returns {{terms: Term[], bias: number} | null} */

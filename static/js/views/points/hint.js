@@ -33,7 +33,11 @@ export function Hint({ run }) {
   }, [run]);
   const help = stuck ? suggestion(run.settings.value) : null;
   if (!help) return null;
-  return html`<${Banner} kind="hint" onClose=${() => setStuck(false)} action=${html`<${Button} onClick=${() => run.set(help.patch)}>${t(`${help.key}.do`)}<//>`}>
+  return html`<${Banner}
+    kind="hint"
+    onClose=${() => setStuck(false)}
+    action=${html`<${Button} onClick=${() => run.set(help.patch)}>${t(`${help.key}.do`)}<//>`}
+  >
     ${t("hint.stuck")} ${t(help.key)}
   <//>`;
 }

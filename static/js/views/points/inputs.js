@@ -31,7 +31,8 @@ export function InputToggles({ run, layout, inputs, touch }) {
   };
   const place = (/** @type {string} */ name) => {
     const row = inputs.indexOf(name);
-    if (row >= 0 && row < layout.y[0].length) return { left: Math.max(2, layout.x[0] - layout.tile / 2 - width - 4), top: layout.y[0][row] - height / 2 };
+    if (row >= 0 && row < layout.y[0].length)
+      return { left: Math.max(2, layout.x[0] - layout.tile / 2 - width - 4), top: layout.y[0][row] - height / 2 };
     const at = rest.indexOf(name);
     return { left: margin + (at % COLUMNS) * (width + gap), top: top + Math.floor(at / COLUMNS) * (height + gap) };
   };
@@ -40,7 +41,18 @@ export function InputToggles({ run, layout, inputs, touch }) {
       const on = inputs.includes(name);
       const { left, top: y } = place(name);
       const label = t(on ? "network.input_off" : "network.input_on", { name: INPUT_NAMES[name] ?? name });
-      return html`<button type="button" key=${name} class="input-chip" data-input=${name} aria-pressed=${on} aria-disabled=${on && inputs.length === 1} aria-label=${label} title=${label} style=${{ left: `${left}px`, top: `${y}px`, width: `${width}px`, height: `${height}px` }} onClick=${() => toggle(name)}><${MathName} name=${name} /></button>`;
+      return html`<button
+        type="button"
+        key=${name}
+        class="input-chip"
+        data-input=${name}
+        aria-pressed=${on}
+        aria-disabled=${on && inputs.length === 1}
+        aria-label=${label}
+        title=${label}
+        style=${{ left: `${left}px`, top: `${y}px`, width: `${width}px`, height: `${height}px` }}
+        onClick=${() => toggle(name)}
+      ><${MathName} name=${name} /></button>`;
     })}
   </div>`;
 }

@@ -101,7 +101,8 @@ export class LinkLayer {
   }
 
   #dim() {
-    for (const { element, link } of this.#paths) element.classList.toggle("dim", this.#near !== null && !this.#near(link));
+    for (const { element, link } of this.#paths)
+      element.classList.toggle("dim", this.#near !== null && !this.#near(link));
   }
 
   /** Whether a link is among those that are drawn. @param {{layer: number, source: number, target: number}} link */

@@ -46,7 +46,14 @@ export function NetworkPanel({ run, look }) {
       <div class="network-stage" style=${{ width: `${layout.width}px`, height: `${height}px` }}>
         <${Headers} run=${run} layout=${layout} sizes=${sizes} touch=${room.touch} />
         <div class="network-field" style=${{ top: `${headerHeight(room)}px`, height: `${layout.height}px` }}>
-          ${sizes.length > 0 && html`<${Field} run=${run} look=${look} layout=${layout} sizes=${sizes} inputs=${inputs} touch=${room.touch} />`}
+          ${sizes.length > 0 && html`<${Field}
+            run=${run}
+            look=${look}
+            layout=${layout}
+            sizes=${sizes}
+            inputs=${inputs}
+            touch=${room.touch}
+          />`}
         </div>
       </div>
     </div>
@@ -73,7 +80,9 @@ function useRoom(frame) {
     const phone = matchMedia("(max-width: 640px), (pointer: coarse)");
     const measure = () => {
       const next = { width: element.clientWidth, height: element.clientHeight, touch: phone.matches };
-      setRoom((old) => (old.width === next.width && old.height === next.height && old.touch === next.touch ? old : next));
+      setRoom((old) =>
+        old.width === next.width && old.height === next.height && old.touch === next.touch ? old : next,
+      );
     };
     measure();
     const observer = new ResizeObserver(measure);
@@ -90,7 +99,14 @@ function Headers({ run, layout, sizes, touch }) {
   const compact = distance < 124;
   return html`<div class="network-headers ${touch ? "touch" : ""}">
     ${sizes.map(
-      (_, layer) => html`<div class="network-header" key=${layer === last ? "output" : layer} style=${{ left: `${layout.x[layer]}px` }}>
+      (
+        _,
+        layer,
+      ) => html`<div
+        class="network-header"
+        key=${layer === last ? "output" : layer}
+        style=${{ left: `${layout.x[layer]}px` }}
+      >
         ${layer === 0 && html`<h3>${t("network.inputs")}</h3>`}
         ${layer > 0 && layer < last && html`<${LayerHeader} run=${run} index=${layer - 1} compact=${compact} />`}
         ${layer === last && layer > 0 && html`<h3>${t("network.output")}</h3>`}
@@ -112,7 +128,12 @@ function Field({ run, look, layout, sizes, inputs, touch }) {
       painter.end();
     };
   }, [run, look, layout, sizes, touch]);
-  return html`<div class="wires" ref=${field} data-keys onKeyDown=${(/** @type {KeyboardEvent} */ event) => moveFocus(event, look)}>
+  return html`<div
+    class="wires"
+    ref=${field}
+    data-keys
+    onKeyDown=${(/** @type {KeyboardEvent} */ event) => moveFocus(event, look)}
+  >
     <svg ref=${svg} class="links" width=${layout.width} height=${layout.height} aria-hidden="true"></svg>
     <${InputToggles} run=${run} layout=${layout} inputs=${inputs} touch=${touch} />
     <${Neurons} look=${look} layout=${layout} sizes=${sizes} inputs=${inputs} />
@@ -128,7 +149,17 @@ function Neurons({ look, layout, sizes, inputs }) {
     ${sizes.flatMap((size, layer) =>
       Array.from({ length: size }, (_, unit) => {
         const place = { left: `${layout.x[layer] - half}px`, top: `${layout.y[layer][unit] - half}px` };
-        return html`<${NeuronTile} key=${`${layer === sizes.length - 1 ? "out" : layer}-${unit}`} look=${look} layer=${layer} unit=${unit} index=${offsets[layer] + unit} last=${layer === sizes.length - 1} inputName=${layer === 0 ? (INPUT_NAMES[inputs[unit]] ?? "") : ""} place=${place} tile=${layout.tile} />`;
+        return html`<${NeuronTile}
+          key=${`${layer === sizes.length - 1 ? "out" : layer}-${unit}`}
+          look=${look}
+          layer=${layer}
+          unit=${unit}
+          index=${offsets[layer] + unit}
+          last=${layer === sizes.length - 1}
+          inputName=${layer === 0 ? (INPUT_NAMES[inputs[unit]] ?? "") : ""}
+          place=${place}
+          tile=${layout.tile}
+        />`;
       }),
     )}
   </div>`;
@@ -138,7 +169,11 @@ function Neurons({ look, layout, sizes, inputs }) {
 function NeuronTile({ look, layer, unit, index, last, inputName, place, tile }) {
   const neuron = { layer, unit };
   const pinned = look.pinned.value?.layer === layer && look.pinned.value.unit === unit;
-  const name = last ? t("network.output") : layer === 0 ? t("network.input_n", { name: inputName }) : t("network.neuron_n", { layer, n: unit + 1 });
+  const name = last
+    ? t("network.output")
+    : layer === 0
+      ? t("network.input_n", { name: inputName })
+      : t("network.neuron_n", { layer, n: unit + 1 });
   return html`<button type="button" class="neuron ${tile < 24 ? "small" : ""}" data-neuron=${`${layer}-${unit}`} data-index=${index} aria-label=${name} aria-pressed=${pinned} tabindex=${layer === 0 && unit === 0 ? 0 : -1}
     style=${{ ...place, width: `${tile}px`, height: `${tile}px` }}
     onPointerEnter=${(/** @type {PointerEvent} */ event) => event.pointerType === "mouse" && look.hover(neuron)}
@@ -163,8 +198,10 @@ function Caption({ run, look }) {
     return () => removeEventListener("keydown", unpin);
   }, [look]);
   return html`<div class="network-caption">
-    ${neuron && neuron.layer > 0
-      ? html`<${Formula} run=${run} look=${look} neuron=${neuron} />`
-      : html`<p>${t("network.caption")} ${total > MOST_LINKS ? t("network.strongest", { shown: MOST_LINKS, total }) : ""}</p>`}
+    ${
+      neuron && neuron.layer > 0
+        ? html`<${Formula} run=${run} look=${look} neuron=${neuron} />`
+        : html`<p>${t("network.caption")} ${total > MOST_LINKS ? t("network.strongest", { shown: MOST_LINKS, total }) : ""}</p>`
+    }
   </div>`;
 }

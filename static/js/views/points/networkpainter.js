@@ -38,7 +38,9 @@ export class NetworkPainter {
     this.links = new LinkLayer(svg);
     this.#tiles = [...field.querySelectorAll(".neuron")].map((tile) => /** @type {HTMLElement} */ (tile));
     this.#tiles.sort((a, b) => Number(a.dataset.index) - Number(b.dataset.index));
-    this.#contexts = this.#tiles.map((tile) => /** @type {CanvasRenderingContext2D} */ (tile.querySelector("canvas")?.getContext("2d")));
+    this.#contexts = this.#tiles.map(
+      (tile) => /** @type {CanvasRenderingContext2D} */ (tile.querySelector("canvas")?.getContext("2d")),
+    );
     this.links.build(sizes, layout, run.frame?.sections.weights?.data ?? []);
     this.#ends.push(
       run.onFrame((frame) => this.#paint(frame, linksDue())),
@@ -80,7 +82,8 @@ export class NetworkPainter {
     else this.links.highlight(null);
     for (const tile of this.#tiles) {
       const [layer, unit] = String(tile.dataset.neuron).split("-").map(Number);
-      const near = !neuron || link || Math.abs(layer - neuron.layer) === 1 || (layer === neuron.layer && unit === neuron.unit);
+      const near =
+        !neuron || link || Math.abs(layer - neuron.layer) === 1 || (layer === neuron.layer && unit === neuron.unit);
       tile.classList.toggle("dim", !near);
       tile.classList.toggle("looked", Boolean(neuron && layer === neuron.layer && unit === neuron.unit));
     }

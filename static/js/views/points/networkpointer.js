@@ -67,6 +67,10 @@ export function moveFocus(event, look) {
   event.preventDefault();
   layer = Math.min(sizes.length - 1, Math.max(0, layer));
   unit = Math.min(sizes[layer] - 1, Math.max(0, unit));
-  const next = /** @type {HTMLElement | null} */ (event.currentTarget instanceof Element ? event.currentTarget.querySelector(`[data-neuron="${layer}-${unit}"]`) : null);
+  const next = /** @type {HTMLElement | null} */ (
+    event.currentTarget instanceof Element
+      ? event.currentTarget.querySelector(`[data-neuron="${layer}-${unit}"]`)
+      : null
+  );
   next?.focus();
 }

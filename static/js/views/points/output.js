@@ -20,11 +20,23 @@ export function OutputPanel({ run, look }) {
     <p class="sentence-now" data-testid="sentence"><${Sentence} run=${run} look=${look} /></p>
     <${Plane} run=${run} look=${look} />
     <div class="legend" aria-hidden="true">
-      <span><i class="diamond" />${t("output.negative")}</span><span class="scale" /><span>${t("output.positive")}<i class="circle" /></span>
+      <span><i class="diamond" />${t("output.negative")}</span><span
+        class="scale"
+      /><span>${t("output.positive")}<i class="circle" /></span>
     </div>
     <div class="checks">
-      <${Checkbox} name="unseen" label=${t("output.show_unseen")} checked=${unseen === "1"} onChange=${(/** @type {boolean} */ on) => setView("unseen", on)} />
-      <${Checkbox} name="hard" label=${t("output.hard")} checked=${hard === "1"} onChange=${(/** @type {boolean} */ on) => setView("hard", on)} />
+      <${Checkbox}
+        name="unseen"
+        label=${t("output.show_unseen")}
+        checked=${unseen === "1"}
+        onChange=${(/** @type {boolean} */ on) => setView("unseen", on)}
+      />
+      <${Checkbox}
+        name="hard"
+        label=${t("output.hard")}
+        checked=${hard === "1"}
+        onChange=${(/** @type {boolean} */ on) => setView("hard", on)}
+      />
     </div>
   <//>`;
 }
@@ -34,11 +46,14 @@ function Sentence({ run, look }) {
   const neuron = look.neuron.value;
   const metrics = run.metrics.value;
   const last = look.sizes.value.length - 1;
-  if (neuron && neuron.layer === 0) return t("output.input", { name: INPUT_NAMES[run.settings.value.inputs[neuron.unit]] ?? "" });
+  if (neuron && neuron.layer === 0)
+    return t("output.input", { name: INPUT_NAMES[run.settings.value.inputs[neuron.unit]] ?? "" });
   if (neuron && neuron.layer < last) return t("output.neuron", { layer: neuron.layer, unit: neuron.unit + 1 });
   if (run.status.value.reason === "diverged") return t("output.diverged");
   if (!metrics || run.steps.value === 0) return t("output.start");
-  return Number.isFinite(metrics.unseenAccuracy) ? t("output.accuracy", { percent: percent(metrics.unseenAccuracy) }) : t("output.diverged");
+  return Number.isFinite(metrics.unseenAccuracy)
+    ? t("output.accuracy", { percent: percent(metrics.unseenAccuracy) })
+    : t("output.diverged");
 }
 
 /** @param {{run: Run, look: Look}} props */
@@ -49,7 +64,9 @@ function Plane({ run, look }) {
     const [below, above] = [field.current, dots.current];
     if (!below || !above) return;
     const hard = () => view.peek().hard === "1";
-    const paint = () => run.frame && paintPlane(below, run.frame, look.neuron.peek(), hard() ? palette.peek().hard : palette.peek().table);
+    const paint = () =>
+      run.frame &&
+      paintPlane(below, run.frame, look.neuron.peek(), hard() ? palette.peek().hard : palette.peek().table);
     /** @type {unknown} */
     let painted = null;
     const paintDots = () => run.frame && paintPoints(above, run.frame, palette.peek(), view.peek().unseen === "1");
@@ -72,6 +89,11 @@ function Plane({ run, look }) {
     };
   }, [run, look]);
   return html`<div class="plane" role="img" aria-label=${t("output.plane")}>
-    <canvas ref=${field} width="100" height="100" aria-hidden="true"></canvas><canvas ref=${dots} aria-hidden="true"></canvas>
+    <canvas
+      ref=${field}
+      width="100"
+      height="100"
+      aria-hidden="true"
+    ></canvas><canvas ref=${dots} aria-hidden="true"></canvas>
   </div>`;
 }

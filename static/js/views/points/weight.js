@@ -25,8 +25,8 @@ function weightOf(run, { layer, source, target }) {
 /** @param {{run: Run, look: Look}} props */
 export function WeightTip({ run, look }) {
   const link = look.link.value;
-  void run.steps.value; // its number lives
   if (!link || look.editing.value) return null;
+  void run.steps.value; // its number lives
   return html`<div class="weight-tip" role="tooltip" style=${{ left: `${link.x}px`, top: `${link.y}px` }}>
     ${t("weight.value")} <b>${formatNumber(weightOf(run, link), 3)}</b><span class="muted"> ${t("weight.click")}</span>
   </div>`;
@@ -35,7 +35,10 @@ export function WeightTip({ run, look }) {
 /** @param {{run: Run, look: Look}} props */
 export function WeightEditor({ run, look }) {
   const link = look.editing.value;
-  return link && html`<${Editor} key=${`${link.layer}-${link.source}-${link.target}`} run=${run} look=${look} link=${link} />`;
+  return (
+    link &&
+    html`<${Editor} key=${`${link.layer}-${link.source}-${link.target}`} run=${run} look=${look} link=${link} />`
+  );
 }
 
 /** @param {{run: Run, look: Look, link: import("./look.js").PlacedLink}} props */
@@ -71,7 +74,17 @@ function Editor({ run, look, link }) {
   };
   const label = t(link.source < 0 ? "weight.bias" : "weight.edit");
   return html`<div class="weight-editor" style=${{ left: `${link.x}px`, top: `${link.y}px` }}>
-    <label>${label} <input ref=${input} type="text" name="weight" inputmode="decimal" autocomplete="off" defaultValue=${first} aria-invalid=${wrong !== ""} onKeyDown=${key} onBlur=${() => void commit()} /></label>
+    <label>${label} <input
+      ref=${input}
+      type="text"
+      name="weight"
+      inputmode="decimal"
+      autocomplete="off"
+      defaultValue=${first}
+      aria-invalid=${wrong !== ""}
+      onKeyDown=${key}
+      onBlur=${() => void commit()}
+    /></label>
     ${wrong && html`<p class="wrong" role="alert">${wrong}</p>`}
   </div>`;
 }

@@ -19,6 +19,14 @@ export function LayerHeader({ run, index, compact = false }) {
   const layer = { layer: index + 1 };
   return html`<div class="layer-header ${compact ? "compact" : ""}">
     <h3>${t(compact ? "network.layer_short" : "network.layer", layer)}</h3>
-    <${Stepper} text=${compact ? String(size) : t("network.neurons", { n: size })} less=${t("network.less", layer)} more=${t("network.more", layer)} canLess=${smaller !== null} canMore=${larger !== null} onLess=${() => resize(smaller)} onMore=${() => resize(larger)} />
+    <${Stepper}
+      text=${compact ? String(size) : t("network.neurons", { n: size })}
+      less=${t("network.less", layer)}
+      more=${t("network.more", layer)}
+      canLess=${smaller !== null}
+      canMore=${larger !== null}
+      onLess=${() => resize(smaller)}
+      onMore=${() => resize(larger)}
+    />
   </div>`;
 }

@@ -11,6 +11,9 @@ import { Segmented } from "../../ui/controls.js";
 
 /** @typedef {import("../../core/run.js").Run} Run */
 
+/** Steps between two marks of the epochs. */
+const WHOLE = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 1e4, 2e4, 5e4, 1e5, 1e6];
+
 /** @param {{run: Run}} props */
 export function LossPanel({ run }) {
   const [shown, setShown] = useState("loss");
@@ -20,7 +23,12 @@ export function LossPanel({ run }) {
     value === undefined || Number.isNaN(value) ? "–" : loss ? formatNumber(value, 3) : `${percent(value)} %`;
   return html`<section class="panel loss" aria-label=${t("loss.name")}>
     <div class="loss-side">
-      <${Segmented} label=${t("loss.which")} value=${shown} options=${["loss", "accuracy"].map((value) => ({ value, label: t(`loss.${value}`) }))} onChange=${setShown} />
+      <${Segmented}
+        label=${t("loss.which")}
+        value=${shown}
+        options=${["loss", "accuracy"].map((value) => ({ value, label: t(`loss.${value}`) }))}
+        onChange=${setShown}
+      />
       <dl>
         <div class="thin"><dt>${t("loss.training")}</dt><dd data-testid="train">${text(loss ? metrics?.trainLoss : metrics?.trainAccuracy)}</dd></div>
         <div class="bold"><dt>${t("loss.unseen")}</dt><dd data-testid="unseen">${text(loss ? metrics?.unseenLoss : metrics?.unseenAccuracy)}</dd></div>
@@ -85,13 +93,23 @@ function plotOptions(colours, loss, size) {
       y: { range: (_, __, max) => [0, loss ? Math.max((max ?? 0) * 1.08, 0.1) : 1] },
     },
     axes: [
-      { ...axis, grid: { show: false }, size: 26, label: t("loss.epochs"), labelSize: 16, labelGap: -2, labelFont: font },
+      {
+        ...axis,
+        grid: { show: false },
+        size: 26,
+        incrs: WHOLE,
+        label: t("loss.epochs"),
+        labelSize: 16,
+        labelGap: -2,
+        labelFont: font,
+      },
       {
         ...axis,
         grid: { stroke: colours.line, width: 1 },
         size: 48,
         space: 26,
-        values: (_, splits) => splits.map((value) => (loss ? String(Number(value.toPrecision(4))) : `${Math.round(value * 100)} %`)),
+        values: (_, splits) =>
+          splits.map((value) => (loss ? String(Number(value.toPrecision(4))) : `${Math.round(value * 100)} %`)),
       },
     ],
     series: [

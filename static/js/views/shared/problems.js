@@ -34,7 +34,10 @@ function Diverged({ run }) {
   if (reason !== "diverged") return null;
   const { min = 0 } = fields(run.kind).rate;
   const { rate } = run.settings.value;
-  return html`<${Banner} kind="problem" action=${html`<${Button} onClick=${() => run.recover()}>${t("diverged.recover")}<//>`}>
+  return html`<${Banner}
+    kind="problem"
+    action=${html`<${Button} onClick=${() => run.recover()}>${t("diverged.recover")}<//>`}
+  >
     ${t("diverged.what", { step: step.toLocaleString() })} ${rate > min ? t("diverged.why", { rate: shortNumber(rate) }) : ""}
   <//>`;
 }

@@ -19,7 +19,13 @@ export function Toolbar({ run }) {
   return html`<div class="toolbar" role="toolbar" aria-label=${t("toolbar.name")}>
     <div class="toolbar-play">
       <${IconButton} icon="reset" label=${t("action.reset")} keys="R" onClick=${() => run.reset()} />
-      <button type="button" class="play" aria-keyshortcuts="Space" title=${`${t(playing ? "action.pause" : "action.play")} (Space)`} onClick=${() => (playing ? run.pause() : run.play())}>
+      <button
+        type="button"
+        class="play"
+        aria-keyshortcuts="Space"
+        title=${`${t(playing ? "action.pause" : "action.play")} (Space)`}
+        onClick=${() => (playing ? run.pause() : run.play())}
+      >
         <${Icon} name=${playing ? "pause" : "play"} size=${18} /><span>${t(playing ? "action.pause" : "action.play")}</span>
       </button>
       <${IconButton} icon="step" label=${t("action.step")} keys="→" onClick=${() => run.step()} />
@@ -30,7 +36,11 @@ export function Toolbar({ run }) {
       <${ChoiceSelect} run=${run} name="activation" />
       <${ChoiceSelect} run=${run} name="optimizer" />
       <${ChoiceSelect} run=${run} name="regularization" />
-      ${run.settings.value.regularization !== "none" && html`<${NumberSelect} run=${run} name="regularization_rate" choices=${REGULARIZATION_RATES} />`}
+      ${run.settings.value.regularization !== "none" && html`<${NumberSelect}
+        run=${run}
+        name="regularization_rate"
+        choices=${REGULARIZATION_RATES}
+      />`}
       <${ChoiceSelect} run=${run} name="speed" />
     </div>
     <${LayerButtons} run=${run} />
@@ -39,14 +49,23 @@ export function Toolbar({ run }) {
 
 /** @param {{run: Run}} props */
 function Epoch({ run }) {
-  return html`<div class="epoch"><span class="field-label">${t("toolbar.epoch")}</span><span class="epoch-number" data-testid="epoch">${epochText(run.epoch.value)}</span></div>`;
+  return html`<div class="epoch"><span class="field-label">${t("toolbar.epoch")}</span><span
+    class="epoch-number"
+    data-testid="epoch"
+  >${epochText(run.epoch.value)}</span></div>`;
 }
 
 /** A setting of few choices, as the server lists them. @param {{run: Run, name: string}} props */
 export function ChoiceSelect({ run, name }) {
   const choices = fields(run.kind)[name].choices ?? [];
   const options = choices.map((choice) => ({ value: String(choice), label: t(`${name}.${choice}`) }));
-  return html`<${Select} label=${t(`setting.${name}`)} name=${name} value=${run.settings.value[name]} options=${options} onChange=${(/** @type {string} */ value) => run.set({ [name]: value })} />`;
+  return html`<${Select}
+    label=${t(`setting.${name}`)}
+    name=${name}
+    value=${run.settings.value[name]}
+    options=${options}
+    onChange=${(/** @type {string} */ value) => run.set({ [name]: value })}
+  />`;
 }
 
 /** A number picked from handy ones; a value from the address is listed too. @param {{run: Run, name: string, choices: number[]}} props */
@@ -55,7 +74,13 @@ function NumberSelect({ run, name, choices }) {
   const value = run.settings.value[name];
   const listed = [...new Set([...choices, value])].filter((one) => one >= min && one <= max).sort((a, b) => a - b);
   const options = listed.map((one) => ({ value: String(one), label: shortNumber(one) }));
-  return html`<${Select} label=${t(`setting.${name}`)} name=${name} value=${String(value)} options=${options} onChange=${(/** @type {string} */ text) => run.set({ [name]: Number(text) })} />`;
+  return html`<${Select}
+    label=${t(`setting.${name}`)}
+    name=${name}
+    value=${String(value)}
+    options=${options}
+    onChange=${(/** @type {string} */ text) => run.set({ [name]: Number(text) })}
+  />`;
 }
 
 /** @param {{run: Run}} props */
@@ -65,7 +90,13 @@ function LayerButtons({ run }) {
   const seed = () => run.set({ weight_seed: newSeed(fields(run.kind).weight_seed.max) });
   return html`<div class="toolbar-layers">
     <${IconButton} icon="die" label=${t("action.new_weights")} onClick=${seed} />
-    <${Button} disabled=${hidden.length === 0} onClick=${() => run.set({ hidden: hidden.slice(0, -1) })}>− ${t("action.remove_layer")}<//>
-    <${Button} disabled=${hidden.length >= most} onClick=${() => run.set({ hidden: withLayer(run.kind, hidden) })}>+ ${t("action.add_layer")}<//>
+    <${Button}
+      disabled=${hidden.length === 0}
+      onClick=${() => run.set({ hidden: hidden.slice(0, -1) })}
+    >− ${t("action.remove_layer")}<//>
+    <${Button}
+      disabled=${hidden.length >= most}
+      onClick=${() => run.set({ hidden: withLayer(run.kind, hidden) })}
+    >+ ${t("action.add_layer")}<//>
   </div>`;
 }
