@@ -9,14 +9,14 @@ import { DataPanel } from "./data.js";
 import { readView } from "./model.js";
 import { NetworkPanel } from "./network.js";
 import { OutputPanel } from "./output.js";
-import { Subject } from "./subject.js";
+import { subjectOf } from "./subject.js";
 
 /** A screen reader is told when so many per cent of the test images are read rightly. */
 const MILESTONES = [50, 80, 90, 92, 95, 97, 98, 99];
 
 /** @param {{run: import("../../core/run.js").Run}} props */
 export function DigitsPage({ run }) {
-  const subject = useMemo(() => new Subject(run), [run]);
+  const subject = subjectOf(run);
   const shown = useMemo(() => signal(/** @type {import("./model.js").View | null} */ (null)), [run]);
   useEffect(() => run.onFrame((frame) => (shown.value = readView(frame))), [run]);
   useMilestones(run);

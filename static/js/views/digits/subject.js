@@ -56,6 +56,16 @@ export class Subject {
   }
 }
 
+/** @type {WeakMap<import("../../core/run.js").Run, Subject>} */
+const subjects = new WeakMap();
+
+/** The subject of a run; a drawing outlives a look at the other page. @param {import("../../core/run.js").Run} run */
+export function subjectOf(run) {
+  const subject = subjects.get(run) ?? new Subject(run);
+  subjects.set(run, subject);
+  return subject;
+}
+
 function sheet() {
   const canvas = document.createElement("canvas");
   canvas.width = canvas.height = SHEET;

@@ -13,6 +13,15 @@ const GAP = 2;
 const MOST = 30;
 
 /**
+ * @typedef {object} Plan Where the squares are, in CSS pixels.
+ * @property {number} columns
+ * @property {number} pitch From one square to the next.
+ * @property {number} side
+ * @property {number} width
+ * @property {number} height
+ */
+
+/**
  * @param {{layer: import("./model.js").Layer, index: number, look: (looked: import("./network.js").Looked | null) => void}} props
  *   `index` counts hidden layers from 0.
  */
@@ -20,35 +29,16 @@ export function UnitGrid({ layer, index, look }) {
   const place = useRef(/** @type {HTMLDivElement | null} */ (null));
   const canvas = useRef(/** @type {HTMLCanvasElement | null} */ (null));
   const [current, setCurrent] = useState(0);
-  const { width, height } = useSize(place);
-  const { table, ink } = palette.value;
-  const { columns, rows, side: room } = tiling(layer.size, width, height, GAP);
-  const side = Math.max(1, Math.floor(Math.min(room, MOST)));
-  const pitch = side + GAP;
-  const size = { width: columns * pitch - GAP, height: rows * pitch - GAP };
-  const unit = Math.min(current, layer.size - 1);
   const [marked, setMarked] = useState(false);
+  const plan = planFor(layer.size, useSize(place));
+  const { columns, pitch, width, height } = plan;
+  const { table, ink } = palette.value;
+  const unit = Math.min(current, layer.size - 1);
 
   useLayoutEffect(() => {
     const context = canvas.current?.getContext("2d");
-    if (!context || width === 0) return;
-    const ratio = devicePixelRatio || 1;
-    context.canvas.width = Math.round(size.width * ratio);
-    context.canvas.height = Math.round(size.height * ratio);
-    context.scale(ratio, ratio);
-    const most = reach(layer.activations);
-    for (let at = 0; at < layer.size; at++) {
-      const [x, y] = [(at % columns) * pitch, Math.floor(at / columns) * pitch];
-      context.fillStyle = cssColour(table[tableIndex(layer.activations[at], most)]);
-      context.beginPath();
-      context.roundRect(x, y, side, side, Math.min(4, side / 4));
-      context.fill();
-      if (!marked || at !== unit) continue;
-      context.strokeStyle = ink;
-      context.lineWidth = 2;
-      context.stroke();
-    }
-  }, [layer.activations, table, ink, size.width, size.height, columns, marked, unit]);
+    if (context && width > 0) paintUnits(context, layer.activations, plan, table, marked ? { unit, ink } : null);
+  }, [layer.activations, table, ink, width, height, columns, marked, unit]);
 
   /** @param {number} next */
   function show(next) {
@@ -79,9 +69,47 @@ export function UnitGrid({ layer, index, look }) {
 
   const value = formatNumber(layer.activations[unit], 2);
   return html`<div ref=${place} class="digits-units">
-    <canvas ref=${canvas} style=${{ width: `${size.width}px`, height: `${size.height}px` }} tabindex="0" role="slider"
+    <canvas ref=${canvas} style=${{ width: `${width}px`, height: `${height}px` }} tabindex="0" role="slider"
       aria-label=${t("digits.units_of", { layer: index + 1 })} aria-valuemin="1" aria-valuemax=${layer.size} aria-valuenow=${unit + 1}
       aria-valuetext=${t("digits.unit_value", { unit: unit + 1, value })} aria-orientation="horizontal" data-keys="arrows"
       onKeyDown=${onKeyDown} onFocus=${() => show(unit)} onBlur=${leave} onPointerMove=${onPointerMove} onPointerLeave=${leave}></canvas>
   </div>`;
+}
+
+/**
+ * @param {number} count
+ * @param {{width: number, height: number}} room
+ * @returns {Plan}
+ */
+function planFor(count, room) {
+  const { columns, rows, side: largest } = tiling(count, room.width, room.height, GAP);
+  const side = Math.max(1, Math.floor(Math.min(largest, MOST)));
+  const pitch = side + GAP;
+  const laidOut = room.width > 0;
+  return { columns, pitch, side, width: laidOut ? columns * pitch - GAP : 0, height: laidOut ? rows * pitch - GAP : 0 };
+}
+
+/**
+ * @param {CanvasRenderingContext2D} context
+ * @param {Float32Array} activations
+ * @param {Plan} plan
+ * @param {Uint32Array} table
+ * @param {{unit: number, ink: string} | null} mark
+ */
+function paintUnits(context, activations, { columns, pitch, side, width, height }, table, mark) {
+  const ratio = devicePixelRatio || 1;
+  context.canvas.width = Math.round(width * ratio); // this also clears the canvas
+  context.canvas.height = Math.round(height * ratio);
+  context.scale(ratio, ratio);
+  const most = reach(activations);
+  activations.forEach((value, unit) => {
+    context.fillStyle = cssColour(table[tableIndex(value, most)]);
+    context.beginPath();
+    context.roundRect((unit % columns) * pitch, Math.floor(unit / columns) * pitch, side, side, Math.min(4, side / 4));
+    context.fill();
+    if (unit !== mark?.unit) return;
+    context.strokeStyle = mark.ink;
+    context.lineWidth = 2;
+    context.stroke();
+  });
 }
