@@ -36,6 +36,8 @@ import { LayerWatch } from "./measure.js";
  * @typedef {(frame: Frame, now: number) => void} Painter
  */
 
+const OPENED_WITHIN_MS = 5000;
+
 /** Refusals that say nothing about the run itself. */
 const TRY_LATER = ["busy", "timeout", "not_connected", "internal_error"];
 
@@ -163,9 +165,11 @@ export class Run {
    * @returns {Promise<Reply>}
    */
   async send(type, values = {}) {
+    if (!this.opened.peek() && connection.peek() !== "reconnecting") await this.#whenOpened();
     const reply = await command({ ...values, type, run: this.id });
     if (reply.ok && reply.settings) this.#adopt(reply.settings);
-    if (!reply.ok) this.#refused(reply, values);
+    const missed = type === "look" && TRY_LATER.includes(reply.error?.code ?? ""); // the next look makes good for it
+    if (!reply.ok && !missed) this.#refused(reply, values);
     else if (type !== "look" && type !== "draw") this.problem.value = null;
     return reply;
   }
@@ -179,6 +183,19 @@ export class Run {
     this.#painters.add(painter);
     if (this.frame) painter(this.frame, performance.now());
     return () => this.#painters.delete(painter);
+  }
+
+  /** A click on Play right after the page appeared waits for its run; after five seconds it is sent as it is. */
+  #whenOpened() {
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, OPENED_WITHIN_MS);
+      const end = this.opened.subscribe((opened) => {
+        if (!opened) return;
+        clearTimeout(timer);
+        queueMicrotask(() => end());
+        resolve(undefined);
+      });
+    });
   }
 
   async #open() {
