@@ -198,7 +198,8 @@ class Reply(Struct, frozen=True, kw_only=True, omit_defaults=True):
 class Status(Struct, frozen=True, kw_only=True, tag_field="type", tag="status"):
     """A run starts, stops, or moves to a new worker.
 
-    ``reason`` says why it isn't playing: ``paused``, ``stepped``, ``reset``, ``diverged``.
+    ``reason`` says why it isn't playing: ``paused``, ``stepped``, ``reset``, ``diverged``,
+    ``unwatched`` (no page for a minute), ``internal_error`` (a bug; a notice comes with it).
     After ``diverged``, ``step`` is the first step whose loss wasn't a number.
     """
 
@@ -212,7 +213,11 @@ class Status(Struct, frozen=True, kw_only=True, tag_field="type", tag="status"):
 
 
 class Notice(Struct, frozen=True, kw_only=True, tag_field="type", tag="notice"):
-    """Something the page should tell its reader: ``worker_restarted``, ``refused`` ..."""
+    """Something the page should tell its reader.
+
+    ``worker_restarted``, ``worker_crashing`` (again and again: paused), ``internal_error``, or
+    ``refused`` (``values["code"]`` is the problem's code; ``run`` is empty if the message named none).
+    """
 
     run: str
     code: str

@@ -34,6 +34,7 @@ from wsproto.utilities import generate_accept_token
 
 from webapp import packets
 from webapp.config import Config
+from webapp.flusher import Flusher
 from webapp.packets import CLOSE, PONG, TEXT, ws_frame
 
 log = logging.getLogger(__name__)
@@ -48,7 +49,7 @@ class WebSocket:
 
     def __init__(self, transport: Transport, sock: socket.socket) -> None:
         self._transport = transport
-        self._sock = sock
+        self._peer = sock  # not named _sock: python-engineio would make that one wait
         self.fd = sock.fileno()
         self._proto = Connection(ConnectionType.SERVER)  # no extensions: a compressed frame is a protocol error
         self._lock = threading.RLock()
@@ -62,6 +63,7 @@ class WebSocket:
         self._join_by: float | None = time.monotonic() + transport.join_timeout
         self.wants_answer = False  # the message that is being handled
         self.closed = False
+        self.released = False  # its descriptor may be somebody else's by now
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         sock.setblocking(False)
         self._selector = selectors.DefaultSelector()
@@ -71,18 +73,22 @@ class WebSocket:
 
     def write(self, data: bytes) -> None:
         """Send prepared bytes, now or as soon as the client takes them.  A closed socket ignores them."""
+        if self._put(data):
+            self._transport.flusher.watch(self)  # not under our lock: the flusher holds its own when it takes ours
+
+    def _put(self, data: bytes) -> bool:
+        """Send ``data`` as far as it goes; True if some of it has to wait."""
         with self._lock:
             if self.closed:
-                return
+                return False
             if self._outgoing_bytes + len(data) > self._transport.max_outgoing:
                 log.info("a client that doesn't read is dropped: %d bytes wait for it", self._outgoing_bytes)
                 self._shut()
-                return
+                return False
             self._outgoing.append(memoryview(data))
             self._outgoing_bytes += len(data)
             self._flush()
-            if self._outgoing and not self.closed:
-                self._transport.flusher.watch(self)
+            return bool(self._outgoing)
 
     def joined(self) -> None:
         """The client has said who it is and may stay."""
@@ -126,7 +132,7 @@ class WebSocket:
         """End the connection; what the client hasn't taken yet is lost."""
         with self._lock:
             if not self.closed:
-                self.write(ws_frame(CLOSE, struct.pack("!H", 1000)))
+                self._put(ws_frame(CLOSE, struct.pack("!H", 1000)))
             self._shut()
 
     # ---- reading
@@ -139,7 +145,7 @@ class WebSocket:
             if not self._selector.select(timeout):
                 self._refuse(_POLICY, "nothing was heard from this client")
                 return
-            data = self._sock.recv(16384)
+            data = self._peer.recv(16384)
         except (BlockingIOError, InterruptedError):
             return
         except (OSError, ValueError):  # ValueError: closed by another thread between the two lines
@@ -177,12 +183,12 @@ class WebSocket:
         with self._lock:
             if self.closed:
                 return
-            self.write(ws_frame(CLOSE, struct.pack("!H", code) + reason.encode()[:120]))
+            self._put(ws_frame(CLOSE, struct.pack("!H", code) + reason.encode()[:120]))
             self.closed = True
         with contextlib.suppress(OSError):
-            self._sock.shutdown(socket.SHUT_WR)
+            self._peer.shutdown(socket.SHUT_WR)
             until = time.monotonic() + 1.0
-            while self._selector.select(max(0.0, until - time.monotonic())) and self._sock.recv(65536):
+            while self._selector.select(max(0.0, until - time.monotonic())) and self._peer.recv(65536):
                 pass
         self._shut()
 
@@ -206,7 +212,7 @@ class WebSocket:
         while self._outgoing and not self.closed:
             view = self._outgoing[0]
             try:
-                sent = self._sock.send(view)
+                sent = self._peer.send(view)
             except (BlockingIOError, InterruptedError):
                 return
             except OSError:
@@ -225,72 +231,13 @@ class WebSocket:
             self._outgoing.clear()
             self._outgoing_bytes = 0
         with contextlib.suppress(OSError):
-            self._sock.shutdown(socket.SHUT_RDWR)
+            self._peer.shutdown(socket.SHUT_RDWR)
 
     def release(self) -> None:
         """Called by the reading thread when Engine.IO is through with the connection."""
         self._shut()
         self._transport.flusher.forget(self)
         self._selector.close()
-
-
-class Flusher:
-    """One thread that sends on to the clients that couldn't take everything at once."""
-
-    def __init__(self) -> None:
-        self._selector = selectors.DefaultSelector()
-        self._near, self._far = socket.socketpair()
-        self._near.setblocking(False)
-        self._far.setblocking(False)
-        self._selector.register(self._far, selectors.EVENT_READ)
-        self._changed = threading.Condition()
-        self._new: list[WebSocket] = []
-        self._leaving: list[WebSocket] = []
-        self._watched: set[WebSocket] = set()
-        self._thread: threading.Thread | None = None
-
-    def watch(self, client: WebSocket) -> None:
-        """Flush ``client`` whenever it takes more, until nothing waits."""
-        with self._changed:
-            if client in self._watched:
-                return
-            self._watched.add(client)
-            self._new.append(client)
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._loop, name="flusher", daemon=True)
-                self._thread.start()
-        self._wake()
-
-    def forget(self, client: WebSocket) -> None:
-        """Return when the thread no longer looks at ``client``, whose descriptor may be closed then."""
-        with self._changed:
-            if client not in self._watched:
-                return
-            self._leaving.append(client)
-            self._wake()
-            self._changed.wait_for(lambda: client not in self._watched)
-
-    def _wake(self) -> None:
-        with contextlib.suppress(BlockingIOError):  # a full pipe wakes the thread as well
-            self._near.send(b"!")
-
-    def _loop(self) -> None:
-        registered: set[WebSocket] = set()
-        while True:
-            done = [key.data for key, _ in self._selector.select() if key.data is not None and key.data.flush()]
-            with contextlib.suppress(BlockingIOError):
-                self._far.recv(4096)
-            with self._changed:
-                for client in self._new:
-                    self._selector.register(client.fd, selectors.EVENT_WRITE, client)
-                    registered.add(client)
-                self._new.clear()
-                for client in {*done, *self._leaving} & registered:
-                    registered.discard(client)
-                    self._selector.unregister(client.fd)
-                    self._watched.discard(client)
-                self._leaving.clear()
-                self._changed.notify_all()
 
 
 class Transport:

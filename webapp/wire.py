@@ -102,7 +102,7 @@ def pack(
     offset = -(-table_end // 8) * 8
     total = offset
     for part in parts:
-        array = np.ascontiguousarray(part.array)
+        array = np.asarray(part.array, order="C")
         if array.dtype not in DTYPES or array.ndim > 4:
             raise ValueError(f"section {part.section.name}: a frame can't carry {array.dtype} with {array.ndim} axes")
         shape = (*array.shape, 0, 0, 0, 0)[:4]

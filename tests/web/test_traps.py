@@ -191,10 +191,16 @@ def test_header_and_blob_of_a_frame_stay_together(page):
     assert page.client.connected
 
 
+def test_no_send_ever_waits(lab, page):
+    """python-engineio gives a socket of the name ``_sock`` a timeout: then one stalled client stalls all."""
+    page.open()
+    assert [client._peer.gettimeout() for client in lab_clients(lab) if not client.closed] == [0.0]
+
+
 def test_nagle_is_off(lab, page):
     page.open()
     for client in lab_clients(lab):
-        assert client._sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+        assert client._peer.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 def test_the_private_table_we_lean_on_is_there():
