@@ -30,7 +30,7 @@ export function known(key) {
   return key in catalogue.value;
 }
 
-/** Number format of the current language, at most `digits` decimals. */
+/** The current language as the browser's number formats name it. */
 export const locale = computed(() => HTML_LANG[language.value]);
 
 /**

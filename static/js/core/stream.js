@@ -75,11 +75,6 @@ export function watch(watcher) {
   if (socket.connected) watcher.connection(true);
 }
 
-/** The number that the next command will carry. */
-export function nextSequence() {
-  return sequence + 1;
-}
-
 /**
  * Send a command (without `seq`) and wait for the reply. Never rejects: without a connection, or
  * after five seconds of silence, the reply is a problem like any other.

@@ -88,7 +88,7 @@ function strongestTerms(terms) {
 }
 
 /** @param {Neuron} neuron @param {number} source @param {string[]} inputs */
-export function sourceName(neuron, source, inputs) {
+function sourceName(neuron, source, inputs) {
   if (neuron.layer === 1) return INPUT_NAMES[inputs[source]] ?? "";
   return `n${[...String(source + 1)].map((digit) => SUBSCRIPTS[Number(digit)]).join("")}`;
 }

@@ -91,7 +91,7 @@ export class NetworkPainter {
 }
 
 /** @param {{layer: number, source: number, target: number}} one @param {{layer: number, source: number, target: number}} other */
-export function sameLink(one, other) {
+function sameLink(one, other) {
   return one.layer === other.layer && one.source === other.source && one.target === other.target;
 }
 

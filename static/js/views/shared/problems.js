@@ -1,7 +1,7 @@
 // What stands above the panels when something is wrong: a refusal, a broken address, a diverged loss.
 import { html } from "../../lib/html.js";
 import { fields } from "../../core/describe.js";
-import { t } from "../../core/i18n.js";
+import { locale, t } from "../../core/i18n.js";
 import { faults } from "../../core/url.js";
 import { explainFault } from "../../lib/explain.js";
 import { shortNumber } from "../../lib/text.js";
@@ -38,6 +38,6 @@ function Diverged({ run }) {
     kind="problem"
     action=${html`<${Button} onClick=${() => run.recover()}>${t("diverged.recover")}<//>`}
   >
-    ${t("diverged.what", { step: step.toLocaleString() })} ${rate > min ? t("diverged.why", { rate: shortNumber(rate) }) : ""}
+    ${t("diverged.what", { step: step.toLocaleString(locale.value) })} ${rate > min ? t("diverged.why", { rate: shortNumber(rate) }) : ""}
   <//>`;
 }
