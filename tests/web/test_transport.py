@@ -12,6 +12,7 @@ import pytest
 
 from tests.running import wait_until
 from webapp.config import Config
+from webapp.flusher import Flusher
 from webapp.packets import TEXT, prepare_frame, ws_frame
 from webapp.transport import Transport, WebSocket
 
@@ -131,3 +132,22 @@ def test_what_follows_an_answer_waits_for_that_answer(ends):
     assert client.wait() == "3"
     assert done == ["a", "b", "c"], "a message that wants no answer isn't waited for"
     client.release()
+
+
+def test_what_is_written_just_when_all_seemed_sent_is_not_forgotten(ends):
+    """The flusher finds nothing left, and before it stops watching somebody writes."""
+    near, _ = ends
+
+    class Client:
+        fd = near.fileno()
+        released = False
+        flushes = 0
+
+        def flush(self) -> bool:
+            self.flushes += 1
+            return self.flushes != 2  # the write came between the first look and the second
+
+    client, flusher = Client(), Flusher()
+    flusher.watch(client)
+    wait_until(lambda: client not in flusher._watched, "the flusher to be done with it")
+    assert client.flushes == 4
