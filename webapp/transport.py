@@ -198,7 +198,10 @@ class WebSocket:
                 if not self._after or self._after[0][0] > self._answered:
                     return
                 _, action = self._after.popleft()
-            action()
+            try:
+                action()
+            except Exception:  # a bug; python-engineio's writer, which may be the caller, would end without a word
+                log.exception("what should follow an answer failed")
 
     # ---- writing
 

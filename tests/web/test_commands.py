@@ -238,7 +238,7 @@ def test_a_worker_that_is_behind_refuses_with_busy_and_nothing_changes(make_lab,
 
 def test_a_busy_run_keeps_its_settings(lab, page, monkeypatch):
     run = page.open(rate=0.5)
-    monkeypatch.setattr(lab.pool, "post", lambda *_: False)
+    monkeypatch.setattr(lab.pool, "post", lambda run, message, force=False: force)
     assert page.command("set", run=run, settings={"rate": 0.1})["error"]["code"] == "busy"
     monkeypatch.undo()
     assert page.command("set", run=run, settings={})["settings"]["rate"] == 0.5
@@ -246,7 +246,7 @@ def test_a_busy_run_keeps_its_settings(lab, page, monkeypatch):
 
 def test_a_bug_in_the_server_is_answered_too(lab, page, monkeypatch):
     run = page.open()
-    monkeypatch.setattr(lab.pool, "post", lambda *_: 1 / 0)
+    monkeypatch.setattr(lab.pool, "post", lambda run, message, force=False: force or 1 / 0)
     assert page.command("play", run=run)["error"]["code"] == "internal_error"
     monkeypatch.undo()
     assert page.command("play", run=run)["ok"]

@@ -134,6 +134,14 @@ def test_what_follows_an_answer_waits_for_that_answer(ends):
     client.release()
 
 
+def test_a_bug_in_what_follows_an_answer_doesnt_end_the_connection(ends, caplog):
+    client = socket_of(ends[0])
+    client.after_answer(lambda: 1 / 0)  # type: ignore[arg-type]
+    client.send('431["x"]')
+    assert not client.closed and "division by zero" in caplog.text
+    client.release()
+
+
 def test_what_is_written_just_when_all_seemed_sent_is_not_forgotten(ends):
     """The flusher finds nothing left, and before it stops watching somebody writes."""
     near, _ = ends
