@@ -103,6 +103,7 @@ def _describe(page: str, language: str, config: Config) -> dict[str, Any]:
         "fps": config.fps,
         "credits": 2,
         "settings": protocol.describe(),
+        "pace": protocol.PACE,
         "wire": wire.describe(),
     }
 

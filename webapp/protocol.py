@@ -76,6 +76,9 @@ class DigitsSettings(Settings, frozen=True, kw_only=True, forbid_unknown_fields=
     gallery: Gallery = "sample"
 
 
+# How fast the speeds "batch" (batches a second) and "epoch" (epochs a second) train; "max" is as fast as it goes.
+PACE: dict[str, dict[str, float]] = {"points": {"batch": 30.0, "epoch": 30.0}, "digits": {"batch": 30.0, "epoch": 1.0}}
+
 SETTINGS: dict[str, type[Settings]] = {"points": PointsSettings, "digits": DigitsSettings}
 
 

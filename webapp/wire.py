@@ -54,7 +54,7 @@ class Section(IntEnum):
     PLANE = 6  # u8 (100, 100): the unit that is looked at, fine; same coding as MAPS
     LOOK = 7  # i4 (2,): layer and unit shown in PLANE
     METRICS = 8  # f32 (4,): training loss, unseen loss, training accuracy, unseen accuracy
-    CURVE = 9  # f32 (n, 5): epoch and METRICS over time; key frames only, at most 1000 rows
+    CURVE = 9  # f32 (n, 5): epoch and METRICS over time; all (at most 1000 rows) in key frames, else the last 64
     POINTS = 10  # f32 (P, 2): x and y; key frames only
     LABELS = 11  # i1 (P,): +1 blue, -1 orange; u8 digits for GALLERY_IMAGES; key frames only
     UNSEEN = 12  # u8 (P,): 1 for a point kept for testing; key frames only

@@ -38,28 +38,32 @@ test("100% is said only when nothing is missing", () => {
   assert.deepEqual([1, 0.996, 0.5, 0.004, 0].map(percent), [100, 99, 50, 1, 0]);
 });
 
-test("the curve is replaced by a key frame and goes on from there", () => {
+test("the curve is cleared by a key frame and takes in the last rows of the others", () => {
   const curve = new Curve();
-  curve.replace([0, 0.5, 0.6, 0.5, 0.5, 1, 0.4, NaN, 0.6, 0.6]);
-  curve.append(2, [0.3, 0.3, 0.7, 0.7]);
+  curve.merge([7, 9, 9, 9, 9]);
+  curve.clear();
+  curve.merge([0, 0.5, 0.6, 0.5, 0.5, 1, 0.4, NaN, 0.6, 0.6]);
+  curve.merge([1, 0.4, NaN, 0.6, 0.6, 2, 0.3, 0.3, 0.7, 0.7]);
+  assert.deepEqual(curve.columns[0], [0, 1, 2]);
   assert.deepEqual(
     curve.columns.map((column) => column[1]),
     [1, 0.4, null, 0.6, 0.6],
   );
+  curve.merge([]);
   assert.equal(curve.length, 3);
 });
 
 test("the curve drops what lies ahead when training goes back", () => {
   const curve = new Curve();
-  for (const epoch of [0, 1, 2, 3]) curve.append(epoch, [epoch, 0, 0, 0]);
-  curve.append(1, [9, 0, 0, 0]);
+  for (const epoch of [0, 1, 2, 3]) curve.merge([epoch, epoch, 0, 0, 0]);
+  curve.merge([1, 9, 0, 0, 0]);
   assert.deepEqual(curve.columns[0], [0, 1]);
   assert.deepEqual(curve.columns[1], [0, 9]);
 });
 
 test("a long curve stays short and keeps its first and its newest rows", () => {
   const curve = new Curve();
-  for (let epoch = 0; epoch < 5000; epoch++) curve.append(epoch, [epoch, 0, 0, 0]);
+  for (let epoch = 0; epoch < 5000; epoch++) curve.merge([epoch, epoch, 0, 0, 0]);
   assert.ok(curve.length <= 2000);
   assert.equal(curve.columns[0][0], 0);
   assert.deepEqual(curve.columns[0].slice(-3), [4997, 4998, 4999]);

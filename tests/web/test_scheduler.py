@@ -72,6 +72,24 @@ def test_the_first_batch_comes_at_once(bench):
     assert experiment.step >= 1
 
 
+def test_play_starts_without_a_burst(bench):
+    experiment = bench.create(speed="epoch")
+    bench.go(5.0)  # waiting saves nothing up
+    bench.play(speed="epoch")
+    bench.go(0.1)
+    assert experiment.step <= 0.1 * 100 + 2
+
+
+def test_from_full_speed_to_a_pace_and_back_nothing_is_owed(bench):
+    experiment = bench.create(speed="max")
+    bench.play(speed="max")
+    bench.go(2.0)
+    bench.order(protocol.Set(seq=5, run=A, settings={}), PointsSettings(speed="epoch"))
+    before = experiment.step
+    bench.go(2.0)
+    assert 2.0 * 100 * 0.9 <= experiment.step - before <= 2.25 * 100 + 2
+
+
 def test_no_more_than_a_quarter_second_of_debt_is_caught_up(bench):
     experiment = bench.create(speed="epoch")
     bench.play(speed="epoch")

@@ -24,10 +24,6 @@ class Curve:
             self._rows = self._rows[::2]
             self._gap = 2 * (self._rows[-1][0] - self._rows[0][0]) / ROWS
 
-    def cut(self, epoch: float) -> None:
-        """Forget what lies behind ``epoch`` (a run that went back in time)."""
-        self._rows = [row for row in self._rows if row[0] <= epoch]
-
     def clear(self) -> None:
         """Forget everything."""
         self._rows, self._gap = [], 0.0
@@ -36,6 +32,10 @@ class Curve:
     def array(self) -> np.ndarray:
         """float32 (rows, 5)."""
         return np.array(self._rows, np.float32).reshape(-1, COLUMNS)
+
+    def tail(self, rows: int) -> np.ndarray:
+        """The last ``rows`` rows: what a page may have missed since its last frame."""
+        return np.array(self._rows[-rows:], np.float32).reshape(-1, COLUMNS)
 
     def load(self, array: np.ndarray) -> None:
         """Go back to an :attr:`array`."""

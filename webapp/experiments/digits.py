@@ -35,7 +35,6 @@ class DigitsExperiment(Training):
     kind = "digits"
     live_settings = Training.live_settings | {"gallery"}
     data_settings = frozenset({"data"})
-    epochs_per_second = 1.0
 
     def __init__(self, settings: Any, device: str = "cpu:0", data_dir: Path | None = None) -> None:
         if data_dir is None:

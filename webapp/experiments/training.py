@@ -24,6 +24,8 @@ from webapp.experiments.curve import COLUMNS, Curve
 from webapp.experiments.model import Model, Task
 from webapp.wire import Part, Section
 
+TAIL = 64  # rows of the curve that every frame repeats, so that none is lost between frames
+
 
 class Snapshot(msgspec.Struct, frozen=True):
     """A run at one moment, as it travels between processes, and the settings it had then."""
@@ -98,10 +100,9 @@ class Training:
 
     def steps_per_second(self) -> float:
         """See :meth:`webapp.experiments.base.Experiment.steps_per_second`."""
-        speeds = {"batch": 30.0, "epoch": self.epochs_per_second * self.steps_per_epoch, "max": math.inf}
+        pace = protocol.PACE[self.kind]
+        speeds = {"batch": pace["batch"], "epoch": pace["epoch"] * self.steps_per_epoch, "max": math.inf}
         return speeds[self.settings.speed]
-
-    epochs_per_second = 30.0  # of the speed "epoch"
 
     # settings
 
@@ -239,10 +240,9 @@ class Training:
             Part(Section.LAYERS, np.array(self.model.sizes, np.uint16)),
             Part(Section.BIASES, np.concatenate(biases)),
             Part(Section.METRICS, self.metrics),
+            Part(Section.CURVE, self.curve.array if key else self.curve.tail(TAIL)),
         ]
-        if key:
-            self._key_needed = False
-            parts.append(Part(Section.CURVE, self.curve.array))
+        self._key_needed = self._key_needed and not key
         return parts
 
     def snapshot(self) -> bytes:

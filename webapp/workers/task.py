@@ -73,7 +73,7 @@ class Task:
             return now
         if rate <= 0:
             return math.inf
-        missing = max(1.0, rate * SLICE) - self._tokens_at(now, rate)
+        missing = _slice_steps(rate) - self._tokens_at(now, rate)
         return now + max(0.0, missing / rate)
 
     def snapshot_at(self) -> float:
@@ -92,8 +92,9 @@ class Task:
     # ---- pacing
 
     def start_pacing(self, now: float) -> None:
-        """Play was pressed: the first batch at once, then by the clock."""
-        self.tokens, self.paced_at = math.inf, now
+        """Play was pressed: the first slice at once, then by the clock."""
+        rate = self._rate()
+        self.tokens, self.paced_at = (0.0 if math.isinf(rate) else _slice_steps(rate)), now
 
     def allowed_steps(self, now: float) -> int:
         """How many batches may be trained now."""
@@ -107,7 +108,8 @@ class Task:
         return min(allowed, self.steps_left) if self.steps_left else allowed
 
     def trained(self, steps: int) -> None:
-        self.tokens -= steps
+        if not math.isinf(self._rate()):
+            self.tokens -= steps
         self.steps_left = max(0, self.steps_left - steps)
         self.changed = self.dirty = self.background_left = True
 
@@ -117,7 +119,7 @@ class Task:
         return self.experiment.steps_per_second()
 
     def _tokens_at(self, now: float, rate: float) -> float:
-        return min(self.tokens + (now - self.paced_at) * rate, max(1.0, rate * SLICE, rate * _DEBT))
+        return min(self.tokens + (now - self.paced_at) * rate, max(_slice_steps(rate), rate * _DEBT))
 
     # ---- what it tells
 
@@ -169,3 +171,8 @@ class Task:
             executor=self.executor,
             seq=self.seq,
         )
+
+
+def _slice_steps(rate: float) -> float:
+    """How many batches a paced run trains in one go: a slice's worth, one at least."""
+    return max(1.0, rate * SLICE)

@@ -17,6 +17,7 @@
  *
  * @typedef {object} Description
  * @property {Record<string, Fields>} settings
+ * @property {Record<string, Record<string, number>>} pace Batches and epochs a second of the speeds, per kind.
  * @property {import("../lib/frame.js").Wire} wire
  * @property {string} version
  * @property {number} fps Frames a second that the server sends at most.

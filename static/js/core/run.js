@@ -282,8 +282,8 @@ export class Run {
 
   /** @param {Frame} frame */
   #remember({ header, sections }) {
-    if (sections.curve) this.history.replace(sections.curve.data);
-    else if (sections.metrics) this.history.append(header.epoch, sections.metrics.data);
+    if (header.key) this.history.clear();
+    if (sections.curve) this.history.merge(sections.curve.data);
   }
 
   #paint = (/** @type {number} */ now) => {

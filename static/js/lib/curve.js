@@ -1,4 +1,4 @@
-// The loss curve that a page keeps: key frames bring the whole of it, the others append a row.
+// The loss curve that a page keeps: key frames bring the whole of it, the others its last rows.
 
 const COLUMNS = 5;
 const LIMIT = 2000;
@@ -12,27 +12,24 @@ export class Curve {
     return this.columns[0].length;
   }
 
-  /**
-   * Replace everything.
-   * @param {ArrayLike<number>} rows Row by row, five numbers each.
-   */
-  replace(rows) {
+  /** Forget everything. */
+  clear() {
     this.columns = Array.from({ length: COLUMNS }, () => []);
-    for (let start = 0; start + COLUMNS <= rows.length; start += COLUMNS) {
-      for (let column = 0; column < COLUMNS; column++) this.columns[column].push(finite(rows[start + column]));
-    }
   }
 
   /**
-   * Add a row; rows at or after its epoch (training went back) are dropped first.
-   * @param {number} epoch
-   * @param {ArrayLike<number>} metrics Four numbers.
+   * Take in rows in order of epoch; what is there at or after their first epoch gives way to them.
+   * @param {ArrayLike<number>} rows Row by row, five numbers each.
    */
-  append(epoch, metrics) {
-    while (this.length > 0 && Number(this.columns[0].at(-1)) >= epoch) for (const column of this.columns) column.pop();
-    this.columns[0].push(epoch);
-    for (let index = 1; index < COLUMNS; index++) this.columns[index].push(finite(metrics[index - 1]));
-    if (this.length > LIMIT) this.#thin();
+  merge(rows) {
+    if (rows.length < COLUMNS) return;
+    let keep = this.length;
+    while (keep > 0 && Number(this.columns[0][keep - 1]) >= rows[0]) keep--;
+    for (const column of this.columns) column.length = keep;
+    for (let start = 0; start + COLUMNS <= rows.length; start += COLUMNS) {
+      for (let column = 0; column < COLUMNS; column++) this.columns[column].push(finite(rows[start + column]));
+    }
+    while (this.length > LIMIT) this.#thin();
   }
 
   /** Every second row of the older three quarters goes: the newest part stays fine. */

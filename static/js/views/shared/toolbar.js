@@ -1,6 +1,6 @@
 // The row of controls above both pages: reset, play, step, epoch, what is learned how, layers.
 import { html } from "../../lib/html.js";
-import { fields } from "../../core/describe.js";
+import { description, fields } from "../../core/describe.js";
 import { t } from "../../core/i18n.js";
 import { withLayer } from "../../lib/layers.js";
 import { newSeed } from "../../lib/seed.js";
@@ -58,7 +58,7 @@ function Epoch({ run }) {
 /** A setting of few choices, as the server lists them. @param {{run: Run, name: string}} props */
 export function ChoiceSelect({ run, name }) {
   const choices = fields(run.kind)[name].choices ?? [];
-  const options = choices.map((choice) => ({ value: String(choice), label: t(`${name}.${choice}`) }));
+  const options = choices.map((choice) => ({ value: String(choice), label: choiceText(run.kind, name, String(choice)) }));
   return html`<${Select}
     label=${t(`setting.${name}`)}
     name=${name}
@@ -66,6 +66,12 @@ export function ChoiceSelect({ run, name }) {
     options=${options}
     onChange=${(/** @type {string} */ value) => run.set({ [name]: value })}
   />`;
+}
+
+/** @param {string} kind @param {string} name @param {string} choice */
+function choiceText(kind, name, choice) {
+  const n = name === "speed" ? description.pace[kind][choice] : undefined;
+  return t(n === 1 ? `${name}.${choice}_one` : `${name}.${choice}`, { n: n ?? 0 });
 }
 
 /** A number picked from handy ones; a value from the address is listed too. @param {{run: Run, name: string, choices: number[]}} props */
