@@ -85,9 +85,6 @@ class Training:
         """Feed these examples (int32 row numbers) to a program made for :meth:`batch_shapes`."""
         raise NotImplementedError
 
-    def measured(self) -> None:
-        """Called with fresh :attr:`metrics`."""
-
     # the counters
 
     @property
@@ -164,8 +161,10 @@ class Training:
         model, chosen = self.model, self.settings
         program = self._programs.get(size)
         if program is None:
-            rates = {model.rate: ()} if chosen.regularization == "none" else {model.rate: (), model.penalty_rate: ()}
-            program = model.session.bind(model.train, self.batch_shapes(size) | rates)
+            shapes = self.batch_shapes(size) | {model.rate: ()}
+            if chosen.regularization != "none":
+                shapes[model.penalty_rate] = ()
+            program = model.session.bind(model.train, shapes)
             self._programs[size] = program
         program.feeds[model.rate][...] = chosen.rate
         if model.penalty_rate in program.feeds:
