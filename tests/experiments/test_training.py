@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given
@@ -175,9 +176,7 @@ def test_a_weight_can_be_set_and_one_that_is_not_there_is_refused(experiment: An
     for wrong in wrongs:
         before = state(experiment)
         with pytest.raises(protocol.ProtocolError):
-            experiment.handle(
-                protocol.Weight(**{"seq": 1, "run": RUN, "layer": 1, "source": 0, "target": 0, "value": 1.0} | wrong)
-            )
+            experiment.handle(msgspec.structs.replace(command, **wrong))
         assert np.array_equal(state(experiment), before)
 
 
