@@ -239,7 +239,7 @@ def test_ctrl_c_ends_everything_without_a_traceback(tmp_path, how, soon):
                 worker.send_signal(how)
     assert server.process.wait(10) == 0
     server.stop()
-    assert server.output == [f"Layerlab is ready: {server.url}"]
+    assert server.output == [f"Layerlab is ready: {server.url}"], "\n".join(server.output)
 
 
 def test_the_same_port_again_at_once(tmp_path):

@@ -185,7 +185,7 @@ def test_header_and_blob_of_a_frame_stay_together(page):
     page.command("play", run=run)
     for number in range(300):  # answers, statuses and frames from four threads
         page.client.emit("command", {"type": "play" if number % 2 else "pause", "run": run, "seq": number})
-    page.command("play", run=run)
+    wait_until(lambda: page.command("play", run=run)["ok"], "the worker to be less busy")
     count = len(page.frames)
     wait_until(lambda: len(page.frames) > count + 5, "frames to come on")
     assert page.client.connected
