@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import safetensors
@@ -28,9 +28,12 @@ def loads(session: Session, data: bytes) -> None:
     except safetensors.SafetensorError as error:
         raise CheckpointError(f"this isn't a whole safetensors file: {error}") from None
     wanted = {each.name: each for each in session.graph.variables}
-    if set(arrays) != set(wanted):
-        odd = sorted(set(arrays) ^ set(wanted))[:5]
-        raise CheckpointError(f"checkpoint and graph have different variables: {', '.join(odd)}")
+    if arrays.keys() != wanted.keys():
+        raise CheckpointError(
+            "checkpoint and graph have different variables: "
+            f"only the checkpoint has {_some(arrays.keys() - wanted.keys())}, "
+            f"only the graph {_some(wanted.keys() - arrays.keys())}"
+        )
     for name, array in arrays.items():
         spec = wanted[name].spec
         if array.shape != spec.shape or array.dtype.name != spec.dtype:
@@ -50,5 +53,14 @@ def save(session: Session, path: str | Path, metadata: Mapping[str, str] | None 
 
 
 def restore(session: Session, path: str | Path) -> None:
-    """Read a file that :func:`save` wrote.  Raises CheckpointError, FileNotFoundError."""
-    loads(session, Path(path).read_bytes())
+    """Read a file that :func:`save` wrote.  Raises CheckpointError, with the session untouched, or OSError."""
+    data = Path(path).read_bytes()
+    try:
+        loads(session, data)
+    except CheckpointError as error:
+        raise CheckpointError(f"{path}: {error}") from None
+
+
+def _some(names: Collection[str]) -> str:
+    shown = ", ".join(sorted(names)[:5]) or "none"
+    return shown if len(names) <= 5 else f"{shown} and {len(names) - 5} more"

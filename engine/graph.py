@@ -195,8 +195,10 @@ class Graph:
     def variable(self, initial: Any, shape: tuple[int, ...], dtype: str, trainable: bool, name: str) -> Tensor:
         """See :func:`variable`."""
         full = self._scope + name
-        if full in self._names:
-            raise EngineError(f"there is a variable or tensor named {full!r} already ({self.place()})")
+        taken = next((each for each in self.variables if each.name == full), None)
+        if taken is not None:
+            raise EngineError(f"there is a variable named {full!r} already, from {taken.source} ({self.place()})")
+        self._names.pop(full, None)  # what was named after its op doesn't keep a variable from its name
         spec = Spec(_sizes(shape, f"variable {full!r}"), dtype)
         if not callable(initial):  # a copy: session.reset() comes back to it
             initial = np.array(_as_array(initial, dtype))

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+from engine.errors import ShapeError
 from engine.graph import Tensor
-from engine.ops import abs_, cross_entropy, mean, sign, square, sum_
+from engine.ops import abs_, cross_entropy, mean, square, sum_
 
 
 def mean_squared_error(output: Tensor, target: Tensor) -> Tensor:
-    """Mean of (output - target)^2 over all elements.  Both of one shape; gives a single number."""
-    return mean(square(output - target))
+    """Mean of (output - target)^2 over all elements.  Both of one shape; gives a single number.
+
+    Raises ShapeError if the shapes differ: (8, 1) and (8,) would broadcast to (8, 8).
+    """
+    return mean(square(_difference(output, target)))
 
 
 def half_squared_error(output: Tensor, target: Tensor) -> Tensor:
-    """Mean over the batch of the sum of (output - target)^2 / 2: the loss that TensorFlow Playground shows."""
-    return mean(0.5 * sum_(square(output - target), axis=-1))
+    """Mean over the batch of the sum of (output - target)^2 / 2: the loss that TensorFlow Playground shows.
+
+    Raises ShapeError if the shapes differ.
+    """
+    return mean(0.5 * sum_(square(_difference(output, target)), axis=-1))
 
 
 def softmax_cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
@@ -34,4 +41,12 @@ def l2(weights: Tensor) -> Tensor:
     return 0.5 * sum_(square(weights))
 
 
-__all__ = ["half_squared_error", "l1", "l2", "mean_squared_error", "sign", "softmax_cross_entropy"]
+def _difference(output: Tensor, target: Tensor) -> Tensor:
+    if output.ndim != target.ndim or any(
+        None not in (a, b) and a != b for a, b in zip(output.shape, target.shape, strict=True)
+    ):
+        raise ShapeError(
+            f"output {output.name} {output.spec} and target {target.name} {target.spec} must have one shape "
+            f"({output.graph.place()})"
+        )
+    return output - target

@@ -24,16 +24,22 @@ class Optimizer:
     rate: Any
 
     def minimize(self, loss: Tensor, over: Sequence[Tensor] | None = None) -> Tensor:
-        """A tensor that, when run, changes the variables ``over`` (all trainable ones) to lower ``loss``."""
+        """A tensor that, when run, changes the variables ``over`` (all trainable ones) to lower ``loss``.
+
+        ``loss`` is a number or is summed up.  Raises GradientError if it doesn't depend on one of them.
+        """
         variables = [each for each in loss.graph.variables if each.attrs["trainable"]] if over is None else list(over)
-        if not variables:
-            raise EngineError(f"{loss.name}: there is no trainable variable to change")
         return self.apply(gradients(loss, variables), variables)
 
     def apply(self, grads: Sequence[Tensor], variables: Sequence[Tensor]) -> Tensor:
         """A tensor that, when run, changes ``variables`` along ``grads`` (one each, of the same shapes)."""
-        pairs = dict(zip(variables, grads, strict=True))
+        if not variables:
+            raise EngineError("there is no trainable variable to change")
         graph = variables[0].graph
+        for each in variables:
+            if each not in graph.offsets:
+                raise EngineError(f"{each.name} ({each.source}) isn't a variable: only those are changed")
+        pairs = dict(zip(variables, grads, strict=True))
         with graph, name_scope(type(self).__name__.lower()):
             updates: list[Tensor] = []
             for run in _side_by_side(variables):
@@ -50,23 +56,25 @@ def _side_by_side(variables: Sequence[Tensor]) -> list[list[Tensor]]:
     """``variables`` in runs that lie without a gap in memory."""
     graph = variables[0].graph
     runs: list[list[Tensor]] = []
+    ends: tuple[str, int] | None = None  # where the last run ends
     for each in sorted(set(variables), key=lambda one: (one.dtype, graph.offsets[one])):
-        last = runs[-1][-1] if runs else None
-        if (
-            last is not None
-            and last.dtype == each.dtype
-            and graph.offsets[last] + last.spec.size == graph.offsets[each]
-        ):
+        place = (each.dtype, graph.offsets[each])
+        if place == ends:
             runs[-1].append(each)
         else:
             runs.append([each])
+        ends = (each.dtype, graph.offsets[each] + each.spec.size)
     return runs
 
 
 def _slot(name: str, like: Tensor) -> Tensor:
     """A variable of the optimiser's own, of ``like``'s shape, zero at first."""
-    taken = len(like.graph.variables)
-    return variable(0.0, like.spec.concrete, dtype=like.dtype, trainable=False, name=f"{name}_{taken}")
+    return _own(0.0, name, like.spec.concrete, like)
+
+
+def _own(initial: float, name: str, shape: tuple[int, ...], like: Tensor) -> Tensor:
+    number = len(like.graph.variables)  # makes the name one of its own
+    return variable(initial, shape, dtype=like.dtype, trainable=False, name=f"{name}_{number}")
 
 
 @dataclass(frozen=True)
@@ -91,7 +99,11 @@ class Momentum(Optimizer):
 
 @dataclass(frozen=True)
 class Adam(Optimizer):
-    """Adam (Kingma & Ba 2015): a step of its own size for each weight, from averages of g and g^2."""
+    """Adam (Kingma & Ba 2015): a step of its own size for each weight, from averages of g and g^2.
+
+    m = beta1 * m + (1 - beta1) * g; v = beta2 * v + (1 - beta2) * g^2;
+    w -= rate * m / (1 - beta1^t) / (sqrt(v / (1 - beta2^t)) + epsilon) in step t.
+    """
 
     beta1: float = 0.9
     beta2: float = 0.999
@@ -99,17 +111,13 @@ class Adam(Optimizer):
 
     def update(self, weights: Tensor, gradient: Tensor) -> list[Tensor]:
         m, v = _slot("m", weights), _slot("v", weights)
-        power1 = _power("beta1_power", weights.dtype, len(weights.graph.variables))
-        power2 = _power("beta2_power", weights.dtype, len(weights.graph.variables))
+        power1, power2 = _own(1.0, "beta1_power", (), weights), _own(1.0, "beta2_power", (), weights)
         power1, power2 = assign(power1, power1 * self.beta1), assign(power2, power2 * self.beta2)
-        rate = sqrt(1 - power2) / (1 - power1) * self.rate
         m = assign(m, m * self.beta1 + gradient * (1 - self.beta1))
         v = assign(v, v * self.beta2 + square(gradient) * (1 - self.beta2))
-        return [assign(weights, weights - m * rate / (sqrt(v) + self.epsilon))]
-
-
-def _power(name: str, dtype: str, taken: int) -> Tensor:
-    return variable(1.0, (), dtype=dtype, trainable=False, name=f"{name}_{taken}")
+        scale = sqrt(1 - power2)  # single numbers are cheap: both roots are multiplied by it, not the vectors
+        rate = scale / (1 - power1) * self.rate
+        return [assign(weights, weights - m * rate / (sqrt(v) + scale * self.epsilon))]
 
 
 OPTIMIZERS: dict[str, type[Optimizer]] = {"sgd": SGD, "momentum": Momentum, "adam": Adam}

@@ -111,6 +111,13 @@ def _slice_spec(x: Spec, *, index: tuple[Any, ...]) -> Spec:
     return Spec(tuple(shape), x.dtype)
 
 
+def _slice_fill_spec(g: Spec, x: Spec, *, index: tuple[Any, ...]) -> Spec:
+    part = _slice_spec(x, index=index)
+    if not Spec(part.shape, g.dtype).fits(g):
+        raise ShapeError(f"the slice has shape {part.shape}, got {g.shape}")
+    return Spec(x.shape, g.dtype)
+
+
 def _fill_slice(xp: Any, out: Any, g: Any, *, like: Shape, index: tuple[Any, ...]) -> Sequence[Call]:
     return (partial(out.fill, 0), partial(xp.copyto, out[index], g))
 
@@ -133,7 +140,7 @@ slice_ = op(
 )  # fmt: skip
 slice_fill: Op = op(
     "slice_fill", "Zeros in the second input's shape, with the first at the place of a slice.",
-    spec=lambda g, x, index: Spec(x.shape, g.dtype), kernel=_fill_slice, shape_only=(1,),
+    spec=_slice_fill_spec, kernel=_fill_slice, shape_only=(1,),
     grad=lambda y, g, a, x, index: [slice_(g, index=index), None],
     samples=[sample((3,), (5, 4), index=(slice(1, 4), 2, ...))],
 )  # fmt: skip
