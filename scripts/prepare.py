@@ -55,7 +55,7 @@ def python_packages(level: Literal["run", "dev"]) -> None:
     if level == "dev":
         packages += project["dependency-groups"]["dev"]
     say(f"installing {len(packages)} Python packages into .venv (a minute at most, only once)")
-    pip = [str(PYTHON), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    pip = [str(PYTHON), "-m", "pip", "install", "-qq", "--disable-pip-version-check"]
     if subprocess.run([*pip, "--constraint", "constraints.txt", *packages], cwd=ROOT).returncode:
         raise SetupError("pip could not install the packages; its message is above. Is there a network?")
     stamp.write_text(wanted, encoding="utf-8")

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from tests.browser.harness import FLAGS, OpenPage, Problems, chromium, opener
+from tests.browser.harness import FLAGS, OpenPage, Problems, chromium, opener, rest
 from tests.running import Server
 
 
@@ -33,6 +33,7 @@ def open_page(browser: Browser, server: Server) -> Iterator[OpenPage]:
     yield opener(browser.new_context, server.url, watched)
     found = [f"{page.url}: {problem}" for page, problems in watched for problem in problems.found]
     for page, _ in watched:
+        rest(page)
         page.context.close()
     assert not found, "\n".join(found)
 

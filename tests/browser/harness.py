@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -121,6 +122,21 @@ def paused(page: Page) -> None:
     page.locator("button.play", has_text=words("action.play")).wait_for()
 
 
+def pause(page: Page) -> None:
+    """Press the button and wait for the frame that shows where training stopped."""
+    applied(page, lambda: play(page))
+    paused(page)
+
+
+def rest(page: Page) -> None:
+    """Let the run rest: unwatched it would train on for a minute, beside the next test."""
+    either = "|".join(words("action.pause", language) for language in CATALOGUES)
+    button = page.locator("button.play", has_text=re.compile(either))
+    if button.count():
+        button.click()
+        button.wait_for(state="detached")
+
+
 def steps(page: Page) -> int:
     """Batches trained, as the newest painted frame says."""
     return int(page.evaluate("window.layerlab?.step ?? 0"))
@@ -129,6 +145,16 @@ def steps(page: Page) -> int:
 def layers(page: Page) -> list[int]:
     """Units per layer, inputs first, as the newest painted frame says."""
     return list(page.evaluate("window.layerlab?.layers ?? []"))
+
+
+def has_steps(page: Page, count: int) -> None:
+    """Wait until the newest painted frame is of step ``count``."""
+    page.wait_for_function("count => window.layerlab?.step === count", arg=count)
+
+
+def has_layers(page: Page, *units: int) -> None:
+    """Wait until the newest painted frame shows a network of these units."""
+    page.wait_for_function("units => window.layerlab?.layers?.join() === units", arg=",".join(map(str, units)))
 
 
 def reaches(page: Page, percent: float, within: float) -> float:

@@ -9,9 +9,12 @@ from tests.browser.harness import (
     OpenPage,
     add_layer,
     applied,
+    has_layers,
+    has_steps,
     in_address,
     layer_buttons,
     layers,
+    pause,
     paused,
     picture,
     play,
@@ -36,16 +39,14 @@ def train_a_little(page: Page) -> None:
     """Until the network reads nine of ten, then pause."""
     play(page)
     reaches(page, 90, within=20)
-    play(page)
-    paused(page)
+    pause(page)
 
 
 def test_play_pause_step_and_reset(ready: Page) -> None:
     play(ready)
     playing(ready)
     trains_on(ready)
-    play(ready)
-    paused(ready)
+    pause(ready)
     before = steps(ready)
     applied(ready, lambda: ready.get_by_role("button", name=words("action.step"), exact=True).click())
     ready.wait_for_function("before => window.layerlab?.step > before", arg=before)
@@ -53,7 +54,7 @@ def test_play_pause_step_and_reset(ready: Page) -> None:
     assert steps(ready) <= before + 600  # 60,000 images in batches of 100
     applied(ready, lambda: ready.get_by_role("button", name=words("action.reset")).click())
     ready.get_by_text(words("digits.sentence_start")).wait_for()
-    assert steps(ready) == 0
+    has_steps(ready, 0)
 
 
 @pytest.mark.parametrize(
@@ -111,9 +112,9 @@ def test_layers_and_neurons_come_and_go(ready: Page) -> None:
     add_layer(ready)
     assert layers(ready) == [784, 128, 10]
     applied(ready, ready.get_by_role("button", name=words("network.less", layer=1)).click)
-    ready.wait_for_function("() => window.layerlab?.layers.join() === '784,64,10'")
+    has_layers(ready, 784, 64, 10)
     applied(ready, ready.get_by_role("button", name=words("network.more", layer=1)).click)
-    ready.wait_for_function("() => window.layerlab?.layers.join() === '784,128,10'")
+    has_layers(ready, 784, 128, 10)
     add_layer(ready)
     trains_on(ready)
     units = ready.get_by_role("slider", name=words("digits.units_of", layer=2))

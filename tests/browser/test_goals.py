@@ -12,7 +12,7 @@ from tests.browser.harness import (
     add_layer,
     layer_buttons,
     layers,
-    paused,
+    pause,
     play,
     playing,
     reaches,
@@ -69,8 +69,7 @@ def test_a_layer_comes_and_goes_within_a_fifth_of_a_second_while_training(open_p
     print(f"a layer change takes {statistics.median(durations):.0f} ms (median), {max(durations):.0f} ms (most)")
     assert statistics.median(durations) <= 200
     assert layers(page) == [2, 4, 3, 1]
-    play(page)
-    paused(page)
+    pause(page)
 
 
 def _layer_changes(page: Page) -> list[float]:

@@ -8,9 +8,12 @@ from playwright.sync_api import Locator, Page, expect
 from tests.browser.harness import (
     add_layer,
     applied,
+    has_layers,
+    has_steps,
     in_address,
     layer_buttons,
     layers,
+    pause,
     paused,
     picture,
     play,
@@ -32,14 +35,13 @@ def test_play_pause_step_and_reset(ready: Page) -> None:
     play(ready)
     playing(ready)
     trains_on(ready)
-    play(ready)
-    paused(ready)
+    pause(ready)
     before = steps(ready)
     applied(ready, lambda: ready.get_by_role("button", name=words("action.step"), exact=True).click())
-    assert steps(ready) == before + 25  # 250 training points in batches of 10
+    has_steps(ready, before + 25)  # 250 training points in batches of 10
     paused(ready)
     applied(ready, lambda: ready.get_by_role("button", name=words("action.reset")).click())
-    assert steps(ready) == 0
+    has_steps(ready, 0)
     ready.get_by_text(words("output.start")).wait_for()
 
 
@@ -47,13 +49,13 @@ def test_the_keyboard_plays_pauses_steps_and_resets(ready: Page) -> None:
     ready.keyboard.press("Space")
     playing(ready)
     trains_on(ready)
-    ready.keyboard.press("Space")
+    applied(ready, lambda: ready.keyboard.press("Space"))
     paused(ready)
     before = steps(ready)
     applied(ready, lambda: ready.keyboard.press("ArrowRight"))
-    assert steps(ready) == before + 25
+    has_steps(ready, before + 25)
     applied(ready, lambda: ready.keyboard.press("r"))
-    assert steps(ready) == 0
+    has_steps(ready, 0)
 
 
 def test_reset_brings_back_the_very_same_first_weights(ready: Page) -> None:
@@ -61,8 +63,7 @@ def test_reset_brings_back_the_very_same_first_weights(ready: Page) -> None:
     first = picture(neuron)
     play(ready)
     trains_on(ready)
-    play(ready)
-    paused(ready)
+    pause(ready)
     assert picture(neuron) != first
     applied(ready, lambda: ready.keyboard.press("r"))
     ready.wait_for_function(
@@ -138,9 +139,11 @@ def test_an_input_is_added_and_left_out(ready: Page, name: str) -> None:
 
 def test_the_last_input_stays(ready: Page) -> None:
     applied(ready, ready.locator("[data-input=y]").click)
+    has_layers(ready, 1, 4, 3, 1)
     last = ready.locator("[data-input=x]")
     expect(last).to_have_attribute("aria-disabled", "true")
     last.click(force=True)
+    applied(ready, lambda: ready.get_by_role("button", name=words("action.reset")).click())
     assert layers(ready) == [1, 4, 3, 1]
 
 
@@ -148,7 +151,7 @@ def test_neurons_come_and_go_by_one(ready: Page) -> None:
     more = ready.get_by_role("button", name=words("network.more", layer=2))
     less = ready.get_by_role("button", name=words("network.less", layer=2))
     applied(ready, more.click)
-    ready.wait_for_function("() => window.layerlab?.layers.join() === '2,4,4,1'")
+    has_layers(ready, 2, 4, 4, 1)
     expect(ready.locator("[data-neuron^='2-']")).to_have_count(4)
     for left in (3, 2, 1):
         applied(ready, less.click)
@@ -179,8 +182,7 @@ def plane(page: Page) -> list[str]:
 def test_a_switch_of_the_picture(ready: Page, name: str) -> None:
     play(ready)
     trains_on(ready)
-    play(ready)
-    paused(ready)
+    pause(ready)
     before = plane(ready)
     switch = ready.locator(f"input[name={name}]")
     ready.locator("label.checkbox", has=switch).click()
@@ -299,4 +301,4 @@ def test_the_other_page_is_one_click_away_and_back(ready: Page) -> None:
     assert ready.evaluate("location.pathname") == "/digits"
     ready.go_back()
     ready.locator("[data-neuron='1-0']").wait_for()
-    ready.wait_for_function("() => window.layerlab?.layers.join() === '2,4,3,1'")
+    has_layers(ready, 2, 4, 3, 1)

@@ -11,6 +11,7 @@ from playwright.sync_api import Browser, Page, expect
 from tests.browser.harness import (
     OpenPage,
     Problems,
+    has_layers,
     layers,
     opener,
     play,
@@ -113,7 +114,7 @@ def test_a_broken_address_is_told_in_a_sentence_and_the_rest_works(
 
 def test_an_address_carries_the_whole_state(open_page: OpenPage) -> None:
     page = open_page("/#hidden=8,8&data=spiral&inputs=x,y,sinx,siny&activation=relu&rate=0.03&noise=0.05")
-    page.wait_for_function("() => window.layerlab?.layers?.join() === '4,8,8,1'")
+    has_layers(page, 4, 8, 8, 1)
     expect(page.locator("select[name=activation]")).to_have_value("relu")
     expect(page.get_by_role("button", name=words("data.spiral"))).to_have_attribute("aria-pressed", "true")
     assert page.get_by_role("alert").count() == 0
