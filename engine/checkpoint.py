@@ -27,6 +27,8 @@ def loads(session: Session, data: bytes) -> None:
         arrays = safetensors.numpy.load(data)
     except safetensors.SafetensorError as error:
         raise CheckpointError(f"this isn't a whole safetensors file: {error}") from None
+    except KeyError as error:  # the library's table of NumPy's types
+        raise CheckpointError(f"the checkpoint holds a dtype that isn't known here: {error}") from None
     wanted = {each.name: each for each in session.graph.variables}
     if arrays.keys() != wanted.keys():
         raise CheckpointError(

@@ -178,7 +178,7 @@ class Graph:
 
     def constant(self, value: Any, dtype: str | None = None, name: str | None = None) -> Tensor:
         """See :func:`constant`."""
-        array = _as_array(value, dtype)
+        array = as_array(value, dtype)
         if array is not value and array.base is None:
             array.flags.writeable = False
         return self.apply(CONSTANT, (), {"spec": Spec(array.shape, array.dtype.name), "value": array}, name)
@@ -201,7 +201,7 @@ class Graph:
         self._names.pop(full, None)  # what was named after its op doesn't keep a variable from its name
         spec = Spec(_sizes(shape, f"variable {full!r}"), dtype)
         if not callable(initial):  # a copy: session.reset() comes back to it
-            initial = np.array(_as_array(initial, dtype))
+            initial = np.array(as_array(initial, dtype))
             initial.flags.writeable = False
             if initial.shape not in ((), spec.shape):
                 raise ShapeError(f"variable {full!r}: {initial.shape} doesn't fill {spec} ({self.place()})")
@@ -227,7 +227,7 @@ def _met(value: Any, inputs: Sequence[Any]) -> str | None:
     return min(met, key=lambda dtype: (not dtype.startswith("float"), dtype == "bool"), default=None)
 
 
-def _as_array(value: Any, dtype: str | None) -> np.ndarray:
+def as_array(value: Any, dtype: str | None) -> np.ndarray:
     """``value`` as an array of ``dtype``; if that is None, Python's numbers become float32 and int32.
 
     Raises DtypeError if a number can't be kept as it is (2.5 or 300 in uint8).

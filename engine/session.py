@@ -14,7 +14,7 @@ from engine.device import Device
 from engine.device import device as find_device
 from engine.errors import DtypeError, EngineError, FeedError, ShapeError
 from engine.executors.numpy import Program
-from engine.graph import PLACEHOLDER, VARIABLE, Graph, Tensor
+from engine.graph import PLACEHOLDER, VARIABLE, Graph, Tensor, as_array
 from engine.plan import make_plan
 from engine.spec import Spec
 
@@ -211,11 +211,9 @@ def _checked(tensor: Tensor, value: Any) -> np.ndarray:
     if isinstance(value, Tensor):
         raise FeedError(f"{tensor.name} was fed the tensor {value.name}; feed a value: session.run({value.name})")
     try:
-        array = np.asarray(value, None if isinstance(value, (np.ndarray, np.generic)) else tensor.dtype)
-    except (ValueError, TypeError, OverflowError, EngineError) as error:
-        raise FeedError(
-            f"{tensor.name} {tensor.spec} ({tensor.source}) was fed something that isn't numbers: {error}"
-        ) from None
+        array = value if isinstance(value, np.ndarray) else as_array(value, tensor.dtype)
+    except EngineError as error:
+        raise FeedError(f"{tensor.name} {tensor.spec} ({tensor.source}) can't be fed this: {error}") from None
     if array.dtype.name != tensor.dtype:
         hint = f"write value.astype(np.{tensor.dtype})"
         raise DtypeError(f"{tensor.name} {tensor.spec} ({tensor.source}) was fed {array.dtype.name}; {hint}")
