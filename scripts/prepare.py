@@ -62,8 +62,6 @@ def python_packages(level: Literal["run", "dev"]) -> None:
 
 
 def _make_venv() -> None:
-    if sys.version_info < (3, 11):  # noqa: UP036 - whoever has an older one should be told, not shown a traceback
-        raise SetupError(f"Python 3.11 or newer is needed; this is {sys.version.split()[0]} ({sys.executable})")
     if PYTHON.exists() and subprocess.run([PYTHON, "-m", "pip", "--version"], capture_output=True).returncode == 0:
         return
     if importlib.util.find_spec("venv") is None or importlib.util.find_spec("ensurepip") is None:

@@ -14,6 +14,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from xml.etree import ElementTree
 
+if sys.version_info < (3, 11):  # noqa: UP036 - said before what needs it is imported
+    sys.exit(f"layerlab: Python 3.11 or newer is needed; this is {sys.version.split()[0]}; make PYTHON=... names another")
+
 import prepare
 from prepare import PYTHON, ROOT, TOOLS, SetupError, say
 
@@ -21,7 +24,7 @@ TASKS = """\
   run    start Layerlab, e.g. run --no-browser --port 8800
   test   every check and test there is, the browser's included
   lint   only the checks that read the code: ruff, mypy, tsc
-  bench  measure the engine and the stream (benchmarks/)"""
+  bench  measure how fast the engine is (benchmarks/)"""
 
 
 @dataclass
