@@ -15,7 +15,9 @@ from dataclasses import dataclass
 from xml.etree import ElementTree
 
 if sys.version_info < (3, 11):  # noqa: UP036 - said before what needs it is imported
-    sys.exit(f"layerlab: Python 3.11 or newer is needed; this is {sys.version.split()[0]}; make PYTHON=... names another")
+    sys.exit(
+        f"layerlab: Python 3.11 or newer is needed; this is {sys.version.split()[0]}; make PYTHON=... names another"
+    )
 
 import prepare
 from prepare import PYTHON, ROOT, TOOLS, SetupError, say
