@@ -20,6 +20,7 @@ from webapp.protocol import Notice, Status
 from webapp.workers.messages import FrameOut, Want
 
 CREDITS = 2
+_ARRIVAL = 5.0  # seconds between the reply that names a run and its page being a watcher, at most
 
 
 class Client(Protocol):
@@ -58,7 +59,13 @@ class Hub:
         """A new run, watched by nobody yet."""
         with self._lock:
             self._channels[run] = _Channel()
-            self._unwatched_since[run] = self._clock()
+            self.expect(run)
+
+    def expect(self, run: str) -> None:
+        """Somebody is about to join: for a moment the run doesn't count as unwatched."""
+        with self._lock:
+            if not self._channels[run].watchers:
+                self._unwatched_since[run] = self._clock() + _ARRIVAL
 
     def remove(self, run: str) -> None:
         with self._lock:
@@ -90,10 +97,10 @@ class Hub:
                 self.leave(run, client)
 
     def unwatched_for(self, run: str) -> float | None:
-        """Seconds since the last watcher left; None while there is one."""
+        """Seconds since the last watcher left; None while there is one, or one is expected."""
         with self._lock:
             since = self._unwatched_since.get(run)
-            return None if since is None else self._clock() - since
+            return None if since is None or since > self._clock() else self._clock() - since
 
     def credit(self, run: str, client: Client) -> None:
         """``client`` has painted a frame.  Never gives more than two credits."""

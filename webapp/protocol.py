@@ -256,12 +256,20 @@ def _convert(message: object, wanted: Any, where: str) -> Any:
     try:
         return msgspec.convert(message, wanted, strict=True)
     except msgspec.ValidationError as error:
-        text, _, path = str(error).partition(" - at `$")
+        text, _, path = _one_line(error).partition(" - at `$")
         field = path.rstrip("`").lstrip(".") or where
         code = "unknown_command" if "Invalid value" in text and field == "type" else "bad_value"
         raise ProtocolError(code, f"{field}: {text}.", where=field, detail=text) from None
     except (ValueError, TypeError, OverflowError, RecursionError) as error:
-        raise ProtocolError("bad_value", f"{where}: {error}.", where=where, detail=str(error)) from None
+        raise ProtocolError(
+            "bad_value", f"{where}: {_one_line(error)}.", where=where, detail=_one_line(error)
+        ) from None
+
+
+def _one_line(error: Exception) -> str:
+    """What ``error`` says, which may repeat what was sent: printable, and no longer than a person would read."""
+    text = "".join(letter if letter.isprintable() else " " for letter in str(error))
+    return text if len(text) <= 200 else f"{text[:120]} … {text[-60:]}"
 
 
 # msgspec sorts a Literal's values; a page lists them in the order they were written.

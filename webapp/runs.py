@@ -75,6 +75,7 @@ class Runs:
             run = self._store.owned(command.run, person, command)
             if run.kind != command.kind:
                 raise ProtocolError("wrong_kind", f"kind: run {run.id} is of kind {run.kind}, not {command.kind}.")
+            self.hub.expect(run.id)
         else:
             run = self._create(person, command)
         after(lambda: self._join(run, client))

@@ -158,12 +158,16 @@ def test_a_new_worker_is_asked_afresh_for_a_key_frame(stream):
 
 def test_how_long_nobody_has_watched(stream):
     page = Browser()
-    stream.now = 5.0
+    assert stream.hub.unwatched_for(RUN) is None, "its page is about to join"
+    stream.now = 10.0
     assert stream.hub.unwatched_for(RUN) == 5.0
+    stream.hub.expect(RUN)
+    assert stream.hub.unwatched_for(RUN) is None
     stream.hub.join(RUN, page)
+    stream.hub.expect(RUN)
     assert stream.hub.unwatched_for(RUN) is None
     stream.hub.leave_all(page)
-    stream.now = 12.0
+    stream.now = 17.0
     assert stream.hub.unwatched_for(RUN) == 7.0
 
 

@@ -50,7 +50,7 @@ def test_without_an_acknowledgement_no_third_frame_is_even_computed(page):
     page.credit(held)
     third = page.wait_frame(lambda frame: frame.sequence > held.sequence)
     assert frames_computed(third) == frames_computed(held) + 1, "frames were computed that nobody could take"
-    assert third.step > held.step + 100, "the frame shows the present, not what came next then"
+    assert third.time - held.time > 0.4, "the frame shows the present, not what came next then"
 
 
 def test_acknowledging_twice_doesnt_fill_the_pipe(page):
@@ -134,4 +134,4 @@ def test_frames_come_at_the_rate_of_the_server_and_no_faster(page):
     page.wait_frame(lambda frame: not frame.key)
     page.frames.clear()
     time.sleep(2.0)
-    assert 20 <= len(page.frames) <= 64
+    assert 5 <= len(page.frames) <= 64
