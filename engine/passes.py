@@ -18,7 +18,7 @@ from engine.graph import CONSTANT, PLACEHOLDER, VARIABLE, Tensor
 from engine.op import Op
 from engine.ops.array import broadcast_like, copy
 from engine.ops.state import assign, flat
-from engine.spec import Spec
+from engine.spec import Spec, broadcast
 
 FOLD_LIMIT = 65_536  # elements; a larger constant is computed at each run rather than kept
 SAME_LIMIT = 16  # elements; constants up to this size are compared by value, larger ones never
@@ -110,7 +110,7 @@ def _lower_one(
         attrs["like"] = inputs[op.shape_only[0]].spec.shape
         inputs = tuple(each for at, each in enumerate(inputs) if at not in op.shape_only)
     if op.code:
-        inputs = _without_broadcasts(inputs, spec)
+        inputs = _without_broadcasts(inputs, spec, shared)
     if op.needs_gapless and not inputs[0].gapless:
         inputs = (_shared(Node(copy, inputs, {}, inputs[0].spec, tensor), shared),)
     return _shared(Node(op, inputs, attrs, spec, tensor, _is_gapless(op, inputs, attrs)), shared)
@@ -141,16 +141,27 @@ def _identical_input(op: Op, inputs: tuple[Node, ...], attrs: Mapping[str, Any],
     return inputs[at]
 
 
-def _without_broadcasts(inputs: tuple[Node, ...], spec: Spec) -> tuple[Node, ...]:
+def _without_broadcasts(inputs: tuple[Node, ...], spec: Spec, shared: dict[object, Node]) -> tuple[Node, ...]:
     """Element-wise kernels broadcast by themselves: read what was broadcast, if the result's shape stays."""
     found = list(inputs)
     for at, each in enumerate(inputs):
-        if each.op is broadcast_like:
-            trial = [*found[:at], each.inputs[0], *found[at + 1 :]]
-            if all(one.spec.known for one in trial):
-                shapes = [one.spec.concrete for one in trial]
-                found = trial if np.broadcast_shapes(*shapes) == spec.shape else found
+        smaller = _before_broadcast(each, shared)
+        if smaller is not None:
+            shapes = [smaller.spec.shape if i == at else one.spec.shape for i, one in enumerate(found)]
+            if broadcast(shapes) == spec.shape:
+                found[at] = smaller
     return tuple(found)
+
+
+def _before_broadcast(node: Node, shared: dict[object, Node]) -> Node | None:
+    """What ``node`` repeats: the input of broadcast_like, or the one number that a constant is full of."""
+    if node.op is broadcast_like:
+        return node.inputs[0]
+    value = node.value
+    if value is None or not 1 < value.size <= FOLD_LIMIT or value.tobytes() != value.flat[0].tobytes() * value.size:
+        return None
+    number = np.array(value.flat[0])
+    return _shared(Node(CONSTANT, (), {"value": number}, Spec((), node.spec.dtype), node.tensor), shared)
 
 
 def _is_gapless(op: Op, inputs: Sequence[Node], attrs: Mapping[str, Any]) -> bool:

@@ -90,8 +90,9 @@ class Program:
         """The array that holds ``node``'s value."""
         op = node.op
         if op is CONSTANT:
-            own = node.tensor.op is CONSTANT  # else it was folded
-            found = memory.sent(node.tensor) if own else self.device.send(node.attrs["value"])
+            value = node.attrs["value"]
+            folded = node.tensor.attrs.get("value") is not value
+            found = self.device.send(value) if folded else memory.sent(node.tensor)
         elif op is PLACEHOLDER:
             found = self.device.empty(node.spec.concrete, node.spec.dtype)
         elif op is VARIABLE:

@@ -12,12 +12,15 @@ from engine.op import Call, Draw, Op, op, sample
 from engine.ops.array import broadcast_like, cast, count, expand
 from engine.ops.rules import (
     arithmetic,
+    column_sums,
     comparison,
     elementwise,
     float_elementwise,
     need_numbers,
     no_change_by,
+    number,
     reduced,
+    row_sums,
     ufunc,
 )
 from engine.spec import Spec, broadcast, normalize_axes, same_dtype
@@ -65,13 +68,13 @@ sign: Op = op(
 step = op(
     "step", "1 for positive numbers, else 0: the slope of relu.",
     spec=float_elementwise, code="{0} > 0", reuse=(0,), flops=1,
-    kernel=lambda xp, out, x: (partial(xp.greater, x, 0, out),),
+    kernel=lambda xp, out, x: (partial(xp.greater, x, number(xp, 0, x), out),),
     grad=lambda y, g, x: [None], samples=ONE,
 )  # fmt: skip
 square = op(
     "square", "The number times itself.",
     spec=arithmetic, kernel=ufunc("square"), code="{0} * {0}", reuse=(0,), flops=1,
-    grad=lambda y, g, x: [g * (2 * x)], samples=ONE,
+    grad=lambda y, g, x: [2 * g * x], samples=ONE,
 )  # fmt: skip
 sqrt = op(
     "sqrt", "Square root.",
@@ -157,8 +160,8 @@ def _sum_spec(x: Spec, axis: Any = None, keepdims: bool = False) -> Spec:
 
 
 def _sum(xp: Any, out: Any, x: Any, *, axis: Any = None, keepdims: bool = False) -> Sequence[Call]:
-    if axis == 0 and x.ndim == 2 and x.dtype.kind == "f":  # column sums: a product with ones is faster
-        return (partial(xp.ones(len(x), x.dtype).dot, x, out.reshape(x.shape[1])),)
+    if x.ndim == 2 and x.dtype.kind == "f" and axis in (0, 1, -1):
+        return (column_sums(xp, x, out) if axis == 0 else row_sums(xp, x, out),)
     return (partial(x.sum, axis, None, out, keepdims),)
 
 

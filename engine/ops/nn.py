@@ -13,13 +13,13 @@ from engine.op import Call, Draw, Op, op, sample
 from engine.ops.array import expand
 from engine.ops.lookup import one_hot, row_check
 from engine.ops.math import ONE, greater, step, sum_, tanh, where
-from engine.ops.rules import float_elementwise, last_axis
+from engine.ops.rules import float_elementwise, last_axis, number, row_sums
 from engine.spec import Spec, same_dtype
 
 relu = op(
     "relu", "Rectified linear unit: negative numbers become 0.",
     spec=float_elementwise, code="{0} > 0 ? {0} : 0", reuse=(0,), flops=1,
-    kernel=lambda xp, out, x: (partial(xp.maximum, x, 0, out=out),),
+    kernel=lambda xp, out, x: (partial(xp.maximum, x, number(xp, 0, x), out=out),),
     grad=lambda y, g, x: [g * step(y)], samples=ONE,
 )  # fmt: skip
 
@@ -32,7 +32,7 @@ def _leaky_relu_spec(x: Spec, slope: float = 0.01) -> Spec:
 
 def _leaky_relu(xp: Any, out: Any, x: Any, *, slope: float = 0.01) -> Sequence[Call]:
     small = xp.empty_like(out)
-    return (partial(xp.multiply, x, slope, small), partial(xp.maximum, x, small, out=out))
+    return (partial(xp.multiply, x, number(xp, slope, x), small), partial(xp.maximum, x, small, out=out))
 
 
 leaky_relu = op(
@@ -43,11 +43,11 @@ leaky_relu = op(
 
 
 def _elu(xp: Any, out: Any, x: Any) -> Sequence[Call]:
-    low = xp.empty_like(out)
+    low, zero = xp.empty_like(out), number(xp, 0, x)
     return (  # max(x, 0) + expm1(min(x, 0)) never overflows
-        partial(xp.minimum, x, 0, out=low),
+        partial(xp.minimum, x, zero, out=low),
         partial(xp.expm1, low, low),
-        partial(xp.maximum, x, 0, out=out),
+        partial(xp.maximum, x, zero, out=out),
         partial(xp.add, out, low, out),
     )
 
@@ -63,14 +63,15 @@ _GELU = math.sqrt(2 / math.pi)
 
 def _gelu(xp: Any, out: Any, x: Any) -> Sequence[Call]:
     inner = xp.empty_like(out)
+    linear, cubic, one, half = (number(xp, value, x) for value in (_GELU, 0.044715 * _GELU, 1, 0.5))
     return (
         partial(xp.square, x, inner),
-        partial(xp.multiply, inner, 0.044715 * _GELU, inner),
-        partial(xp.add, inner, _GELU, inner),
+        partial(xp.multiply, inner, cubic, inner),
+        partial(xp.add, inner, linear, inner),
         partial(xp.multiply, inner, x, inner),
         partial(xp.tanh, inner, inner),
-        partial(xp.add, inner, 1, inner),
-        partial(xp.multiply, inner, 0.5, inner),
+        partial(xp.add, inner, one, inner),
+        partial(xp.multiply, inner, half, inner),
         partial(xp.multiply, inner, x, out),
     )
 
@@ -89,17 +90,18 @@ gelu = op(
 softplus = op(
     "softplus", "A smooth relu: log(1 + exp(x)).",
     spec=float_elementwise, code="max({0}, 0) + log1p(exp(-fabs({0})))", reuse=(0,), flops=20,
-    kernel=lambda xp, out, x: (partial(xp.logaddexp, x, 0, out),),
+    kernel=lambda xp, out, x: (partial(xp.logaddexp, x, number(xp, 0, x), out),),
     grad=lambda y, g, x: [g * sigmoid(x)], samples=ONE,
 )  # fmt: skip
 
 
 def _sigmoid(xp: Any, out: Any, x: Any) -> Sequence[Call]:
+    one, half = number(xp, 1, x), number(xp, 0.5, x)
     return (  # (1 + tanh(x/2)) / 2 never overflows
-        partial(xp.multiply, x, 0.5, out),
+        partial(xp.multiply, x, half, out),
         partial(xp.tanh, out, out),
-        partial(xp.add, out, 1, out),
-        partial(xp.multiply, out, 0.5, out),
+        partial(xp.add, out, one, out),
+        partial(xp.multiply, out, half, out),
     )
 
 
@@ -110,13 +112,26 @@ sigmoid: Op = op(
 )  # fmt: skip
 
 
+def _largest(xp: Any, x: Any, out: Any) -> Sequence[Call]:
+    """Along the last axis.  NumPy is slow along short rows: those are turned into columns first."""
+    if x.ndim != 2 or x.shape[1] > 32:
+        return (partial(x.max, -1, out, True),)
+    columns = xp.empty(x.shape[::-1], x.dtype)
+    return (partial(xp.copyto, columns, x.T), partial(columns.max, 0, out.reshape(len(x))))
+
+
+def _total(xp: Any, x: Any, out: Any) -> Call:
+    """Along the last axis."""
+    return row_sums(xp, x, out) if x.ndim == 2 else partial(x.sum, -1, None, out, True)
+
+
 def _softmax(xp: Any, out: Any, x: Any) -> Sequence[Call]:
     edge = xp.empty((*x.shape[:-1], 1), x.dtype)
     return (
-        partial(x.max, -1, edge, True),
+        *_largest(xp, x, edge),
         partial(xp.subtract, x, edge, out),
         partial(xp.exp, out, out),
-        partial(out.sum, -1, None, edge, True),
+        _total(xp, out, edge),
         partial(xp.divide, out, edge, out),
     )
 
@@ -131,10 +146,10 @@ softmax = op(
 def _log_softmax(xp: Any, out: Any, x: Any) -> Sequence[Call]:
     edge, powers = xp.empty((*x.shape[:-1], 1), x.dtype), xp.empty_like(out)
     return (
-        partial(x.max, -1, edge, True),
+        *_largest(xp, x, edge),
         partial(xp.subtract, x, edge, out),
         partial(xp.exp, out, powers),
-        partial(powers.sum, -1, None, edge, True),
+        _total(xp, powers, edge),
         partial(xp.log, edge, edge),
         partial(xp.subtract, out, edge, out),
     )

@@ -49,11 +49,11 @@ class FakeCuPy(types.ModuleType):
     def zeros(self, shape, dtype) -> FakeArray:
         return np.zeros(shape, dtype).view(FakeArray)
 
-    def asarray(self, array) -> FakeArray:
+    def asarray(self, array, dtype=None) -> FakeArray:
         if isinstance(array, FakeArray):
             return array
         self.sent.append(np.asarray(array).nbytes)
-        return np.array(array).view(FakeArray)
+        return np.array(array, dtype).view(FakeArray)
 
     def asnumpy(self, array) -> np.ndarray:
         assert isinstance(array, FakeArray)

@@ -77,6 +77,17 @@ def test_element_wise_ops_read_what_was_broadcast(x):
     assert ops_of(both, x=Spec((2, 3))).count("broadcast_like") == 1  # something must have the shape
 
 
+def test_a_constant_full_of_one_number_is_read_as_that_number(x):
+    full = en.constant(np.full((2, 3), 0.5, "float32"))
+    _, (root,) = lower([x * full], {x: Spec((2, 3))})
+    assert [each.spec.shape for each in root.inputs] == [(2, 3), ()]
+    _, (root,) = lower([x * full], {x: Spec((1, 3))})  # here it gives the result its shape
+    assert [each.spec.shape for each in root.inputs] == [(1, 3), (2, 3)]
+    almost = en.constant(np.array([[0.0, 0.0, -0.0]], "float32"))
+    assert lower([x + almost], {x: Spec((2, 3))})[1][0].inputs[1].spec.shape == (1, 3)
+    assert en.Session(full.graph).run(x * full, {x: np.ones((2, 3), "f4")}).tolist() == [[0.5] * 3] * 2
+
+
 def test_a_reshape_of_a_transpose_is_copied_first_and_others_are_windows(x):
     y = en.placeholder((4, 3), name="y")
     assert ops_of(reshape(transpose(y), shape=(-1,)), y=Spec((4, 3))) == ["placeholder", "transpose", "copy", "reshape"]
