@@ -58,10 +58,11 @@ class Dense:
         if initial is None:
             initial = he if self.activation in _RELU_FAMILY else glorot
         with x.graph, name_scope(self.name):
-            inputs = x.shape[-1] if x.ndim == 2 else None
+            inputs = x.shape[-1] if x.ndim == 2 and x.spec.is_float else None
             if inputs is None:
                 raise ShapeError(
-                    f"needs (batch, inputs) with a known number of inputs, got {x.name} {x.spec} ({x.graph.place()})"
+                    "needs (batch, inputs) of floats with a known number of inputs, "
+                    f"got {x.name} {x.spec} ({x.graph.place()})"
                 )
             _known(self.activation, x.graph)  # before there are variables
             weights = variable(initial, (inputs, self.units), dtype=x.dtype, name="weights")

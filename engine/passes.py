@@ -156,7 +156,7 @@ def _without_broadcasts(inputs: tuple[Node, ...], spec: Spec, shared: dict[objec
 def _before_broadcast(node: Node, shared: dict[object, Node]) -> Node | None:
     """What ``node`` repeats: the input of broadcast_like, or the one number that a constant is full of."""
     if node.op is broadcast_like:
-        return node.inputs[0]
+        return None if node.inputs[0].variables else node.inputs[0]  # it keeps a variable's old value
     value = node.value
     if value is None or not 1 < value.size <= FOLD_LIMIT or value.tobytes() != value.flat[0].tobytes() * value.size:
         return None
@@ -210,9 +210,12 @@ def _fold(node: Node) -> Node:
     else:
         value = np.empty(node.spec.concrete, node.spec.dtype)
         assert node.op.kernel is not None, f"{node.op.name} has no kernel"
-        with np.errstate(all="ignore"):
-            for call in node.op.kernel(np, value, *arrays, **node.attrs):
-                call()
+        try:
+            with np.errstate(all="ignore"):
+                for call in node.op.kernel(np, value, *arrays, **node.attrs):
+                    call()
+        except EngineError as error:
+            raise type(error)(f"{node.op.name}: {error} ({node.tensor.name}, {node.tensor.source})") from None
     return Node(CONSTANT, (), {"value": value}, node.spec, node.tensor, bool(value.flags.c_contiguous))
 
 

@@ -73,11 +73,11 @@ class Session:
         """
         self._grow()
         wanted = (fetches,) if isinstance(fetches, Tensor) else tuple(fetches)
+        for tensor in (*wanted, *shapes):
+            self._own(tensor)
         key = (wanted, frozenset((tensor, tuple(shape)) for tensor, shape in shapes.items()))
         program = self._programs.get(key)
         if program is None:
-            for tensor in (*wanted, *shapes):
-                self._own(tensor)
             fed = {tensor: _fed_spec(tensor, tuple(shape)) for tensor, shape in shapes.items()}
             program = Program(make_plan(wanted, fed, self._reuse), self._memory, self._poison)
             self._programs[key] = program

@@ -70,22 +70,29 @@ transpose = op(
 )  # fmt: skip
 
 
-def _expand_spec(x: Spec, *, axis: tuple[int, ...]) -> Spec:
-    ndim = x.ndim + len(axis)
-    axes = {normalize_axis(at, ndim) for at in axis}
+def _expanded(ndim: int, axis: int | tuple[int, ...]) -> list[bool]:
+    """For each axis of the result, whether it is new."""
+    places = (axis,) if isinstance(axis, int) else axis
+    total = ndim + len(places)
+    axes = normalize_axes(places, total)
+    if len(axes) < len(places):
+        raise ShapeError(f"axes {axis} name a place twice")
+    return [at in axes for at in range(total)]
+
+
+def _expand_spec(x: Spec, *, axis: int | tuple[int, ...]) -> Spec:
     sizes = iter(x.shape)
-    return Spec(tuple(1 if at in axes else next(sizes) for at in range(ndim)), x.dtype)
+    return Spec(tuple(1 if new else next(sizes) for new in _expanded(x.ndim, axis)), x.dtype)
 
 
-def _expand(x: Any, *, axis: tuple[int, ...]) -> Any:
-    axes = {normalize_axis(at, x.ndim + len(axis)) for at in axis}
-    return x[tuple(None if at in axes else slice(None) for at in range(x.ndim + len(axes)))]
+def _expand(x: Any, *, axis: int | tuple[int, ...]) -> Any:
+    return x[tuple(None if new else slice(None) for new in _expanded(x.ndim, axis))]
 
 
 expand = op(
     "expand", "New axes of size 1 at the given places.",
     spec=_expand_spec, view=_expand, grad=lambda y, g, x, axis: [reshape_like(g, x)],
-    samples=(sample((3, 4), axis=(0,)), sample((3,), axis=(0, 2))),
+    samples=(sample((3, 4), axis=0), sample((3,), axis=(0, 2)), sample((3, 4), axis=(-1,))),
 )  # fmt: skip
 
 
@@ -185,6 +192,7 @@ def _concat_grad(y: Tensor, g: Tensor, *parts: Tensor, axis: int = 0) -> list[Te
 
 
 def vector(*specs: Spec) -> Spec:
+    """The shape of many tensors as one vector."""
     sizes = [spec.size if spec.known else None for spec in specs]
     total = None if None in sizes else sum(size for size in sizes if size is not None)
     return Spec((total,), same_dtype(*specs))

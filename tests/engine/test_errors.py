@@ -17,6 +17,7 @@ from engine.ops import (
     cast,
     concat,
     cross_entropy,
+    expand,
     gather,
     leaky_relu,
     matmul,
@@ -77,6 +78,7 @@ BUILDING: list[tuple[Callable[[], object], type[en.EngineError], str]] = [
     (lambda: x(3)[0, 0], en.ShapeError, r"2 indices for 1 axes"),
     (lambda: slice_(x(3), index=("a",)), en.ShapeError, r"index 'a' of axis 0 must be a whole number or a slice"),
     (lambda: concat(x(3, 4), x(3, 5)), en.ShapeError, r"differ outside axis 0"),
+    (lambda: expand(x(3), axis=(0, 0)), en.ShapeError, r"axes \(0, 0\) name a place twice"),
     (lambda: concat(x()), en.ShapeError, r"single numbers have no axis"),
     (lambda: sum_(x(3), axis=1), en.ShapeError, r"axis 1 doesn't exist: there are 1 axes"),
     (lambda: max_(x(0, 3), axis=0), en.ShapeError, r"empty and has no largest element"),
@@ -94,6 +96,7 @@ BUILDING: list[tuple[Callable[[], object], type[en.EngineError], str]] = [
     (lambda: tanh(1.0), en.EngineError, r"tanh: at least one input must be a tensor; constant\(\).*\(HERE\)"),
     (lambda: en.layers.activate(x(3), "reluu"), en.EngineError, r"activation 'reluu' isn't known; relu, tanh.*HERE"),
     (lambda: en.layers.Dense(3, name="hidden2")(x(4)), en.ShapeError, r'known number of inputs.*layer "hidden2", HERE'),
+    (lambda: en.layers.Dense(3)(x(4, 2, dtype="uint8")), en.ShapeError, r"of floats .* got x uint8\(4, 2\)"),
     (lambda: en.layers.Dense(3)(x(4, None)), en.ShapeError, r"known number of inputs, got x float32\(4, \?\)"),
     (lambda: en.layers.Dense(-3)(x(4, 2)), en.ShapeError, r"'dense/weights': sizes must be whole numbers"),
     (lambda: en.losses.mean_squared_error(x(8, 1), x(8)), en.ShapeError, r"must have one shape \(HERE\)"),
@@ -263,10 +266,16 @@ def test_shapes_to_bind_are_checked_as_feeds_are(graph):
         en.Session(graph).bind(a * 2.0, {a: (3, 5)})
 
 
-@pytest.mark.parametrize("wrong", [None, "loss", 3])
-def test_only_tensors_are_fetched_and_fed(graph, wrong):
-    session = en.Session(graph)
+@pytest.mark.parametrize("wrong", [None, "loss", 3, []])
+def test_only_tensors_are_fetched(graph, wrong):
     with pytest.raises(en.EngineError, match="tensors of the graph are fetched and fed"):
-        session.run([wrong])
+        en.Session(graph).run([wrong])
+
+
+@pytest.mark.parametrize("wrong", [None, "loss", 3])
+def test_only_tensors_are_fed(graph, wrong):
+    session, known = en.Session(graph), x(3)
     with pytest.raises(en.EngineError, match="feeds are keyed by tensors of the graph"):
-        session.run(x(3), {wrong: [1.0]})
+        session.run(known, {wrong: [1.0]})
+    with pytest.raises(en.EngineError, match="tensors of the graph are fetched and fed"):
+        session.bind(known, {wrong: (3,)})

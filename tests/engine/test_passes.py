@@ -114,6 +114,13 @@ def test_a_large_constant_is_neither_copied_nor_looked_through():
     assert all(np.shares_memory(each, images) for each in held)
 
 
+def test_a_constant_that_can_t_be_computed_names_its_line():
+    with en.Graph() as graph:
+        y = gather(en.constant([1.0, 2.0]), en.constant([2]))
+    with pytest.raises(en.EngineError, match=r"gather: number 2 is outside 0 to 1 \(gather, test_passes\.py:\d+\)"):
+        en.Session(graph).run(y)
+
+
 def test_equal_large_constants_stay_apart_when_they_are_different_arrays():
     with en.Graph() as graph:
         a, b = en.constant(np.zeros(100, "f4")), en.constant(np.ones(100, "f4"))

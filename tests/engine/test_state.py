@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import engine as en
-from engine.ops import assign, copy, flat, group, pack, reshape, sum_, transpose
+from engine.ops import assign, broadcast_like, copy, flat, group, pack, reshape, sum_, transpose
 from tests.engine.tools import Interpreter
 
 
@@ -48,6 +48,13 @@ def test_an_identity_keeps_the_old_value(run):
     kept = v * 1.0
     new = assign(v, v + 1.0)
     assert run(kept + new, v) == [[3, 5], [2, 3]]
+
+
+def test_what_was_broadcast_keeps_the_old_value(run):
+    v = en.variable(1.0, (), name="v")
+    wide = broadcast_like(v, en.constant([0.0, 0.0]))
+    new = assign(v, v + 1.0)
+    assert run(wide + new) == [[3, 3]]
 
 
 def test_a_window_shows_the_old_value(run):
