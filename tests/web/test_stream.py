@@ -9,6 +9,10 @@ from tests.web.pages import metric
 from webapp.wire import Section
 
 
+def number(frame):
+    return frame.sequence
+
+
 def frames_computed(frame):
     return metric(frame, 0)
 
@@ -88,9 +92,9 @@ def test_two_pages_of_one_person_watch_one_run(lab, open_page):
     assert reply["resumed"] and reply["settings"]["speed"] == "max"
     assert second.wait_event(type="status", run=run)["playing"], "a page that joins hears that it plays"
     assert second.wait_frame().key, "and begins with a key frame"
+    wait_until(lambda: set(map(number, first.frames)) & set(map(number, second.frames)), "a frame that both got")
     second.command("pause", run=run)
     first.wait_event(type="status", playing=False, reason="paused")
-    assert {frame.sequence for frame in first.frames} & {frame.sequence for frame in second.frames}
 
 
 def test_a_paused_run_reaches_a_page_that_had_no_credit(lab, open_page):

@@ -87,8 +87,10 @@ def test_the_other_workers_runs_never_notice(make_lab, open_page):
     run, safe = page.open(speed="max"), other.open(speed="max")
     other.command("play", run=safe)
     assert lab.pool.pid_of(run) != lab.pool.pid_of(safe), "new runs go to the least loaded worker"
+    before = other.wait_frame(lambda frame: frame.step > 0)
     os.kill(lab.pool.pid_of(run), signal.SIGKILL)
     page.wait_event(code="worker_restarted")
+    other.wait_frame(lambda frame: frame.sequence > before.sequence + 3)
     assert not [event for event in other.events if event.get("code")]
     assert len({metric(frame, 1) for frame in other.frames}) == 1
 
