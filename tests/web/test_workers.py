@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -59,7 +60,8 @@ def test_a_paused_run_stays_paused_over_a_death(make_lab, open_page):
     run = page.open()
     page.command("step", run=run, unit="epoch")
     page.wait_event(type="status", reason="stepped")
-    wait_until(lambda: lab.runs._store.get(run).snapshot, "the snapshot of the paused run")
+    kept = lab.runs._store.get(run)
+    wait_until(lambda: kept.snapshot and pickle.loads(kept.snapshot.data)[0] == 10, "the snapshot of the paused run")
     os.kill(lab.pool.pids[0], signal.SIGKILL)
     page.wait_event(code="worker_restarted")
     frame = page.wait_frame(lambda frame: frame.key and frame.sequence > 0)
