@@ -167,6 +167,20 @@ def test_a_diverged_run_says_so_and_recovers(data_dir: Path) -> None:
     assert np.isfinite(points.metrics).all()
 
 
+def test_a_new_layer_after_a_divergence_starts_from_the_last_good_weights(experiment: Any) -> None:
+    configure(experiment, hidden=[4], activation="relu")
+    train(experiment, 30)
+    experiment.frame(False)
+    evaluate(experiment)
+    session, layers = experiment.model.session, experiment.model.layers
+    session.set(layers[0].weights, np.full_like(session.get(layers[0].weights), np.nan))
+    with pytest.raises(Diverged):
+        train(experiment, 1)
+    configure(experiment, hidden=[4, 3])
+    assert np.isfinite(state(experiment)).all()
+    train(experiment, 5)
+
+
 def test_a_weight_can_be_set_and_one_that_is_not_there_is_refused(experiment: Any) -> None:
     configure(experiment, hidden=[4])
     command = protocol.Weight(seq=1, run=RUN, layer=1, source=0, target=2, value=0.75)

@@ -54,6 +54,7 @@ class Training:
         self._passes = 0  # whole epochs done
         self._cursor = 0  # examples used of this epoch
         self._order: np.ndarray | None = None
+        self._diverged = False  # whether they are no longer numbers
         self._touched = False  # whether the weights are no longer the first ones
         self._key_needed = True
         self.curve = Curve()
@@ -114,6 +115,9 @@ class Training:
             self._order, self._cursor, self._key_needed = None, 0, True
         if changed <= self.live_settings:
             return
+        if self._diverged and not changed & self.fresh_settings:
+            self.recover()  # weights that aren't numbers would spoil any network they were kept in
+            return
         old, self.model = self.model, self._build()
         if changed & self.fresh_settings:
             self.reset()
@@ -133,7 +137,7 @@ class Training:
         self.model.session.reset()
         self.step = self._passes = self._cursor = 0
         self._order, self._good, self._best = None, None, math.inf
-        self._touched, self._key_needed = False, True
+        self._touched, self._key_needed, self._diverged = False, True, False
         self.curve.clear()
         self.changed()
 
@@ -153,6 +157,7 @@ class Training:
             if time.perf_counter() >= deadline:
                 break
         if not self.model.finite():
+            self._diverged = True
             raise Diverged(self.step)
         return done
 
@@ -254,6 +259,7 @@ class Training:
     def restore(self, snapshot: bytes) -> None:
         """See :meth:`webapp.experiments.base.Experiment.restore`."""
         found = msgspec.msgpack.decode(snapshot, type=Snapshot)
+        self._diverged = False
         wanted = self.settings  # may have changed since the snapshot: go back to then, load, and change again
         self.configure(protocol.settings_for(self.kind, found.settings))
         state = {dtype: np.frombuffer(raw, dtype) for dtype, raw in found.state.items()}
