@@ -54,7 +54,7 @@ def test_what_was_broadcast_keeps_the_old_value(run):
     v = en.variable(1.0, (), name="v")
     wide = broadcast_like(v, en.constant([0.0, 0.0]))
     new = assign(v, v + 1.0)
-    assert run(wide + new) == [[3, 3]]
+    assert run(wide + (new + en.constant([0.0, 5.0]))) == [[3, 8]]
 
 
 def test_a_window_shows_the_old_value(run):
@@ -80,6 +80,13 @@ def test_assignments_to_one_variable_happen_in_the_order_they_were_written(run):
     v = en.variable([1.0], name="v")
     first, second = assign(v, v + 1.0), assign(v, v + 10.0)
     assert run(second, first, v) == [[11], [2], [11]]
+
+
+def test_an_assignment_that_has_to_wait_isn_t_overtaken(run):
+    v = en.variable([1.0], name="v")
+    first, second = assign(v, v + 1.0), assign(v, en.constant([10.0]))
+    late = v * 2.0  # the first assignment waits for this
+    assert run(group(first, second), late, v) == [None, [2], [10]]
 
 
 def test_a_chain_of_assignments(run):
