@@ -71,6 +71,10 @@ def _add_routes(app: Flask, config: Config, identity: Identity) -> None:
     def healthz() -> dict[str, str]:
         return {"status": "ok", "version": version()}
 
+    @app.errorhandler(404)
+    def not_found(_: Exception) -> tuple[Response, int]:
+        return _not_found(), 404
+
 
 def _page(page: str, config: Config, identity: Identity) -> Response:
     language = _language()
@@ -90,6 +94,17 @@ def _page(page: str, config: Config, identity: Identity) -> Response:
     response.vary.add("Cookie")
     if request.args.get("lang") in LANGUAGES:
         response.set_cookie(_LANGUAGE_COOKIE, language, max_age=_YEAR, samesite="Lax")
+    return response
+
+
+def _not_found() -> Response:
+    """One sentence and the way back. It is no visit: nothing is written into the browser."""
+    language = _language()
+    catalogue = _catalogue(language)
+    response = Response(render_template("notfound.html", lang=language, t=catalogue.__getitem__), mimetype="text/html")
+    response.headers["Cache-Control"] = "no-store"
+    response.vary.add("Accept-Language")
+    response.vary.add("Cookie")
     return response
 
 

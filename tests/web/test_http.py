@@ -51,6 +51,17 @@ def test_a_page_carries_what_its_scripts_need_to_know(http, path, kind):
     assert described["wire"] == json.loads(json.dumps(wire.describe()))
 
 
+@pytest.mark.parametrize(
+    ("language", "sentence"), [("en", "There is no page at this address."), ("zh-CN,zh;q=0.9", "这个地址没有页面。")]
+)
+def test_an_address_without_a_page_says_so_and_leads_back(http, language, sentence):
+    response = http.get("/nope", headers={"Accept-Language": language})
+    assert response.status_code == 404 and response.mimetype == "text/html"
+    assert sentence in response.text and 'href="/"' in response.text
+    assert f'lang="{language[:2]}' in response.text
+    assert "Set-Cookie" not in response.headers
+
+
 def test_healthz(http):
     assert http.get("/healthz").json["status"] == "ok"
 
