@@ -197,14 +197,14 @@ class Graph:
         full = self._scope + name
         taken = next((each for each in self.variables if each.name == full), None)
         if taken is not None:
-            raise EngineError(f"there is a variable named {full!r} already, from {taken.source} ({self.place()})")
-        self._names.pop(full, None)  # what was named after its op doesn't keep a variable from its name
-        spec = Spec(_sizes(shape, f"variable {full!r}"), dtype)
+            raise EngineError(f"there is a variable named {full!r} already, from {taken.source}")
+        spec = Spec(_sizes(shape), dtype)
         if not callable(initial):  # a copy: session.reset() comes back to it
             initial = np.array(as_array(initial, dtype))
             initial.flags.writeable = False
             if initial.shape not in ((), spec.shape):
-                raise ShapeError(f"variable {full!r}: {initial.shape} doesn't fill {spec} ({self.place()})")
+                raise ShapeError(f"{initial.shape} doesn't fill {spec}")
+        self._names.pop(full, None)  # what was named after its op doesn't keep a variable from its name
         made = self.apply(VARIABLE, (), {"spec": spec, "initial": initial, "trainable": trainable}, name)
         self.offsets[made] = self.sizes.get(dtype, 0)
         self.sizes[dtype] = self.offsets[made] + spec.size
@@ -252,13 +252,18 @@ def as_array(value: Any, dtype: str | None) -> np.ndarray:
     return found
 
 
-def _sizes(shape: Iterable[Any], whose: str, unknown: bool = False) -> tuple[Any, ...]:
+def _sizes(shape: Iterable[Any], unknown: bool = False) -> tuple[Any, ...]:
     """``shape`` as a tuple of whole numbers (and None, if sizes may be ``unknown``).  Raises ShapeError."""
     sizes = tuple(shape)
     for size in sizes:
         if not (isinstance(size, (int, np.integer)) and size >= 0) and not (unknown and size is None):
-            raise ShapeError(f"{whose}: sizes must be whole numbers{', or None' if unknown else ''}, got {sizes}")
+            raise ShapeError(f"sizes must be whole numbers{', or None' if unknown else ''}, got {sizes}")
     return tuple(size if size is None else int(size) for size in sizes)
+
+
+def _refusal(error: EngineError, what: str, graph: Graph) -> EngineError:
+    """``error`` with what was to be made, and where."""
+    return type(error)(f"{what}: {error} ({graph.place()})")
 
 
 def current_graph() -> Graph:
@@ -275,13 +280,24 @@ def constant(value: Any, dtype: str | None = None, name: str | None = None) -> T
     An array of the right dtype isn't copied: don't change it later.  Python's numbers become float32
     and int32 unless ``dtype`` says otherwise.  Raises DtypeError, ShapeError.
     """
-    return current_graph().constant(value, dtype, name)
+    graph = current_graph()
+    try:
+        return graph.constant(value, dtype, name)
+    except EngineError as error:
+        raise _refusal(error, "constant", graph) from None
 
 
 def placeholder(shape: Shape, dtype: str = "float32", name: str | None = None) -> Tensor:
-    """A tensor that is fed at each run.  None in ``shape`` is a size that may differ from run to run."""
-    sizes = _sizes(shape, f"placeholder {name or ''!r}", unknown=True)
-    return current_graph().apply(PLACEHOLDER, (), {"spec": Spec(sizes, dtype)}, name)
+    """A tensor that is fed at each run.  None in ``shape`` is a size that may differ from run to run.
+
+    Raises ShapeError, DtypeError for what can't be a size or a dtype.
+    """
+    graph = current_graph()
+    try:
+        spec = Spec(_sizes(shape, unknown=True), dtype)
+    except EngineError as error:
+        raise _refusal(error, f"placeholder {name or 'without a name'}", graph) from None
+    return graph.apply(PLACEHOLDER, (), {"spec": spec}, name)
 
 
 def variable(
@@ -294,11 +310,14 @@ def variable(
     Raises EngineError if the name is taken, ShapeError and DtypeError if ``initial`` doesn't fit.
     """
     graph = current_graph()
-    if shape is None:
-        if callable(initial):
-            raise ShapeError(f"variable {name!r}: an initialiser needs shape= ({graph.place()})")
-        shape = np.shape(initial)
-    return graph.variable(initial, shape, dtype, trainable, name)
+    try:
+        if shape is None:
+            if callable(initial):
+                raise ShapeError("an initialiser needs shape=")
+            shape = as_array(initial, dtype).shape
+        return graph.variable(initial, shape, dtype, trainable, name)
+    except EngineError as error:
+        raise _refusal(error, f"variable {name}", graph) from None
 
 
 @contextmanager

@@ -70,7 +70,8 @@ class Op:
         """Add this op to the graph of its inputs.  Numbers and arrays among them become constants."""
         for each in inputs:
             if hasattr(each, "graph"):  # a Tensor; graph.py builds on this file and can't be imported here
-                return each.graph.apply(self, inputs, attrs, name)
+                made: Tensor = each.graph.apply(self, inputs, attrs, name)
+                return made
         raise EngineError(
             f"{self.name}: at least one input must be a tensor; constant() makes one of a value ({user_source()})"
         )

@@ -60,17 +60,19 @@ BUILDING: list[tuple[Callable[[], object], type[en.EngineError], str]] = [
     (lambda: x(3, dtype="uint8") * 2, en.DtypeError, r"can't count in uint8; use cast\(\)"),
     (lambda: sum_(x(3, dtype="bool")), en.DtypeError, r"can't count in bool"),
     (lambda: x(3, dtype="int32") * 2.5, en.DtypeError, r"mul\(x int32\(3,\), 2.5\): 2.5 can't be int32 without loss"),
-    (lambda: en.constant(300, "uint8"), en.DtypeError, r"300 can't be uint8 without loss"),
+    (lambda: en.constant(300, "uint8"), en.DtypeError, r"constant: 300 can't be uint8 without loss.*\(HERE\)"),
     (lambda: en.constant(2**40), en.DtypeError, r"can't be int32 without loss"),
     (lambda: en.constant("seven", "float32"), en.DtypeError, r"'seven' isn't a number"),
-    (lambda: en.constant([[1, 2], [3]]), en.ShapeError, r"isn't an array of numbers"),
+    (lambda: en.constant([[1, 2], [3]]), en.ShapeError, r"constant: this isn't an array of numbers.*HERE"),
     (lambda: x(3) + None, en.DtypeError, r"add\(x float32\(3,\), None\): dtype 'object' isn't known.*\(HERE\)"),
-    (lambda: x(3, dtype="float16"), en.DtypeError, r"dtype 'float16' isn't known; float32, float64"),
-    (lambda: x(3, -1), en.ShapeError, r"placeholder 'x': sizes must be whole numbers, or None, got \(3, -1\)"),
-    (lambda: en.variable(0.0, (2, -1), name="v"), en.ShapeError, r"variable 'v': sizes must be whole numbers, got"),
-    (lambda: en.variable(np.ones((2, 3)), (3, 2), name="v"), en.ShapeError, r"\(2, 3\) doesn't fill float32\(3, 2\)"),
+    (lambda: x(3, dtype="float16"), en.DtypeError, r"dtype 'float16' isn't known; float32, float64.*\(HERE\)"),
+    (lambda: x(3, -1), en.ShapeError, r"placeholder x: sizes must be .*, or None, got \(3, -1\) \(HERE\)"),
+    (lambda: en.variable(0.0, (2, -1), name="v"), en.ShapeError,
+     r"variable v: sizes must be whole numbers, got .*HERE"),
+    (lambda: en.variable(np.ones((2, 3)), (3, 2), name="v"), en.ShapeError,
+     r"\(2, 3\) doesn't fill float32\(3, 2\) \(HERE\)"),
     (lambda: en.variable(en.init.he, name="v"), en.ShapeError, r"an initialiser needs shape= \(HERE\)"),
-    (lambda: en.variable(x(2), name="v"), en.EngineError, r"x float32\(2,\) has no value yet"),
+    (lambda: en.variable(x(2), name="v"), en.EngineError, r"variable v: x float32\(2,\) has no value yet"),
     (lambda: reshape(x(3, 4), shape=(5, -1)), en.ShapeError, r"12 elements don't fill shape \(5, -1\)"),
     (lambda: reshape(x(3, 4), shape=(-1, -1)), en.ShapeError, r"may have one -1"),
     (lambda: transpose(x(3, 4), axes=(0, 0)), en.ShapeError, r"must name each of the 2 axes once"),
@@ -98,7 +100,7 @@ BUILDING: list[tuple[Callable[[], object], type[en.EngineError], str]] = [
     (lambda: en.layers.Dense(3, name="hidden2")(x(4)), en.ShapeError, r'known number of inputs.*layer "hidden2", HERE'),
     (lambda: en.layers.Dense(3)(x(4, 2, dtype="uint8")), en.ShapeError, r"of floats .* got x uint8\(4, 2\)"),
     (lambda: en.layers.Dense(3)(x(4, None)), en.ShapeError, r"known number of inputs, got x float32\(4, \?\)"),
-    (lambda: en.layers.Dense(-3)(x(4, 2)), en.ShapeError, r"'dense/weights': sizes must be whole numbers"),
+    (lambda: en.layers.Dense(-3)(x(4, 2)), en.ShapeError, r'weights: sizes must be whole numbers.*layer "dense", HERE'),
     (lambda: en.losses.mean_squared_error(x(8, 1), x(8)), en.ShapeError, r"must have one shape \(HERE\)"),
     (lambda: en.losses.half_squared_error(x(8, 1), x(8, 2)), en.ShapeError, r"must have one shape"),
     (lambda: en.optim.SGD(0.1).minimize(en.ops.sum_(x(3))), en.EngineError, r"no trainable variable"),
@@ -141,7 +143,7 @@ def test_nothing_of_a_refused_layer_stays_behind(graph):
 
 def test_two_variables_of_one_name():
     en.variable(0.0, name="w")
-    with pytest.raises(en.EngineError, match=rf"a variable named 'w' already, from {HERE} \({HERE}\)"):
+    with pytest.raises(en.EngineError, match=rf"variable w: there is .* named 'w' already, from {HERE} \({HERE}\)"):
         en.variable(0.0, name="w")
     tanh(x(2))
     en.variable(0.0, name="tanh")  # an op's own name is free
