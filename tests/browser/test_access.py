@@ -79,7 +79,7 @@ def test_axe_finds_nothing(open_page: OpenPage, name: str, path: str, act: Act, 
 
 
 @pytest.mark.parametrize("path", ["/", "/digits"])
-@pytest.mark.parametrize("width", [1366, 1180, 768, 390])
+@pytest.mark.parametrize("width", [1366, 1180, 768, 390, 320])
 def test_nothing_sticks_out_to_the_side(open_page: OpenPage, path: str, width: int) -> None:
     page = open_page(path, viewport={"width": width, "height": 768})
     page.wait_for_function("() => window.layerlab?.layers?.length > 0")
