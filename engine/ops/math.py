@@ -62,12 +62,12 @@ abs_ = op(
 )  # fmt: skip
 sign: Op = op(
     "sign", "-1, 0 or 1.",
-    spec=arithmetic, kernel=ufunc("sign"), code="({0} > 0) - ({0} < 0)", reuse=(0,), flops=1,
+    spec=arithmetic, kernel=ufunc("sign"), code="select({0} > 0, 1, 0) - select({0} < 0, 1, 0)", reuse=(0,), flops=1,
     grad=lambda y, g, x: [None], samples=ONE,
 )  # fmt: skip
 step = op(
     "step", "1 for positive numbers, else 0: the slope of relu.",
-    spec=float_elementwise, code="{0} > 0", reuse=(0,), flops=1,
+    spec=float_elementwise, code="select({0} > 0, 1, 0)", reuse=(0,), flops=1,
     kernel=lambda xp, out, x: (partial(xp.greater, x, number(xp, 0, x), out),),
     grad=lambda y, g, x: [None], samples=ONE,
 )  # fmt: skip
@@ -143,7 +143,7 @@ def _where(xp: Any, out: Any, choice: Any, a: Any, b: Any) -> Sequence[Call]:
 
 where: Op = op(
     "where", "The second input where the first is true, else the third.",
-    spec=_where_spec, kernel=_where, code="{0} ? {1} : {2}", reuse=(1, 2), flops=1,
+    spec=_where_spec, kernel=_where, code="select({0}, {1}, {2})", reuse=(1, 2), flops=1,
     grad=lambda y, g, choice, a, b: [None, where(choice, g, 0.0), where(choice, 0.0, g)],
     samples=(sample(Draw((3, 4), integers=2), (3, 4), (3, 4)), sample(Draw((3, 4), integers=2), (4,), ())),
 )  # fmt: skip

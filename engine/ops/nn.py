@@ -18,7 +18,7 @@ from engine.spec import Spec, same_dtype
 
 relu = op(
     "relu", "Rectified linear unit: negative numbers become 0.",
-    spec=float_elementwise, code="{0} > 0 ? {0} : 0", reuse=(0,), flops=1,
+    spec=float_elementwise, code="select({0} > 0, {0}, 0)", reuse=(0,), flops=1,
     kernel=lambda xp, out, x: (partial(xp.maximum, x, number(xp, 0, x), out=out),),
     grad=lambda y, g, x: [g * step(y)], samples=ONE,
 )  # fmt: skip
@@ -37,7 +37,7 @@ def _leaky_relu(xp: Any, out: Any, x: Any, *, slope: float = 0.01) -> Sequence[C
 
 leaky_relu = op(
     "leaky_relu", "Like relu, but negative numbers keep a small slope (0.01).",
-    spec=_leaky_relu_spec, code="{0} > 0 ? {0} : {slope} * {0}", reuse=(0,), flops=2, kernel=_leaky_relu,
+    spec=_leaky_relu_spec, code="select({0} > 0, {0}, {slope} * {0})", reuse=(0,), flops=2, kernel=_leaky_relu,
     grad=lambda y, g, x, slope=0.01: [where(greater(x, 0), g, slope * g)], samples=(*ONE, sample((3, 4), slope=0.2)),
 )  # fmt: skip
 
@@ -54,7 +54,7 @@ def _elu(xp: Any, out: Any, x: Any) -> Sequence[Call]:
 
 elu = op(
     "elu", "Exponential linear unit: x above 0, exp(x) - 1 below (Clevert et al. 2015).",
-    spec=float_elementwise, code="{0} > 0 ? {0} : expm1({0})", reuse=(0,), flops=12, kernel=_elu,
+    spec=float_elementwise, code="select({0} > 0, {0}, expm1({0}))", reuse=(0,), flops=12, kernel=_elu,
     grad=lambda y, g, x: [where(greater(x, 0), g, g * (y + 1))], samples=ONE,
 )  # fmt: skip
 
