@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { readView, reach, worstPairs } from "../../static/js/views/digits/model.js";
+import { readView, reach, testedSinceStart, worstPairs } from "../../static/js/views/digits/model.js";
 
 const section = (data, shape = [data.length]) => ({ data, shape, scale: 1, zero: 0 });
 
@@ -73,4 +73,21 @@ test("the worst pairs come first; right answers are none of them", () => {
   confusion[94] = 30;
   assert.deepEqual(worstPairs(confusion), [{ label: 9, answer: 4, times: 30 }, { label: 4, answer: 9, times: 12 }]);
   assert.deepEqual(worstPairs(new Int32Array(100)), []);
+});
+
+test("a network whose numbers overflowed has no answer, and says so", () => {
+  assert.equal(readView(frame()).overflowed, false);
+  const activations = section(Float32Array.from({ length: 15 }, (_, index) => (index < 5 ? 0 : NaN)));
+  const gallery_probs = section(new Float32Array(20).fill(NaN), [2, 10]);
+  const view = readView(frame({ activations, gallery_probs }));
+  assert.equal(view.overflowed, true);
+  assert.deepEqual(view.gallery.map(({ answer }) => answer), [-1, -1]);
+});
+
+test("a test counts once it must have begun with trained weights", () => {
+  assert.equal(testedSinceStart([0], true), false, "of the first weights");
+  assert.equal(testedSinceStart([0, 0.1], true), false, "may have begun right after the start");
+  assert.equal(testedSinceStart([0, 0.1, 0.3], true), true);
+  assert.equal(testedSinceStart([0.002], false), true, "one batch, then a test at rest");
+  assert.equal(testedSinceStart([], false), false);
 });

@@ -9,8 +9,9 @@ const OFTEN = 60;
 /** A digit read rightly this often is painted in the full colour. */
 const ALL = 1000;
 
-/** @param {{confusion: Int32Array | null}} props */
-export function Confusion({ confusion }) {
+/** @param {{view: import("./model.js").View}} props */
+export function Confusion({ view: { confusion, overflowed } }) {
+  if (overflowed) return html`<p class="digits-empty muted">${t("digits.confusion_overflowed")}</p>`;
   if (!confusion) return html`<p class="digits-empty muted">${t("digits.confusion_waiting")}</p>`;
   const pairs = worstPairs(confusion);
   return html`<div class="digits-confusion">

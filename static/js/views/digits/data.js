@@ -43,16 +43,23 @@ function Batch({ run }) {
 
 /** The 28 x 28 pixels that go into the network, and its answer. @param {{view: import("./model.js").View, drawn: boolean}} props */
 function Seen({ view, drawn }) {
-  const probabilities = view.output.activations;
-  const answer = largest(probabilities);
+  const { answer, why } = answerOf(view);
   return html`<div class="digits-seen">
     <${InkPicture} pixels=${view.subject} label=${t(drawn ? "digits.seen_drawing" : "digits.seen_test")} />
     <p>
       <span class="muted">${t("digits.seen")}</span>
-      <b data-testid="answer">${answer < 0 ? t("digits.no_answer") : t("digits.answer", { digit: answer })}</b>
-      <span class="muted">${answer < 0 ? t("digits.no_answer_why") : t("digits.sure", { share: percentText(probabilities[answer]) })}</span>
+      <b data-testid="answer">${answer}</b>
+      <span class="muted">${why}</span>
     </p>
   </div>`;
+}
+
+/** What it reads, and how sure it is. @param {import("./model.js").View} view */
+function answerOf({ output, overflowed }) {
+  if (overflowed) return { answer: t("digits.overflowed"), why: t("digits.overflowed_why") };
+  const digit = largest(output.activations);
+  if (digit < 0) return { answer: t("digits.no_answer"), why: t("digits.no_answer_why") };
+  return { answer: t("digits.answer", { digit }), why: t("digits.sure", { share: percentText(output.activations[digit]) }) };
 }
 
 /** The way for everyone who doesn't draw: another test image. @param {{view: import("./model.js").View, subject: import("./subject.js").Subject}} props */

@@ -18,7 +18,10 @@ const MILESTONES = [50, 80, 90, 92, 95, 97, 98, 99];
 export function DigitsPage({ run }) {
   const subject = subjectOf(run);
   const shown = useMemo(() => signal(/** @type {import("./model.js").View | null} */ (null)), [run]);
-  useEffect(() => run.onFrame((frame) => (shown.value = readView(frame))), [run]);
+  useEffect(() => run.onFrame((frame) => {
+    const view = (shown.value = readView(frame));
+    if (view) subject.greet(view);
+  }), [run]);
   useMilestones(run);
   const view = shown.value;
   return html`<div class="digits-page">

@@ -28,6 +28,7 @@ import { largest } from "../../lib/digit.js";
  * @property {Uint8Array} subject 28 x 28, the picture that is looked at.
  * @property {GalleryItem[]} gallery
  * @property {number} picked Position in the gallery of the picture that is looked at; -1 for a drawing.
+ * @property {boolean} overflowed Whether the network's numbers are no longer numbers: it has no answer at all.
  * @property {Int32Array | null} confusion 10 x 10, true digit by read digit; null before the first evaluation.
  */
 
@@ -51,9 +52,10 @@ export function readView({ sections }) {
   const count = unit_images.shape[0];
   const pixels = /** @type {Uint8Array} */ (subject.data);
   const gallery = readGallery(sections);
+  const output = rest[rest.length - 1];
   return {
     hidden: rest.slice(0, -1),
-    output: rest[rest.length - 1],
+    output,
     units: {
       count,
       pixels: /** @type {Uint8Array} */ (unit_images.data),
@@ -63,6 +65,7 @@ export function readView({ sections }) {
     subject: pixels,
     gallery,
     picked: gallery.findIndex((item) => item.pixels.every((value, index) => value === pixels[index])),
+    overflowed: output.activations.some((share) => !Number.isFinite(share)),
     confusion: confusion ? /** @type {Int32Array} */ (confusion.data) : null,
   };
 }
@@ -85,6 +88,16 @@ function readGallery({ gallery_images, gallery_index, gallery_probs, labels }) {
       pixels: /** @type {Uint8Array} */ (gallery_images.data.subarray(PIXELS * position, PIXELS * (position + 1))),
     };
   });
+}
+
+/**
+ * Whether the newest test of the network was made with weights that had been trained before the test began.
+ * The first test that ends after the start may have begun with the very first steps, or before them.
+ * @param {(number | null)[]} epochs When the tests since the last reset ended.
+ * @param {boolean} playing While it trains, another test is on its way.
+ */
+export function testedSinceStart(epochs, playing) {
+  return epochs.filter((epoch) => Number(epoch) > 0).length >= (playing ? 2 : 1);
 }
 
 /**

@@ -5,6 +5,7 @@ import { html } from "../../lib/html.js";
 import { formatNumber } from "../../lib/text.js";
 import { Panel, Segmented } from "../../ui/controls.js";
 import { Confusion } from "./confusion.js";
+import { testedSinceStart } from "./model.js";
 import { InkPicture, Probabilities, moveTo } from "./pictures.js";
 
 /**
@@ -25,33 +26,50 @@ export function OutputPanel({ run, view, subject }) {
   }
   const options = ["sample", "mistakes", "confusion"].map((value) => ({ value, label: t(`digits.gallery_${value}`) }));
   return html`<${Panel} title=${t("digits.output_panel")} class="digits-output">
-    <p class="digits-sentence" data-testid="sentence">${sentence(run)}</p>
+    <p class="digits-sentence" data-testid="sentence">${sentence(run, view)}</p>
     <${Segmented} label=${t("digits.gallery")} value=${table ? "confusion" : gallery} options=${options} onChange=${choose} />
-    ${view && (table ? html`<${Confusion} confusion=${view.confusion} />` : html`<${Gallery} view=${view} subject=${subject} mistakes=${gallery === "mistakes"} />`)}
+    ${view && (table ? html`<${Confusion} view=${view} />` : html`<${Gallery} view=${view} subject=${subject} mistakes=${gallery === "mistakes"} />`)}
   <//>`;
 }
 
-/** @param {Run} run */
-function sentence(run) {
+/** @param {Run} run @param {View | null} view */
+function sentence(run, view) {
   const accuracy = run.metrics.value?.unseenAccuracy ?? NaN;
+  if (view?.overflowed) return t("digits.sentence_overflowed");
   if (run.steps.value === 0) return t("digits.sentence_start");
-  if (!Number.isFinite(accuracy)) return t("digits.sentence_waiting");
+  const tested = testedSinceStart(run.history.columns[0], run.status.value.playing);
+  if (!tested || !Number.isFinite(accuracy)) return t("digits.sentence_waiting");
   return t("digits.sentence", { share: formatNumber(100 * accuracy, 1) });
 }
 
 /** @param {{view: View, subject: Subject, mistakes: boolean}} props */
 function Gallery({ view, subject, mistakes }) {
-  const { gallery, picked } = view;
+  const { gallery, picked, overflowed } = view;
   if (gallery.length === 0) {
     const key = !mistakes ? "digits.gallery_loading" : view.confusion ? "digits.no_mistakes" : "digits.no_mistakes_yet";
     return html`<p class="digits-empty muted">${t(key)}</p>`;
   }
-  return html`<${GalleryTiles} gallery=${gallery} picked=${picked} subject=${subject} />
+  const states = gallery.map((item) => tileState(item, mistakes, overflowed));
+  return html`<${GalleryTiles} gallery=${gallery} states=${states} picked=${picked} subject=${subject} />
+    ${mistakes && html`<p class="digits-note">${t("digits.gallery_renewed")}</p>`}
     <${Chosen} view=${view} drawn=${subject.strokes.value.length > 0} />`;
 }
 
-/** @param {{gallery: GalleryItem[], picked: number, subject: Subject}} props */
-function GalleryTiles({ gallery, picked, subject }) {
+/**
+ * How an image was read. The mistakes are those of the last test: while it trains on, some are read correctly.
+ * @param {GalleryItem} item
+ * @param {boolean} mistakes
+ * @param {boolean} overflowed
+ */
+function tileState({ answer, label }, mistakes, overflowed) {
+  if (overflowed) return "overflowed";
+  if (answer < 0) return "unread";
+  if (answer !== label) return "wrong";
+  return mistakes ? "now_right" : "right";
+}
+
+/** @param {{gallery: GalleryItem[], states: string[], picked: number, subject: Subject}} props */
+function GalleryTiles({ gallery, states, picked, subject }) {
   const place = useRef(/** @type {HTMLDivElement | null} */ (null));
   const stop = Math.max(0, picked);
 
@@ -68,19 +86,17 @@ function GalleryTiles({ gallery, picked, subject }) {
   }
 
   return html`<div ref=${place} class="digits-gallery" role="group" aria-label=${t("digits.gallery_label")} data-keys="arrows" onKeyDown=${onKeyDown}>
-    ${gallery.map((item, position) => html`<${GalleryTile} key=${item.image} item=${item} chosen=${position === picked} stop=${position === stop} subject=${subject} />`)}
+    ${gallery.map((item, position) => html`<${GalleryTile} key=${item.image} item=${item} state=${states[position]} chosen=${position === picked} stop=${position === stop} subject=${subject} />`)}
   </div>`;
 }
 
-/** @param {{item: GalleryItem, chosen: boolean, stop: boolean, subject: Subject}} props */
-function GalleryTile({ item, chosen, stop, subject }) {
+/** @param {{item: GalleryItem, state: string, chosen: boolean, stop: boolean, subject: Subject}} props */
+function GalleryTile({ item, state, chosen, stop, subject }) {
   const { image, label, answer } = item;
-  const right = answer === label;
-  const state = answer < 0 ? "unread" : right ? "right" : "wrong";
   const name = t(`digits.tile_${state}`, { image, label, answer });
-  return html`<button type="button" class=${`digits-sample ${state}`} tabindex=${stop ? 0 : -1} aria-pressed=${chosen} aria-label=${name} title=${name} onClick=${() => subject.pick(image)}>
+  return html`<button type="button" class=${`digits-sample ${state.replace("now_", "")}`} tabindex=${stop ? 0 : -1} aria-pressed=${chosen} aria-label=${name} title=${name} onClick=${() => subject.pick(image)}>
     <${InkPicture} pixels=${item.pixels} />
-    <span aria-hidden="true">${answer < 0 ? "–" : html`<i>${right ? "✓" : "✗"}</i> ${answer}`}</span>
+    <span aria-hidden="true">${answer < 0 ? "–" : html`<i>${answer === label ? "✓" : "✗"}</i> ${answer}`}</span>
   </button>`;
 }
 

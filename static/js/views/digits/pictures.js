@@ -77,17 +77,19 @@ export function Bar({ share, upright = false, class: name = "" }) {
 }
 
 /**
- * The inner width and height of an element, in CSS pixels; 0 before it is laid out.
+ * The inner width and height of an element, in CSS pixels; 0 before it is laid out. `unit`: how many pixels
+ * one pixel of the design takes, more on a large screen (see --unit in digits.css).
  * @param {{current: Element | null}} element
  */
 export function useSize(element) {
-  const [size, setSize] = useState({ width: 0, height: 0 });
+  const [size, setSize] = useState({ width: 0, height: 0, unit: 1 });
   useLayoutEffect(() => {
     const watched = element.current;
     if (!watched) return undefined;
     const observer = new ResizeObserver(([entry]) => {
       const { width, height } = entry.contentRect;
-      setSize((old) => (old.width === width && old.height === height ? old : { width, height }));
+      const unit = parseFloat(getComputedStyle(watched).getPropertyValue("--unit")) || 1;
+      setSize((old) => (old.width === width && old.height === height && old.unit === unit ? old : { width, height, unit }));
     });
     observer.observe(watched);
     return () => observer.disconnect();

@@ -18,6 +18,7 @@ export class Subject {
   /** What is on the drawing pad. @type {import("../../../vendor/preact-signals/signals.js").Signal<Stroke[]>} */
   strokes = signal(/** @type {Stroke[]} */ ([]));
 
+  #met = false;
   #context = sheet();
   /** @type {(wish: Wish) => void} */
   #offer;
@@ -40,6 +41,16 @@ export class Subject {
   clear() {
     this.strokes.value = [];
     this.#offer({ type: "draw", values: () => ({ pixels: "" }) });
+  }
+
+  /**
+   * The first look at a run: a drawing of before the page was loaded again is let go, for the pad no longer has it.
+   * @param {import("./model.js").View} view
+   */
+  greet({ picked }) {
+    if (this.#met) return;
+    this.#met = true;
+    if (picked < 0 && this.strokes.peek().length === 0) this.clear();
   }
 
   /** A test image instead of a drawing. @param {number} image Its number among the test images. */

@@ -36,20 +36,27 @@ export function UnitTiles({ view, layer, ...looking }) {
       name=${(/** @type {number} */ unit) => t("digits.unit_image", { unit: unit + 1 })}
       foot=${(/** @type {number} */ unit) => html`<${Bar} share=${Math.abs(share(unit))} class=${share(unit) < 0 ? "negative" : ""} />`}
     />
-    <p class="digits-shown muted">${layer.size > count ? t("digits.units_shown", { n: layer.size, shown: count }) : ""}</p>`;
+    <${Shown} count=${count} size=${layer.size} />`;
+}
+
+/** How many of a layer's images are shown, and why not all. @param {{count: number, size: number}} props */
+function Shown({ count, size }) {
+  if (size <= count) return html`<p class="digits-shown"></p>`;
+  const why = t("digits.units_shown_why", { n: size });
+  return html`<p class="digits-shown muted" title=${why}><b>${t("digits.units_shown", { n: size, shown: count })}</b> <span>${why}</span></p>`;
 }
 
 /**
  * Tiles as large as the room allows; one Tab stop, arrow keys move among them.
  * @param {Looking & {count: number, gap: number, extra: number, most?: number, label: string, class?: string,
  *   name?: (unit: number) => string, chosen?: number, head?: (unit: number) => any, foot?: (unit: number) => any}} props
- *   `extra`: pixels of a tile's head and foot. `most`: the largest side. `name`: for tiles whose head doesn't name them.
+ *   `extra`: pixels of a tile's head and foot. `most`: the largest side. Both as on a screen of 1366 x 768. `name`: for tiles whose head doesn't name them.
  */
 function Tiles({ view, looked, look, count, gap, extra, most = Infinity, label, class: style = "", name, chosen = -1, head, foot }) {
   const place = useRef(/** @type {HTMLDivElement | null} */ (null));
-  const { width, height } = useSize(place);
+  const { width, height, unit: pixel } = useSize(place);
   const [current, setCurrent] = useState(0);
-  const { columns, side } = tiling(count, width, height, gap, extra);
+  const { columns, side } = tiling(count, width, height, gap * pixel, extra * pixel);
 
   /** @param {KeyboardEvent} event */
   function onKeyDown(event) {
@@ -76,7 +83,7 @@ function Tiles({ view, looked, look, count, gap, extra, most = Infinity, label, 
     </button>`;
   };
 
-  const grid = { "--columns": String(columns), "--side": `${Math.floor(Math.min(side, most))}px`, "--gap": `${gap}px` };
+  const grid = { "--columns": String(columns), "--side": `${Math.floor(Math.min(side, most * pixel))}px`, "--gap": `${gap * pixel}px` };
   return html`<div ref=${place} class=${`digits-tiles ${style}`} role="group" aria-label=${label} data-keys="arrows" onKeyDown=${onKeyDown}>
     <div class="digits-tiles-grid" style=${grid}>${width > 0 && Array.from({ length: count }, (_, unit) => tile(unit))}</div>
   </div>`;

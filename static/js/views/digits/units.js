@@ -78,12 +78,12 @@ export function UnitGrid({ layer, index, look }) {
 
 /**
  * @param {number} count
- * @param {{width: number, height: number}} room
+ * @param {{width: number, height: number, unit: number}} room
  * @returns {Plan}
  */
 function planFor(count, room) {
   const { columns, rows, side: largest } = tiling(count, room.width, room.height, GAP);
-  const side = Math.max(1, Math.floor(Math.min(largest, MOST)));
+  const side = Math.max(1, Math.floor(Math.min(largest, MOST * room.unit)));
   const pitch = side + GAP;
   const laidOut = room.width > 0;
   return { columns, pitch, side, width: laidOut ? columns * pitch - GAP : 0, height: laidOut ? rows * pitch - GAP : 0 };
