@@ -195,6 +195,31 @@ def test_probabilities_move_while_a_digit_is_drawn(ready: Page) -> None:
     )
 
 
+def test_a_drawing_is_let_go_when_the_page_is_loaded_again(ready: Page) -> None:
+    box = ready.get_by_role("img", name=words("digits.pad")).bounding_box()
+    assert box is not None
+    ready.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 4)
+    ready.mouse.down()
+    ready.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    ready.mouse.up()
+    picked = ready.locator(".digits-sample[aria-pressed=true]")
+    expect(picked).to_have_count(0)
+    ready.reload()
+    expect(picked).to_have_count(1)  # the pad is empty: the network looks at a test image again
+
+
+def test_every_panel_says_the_same_once_numbers_overflow(open_page: OpenPage) -> None:
+    page = open_page("/digits#hidden=128,64&rate=10&activation=linear")
+    page.locator(".digits-tile").first.wait_for()
+    play(page)
+    expect(page.get_by_test_id("sentence")).to_have_text(words("digits.sentence_overflowed"), timeout=20_000)
+    expect(page.get_by_test_id("answer")).to_have_text(words("digits.overflowed"))
+    assert set(page.locator(".digits-column.output .share").all_inner_texts()) == {"–"}
+    assert all("–" in text for text in page.locator(".digits-sample").all_inner_texts())
+    page.locator(".digits-output .segmented label").filter(has_text=words("digits.gallery_confusion")).click()
+    expect(page.get_by_text(words("digits.confusion_overflowed"))).to_be_visible()
+
+
 def test_drawing_works_with_a_finger(open_page: OpenPage) -> None:
     page = open_page("/digits", viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
     page.locator(".digits-tile").nth(9).wait_for()

@@ -51,7 +51,7 @@ function Gallery({ view, subject, mistakes }) {
   }
   const states = gallery.map((item) => tileState(item, mistakes, overflowed));
   return html`<${GalleryTiles} gallery=${gallery} states=${states} picked=${picked} subject=${subject} />
-    ${mistakes && html`<p class="digits-note">${t("digits.gallery_renewed")}</p>`}
+    ${mistakes && !overflowed && html`<p class="digits-note">${t("digits.gallery_renewed")}</p>`}
     <${Chosen} view=${view} drawn=${subject.strokes.value.length > 0} />`;
 }
 

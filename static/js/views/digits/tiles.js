@@ -43,7 +43,7 @@ export function UnitTiles({ view, layer, ...looking }) {
 function Shown({ count, size }) {
   if (size <= count) return html`<p class="digits-shown"></p>`;
   const why = t("digits.units_shown_why", { n: size });
-  return html`<p class="digits-shown muted" title=${why}><b>${t("digits.units_shown", { n: size, shown: count })}</b> <span>${why}</span></p>`;
+  return html`<p class="digits-shown muted" title=${why}><b>${t("digits.units_shown", { n: size, shown: count })}</b><span>${why}</span></p>`;
 }
 
 /**
