@@ -142,6 +142,7 @@ def test_the_last_input_stays(ready: Page) -> None:
     has_layers(ready, 1, 4, 3, 1)
     last = ready.locator("[data-input=x]")
     expect(last).to_have_attribute("aria-disabled", "true")
+    expect(last).to_have_attribute("title", words("network.input_last", name="x₁"))
     last.click(force=True)
     applied(ready, lambda: ready.get_by_role("button", name=words("action.reset")).click())
     assert layers(ready) == [1, 4, 3, 1]
@@ -228,8 +229,7 @@ def test_a_weight_is_read_by_hovering_and_edited_by_clicking(ready: Page) -> Non
     editor.fill("1,25")
     applied(ready, lambda: editor.press("Enter"))
     expect(editor).to_have_count(0)
-    ready.mouse.move(x + 1, y)
-    expect(ready.locator(".weight-tip")).to_contain_text("1.25")
+    expect(ready.locator(".weight-tip")).to_contain_text("1.25")  # the mouse has not moved
 
 
 def test_a_bias_is_edited_in_the_formula_of_a_pinned_neuron(ready: Page) -> None:
@@ -241,6 +241,28 @@ def test_a_bias_is_edited_in_the_formula_of_a_pinned_neuron(ready: Page) -> None
     editor.fill("-0.75")
     applied(ready, lambda: editor.press("Enter"))
     expect(formula).to_contain_text("0.75")
+
+
+def test_nothing_jumps_when_a_neuron_is_looked_at_or_training_starts(ready: Page) -> None:
+    def places() -> object:
+        return ready.evaluate(
+            """() => [".toolbar-fields", ".network-caption", ".plane", ".plot"].map(name => {
+              const {x, y, width} = document.querySelector(name).getBoundingClientRect();
+              return [x, y, width].map(Math.round);
+            })"""
+        )
+
+    before = places()
+    ready.locator("[data-neuron='2-1']").hover()
+    ready.get_by_test_id("formula").wait_for()
+    assert places() == before
+    assert ready.evaluate("document.documentElement.scrollHeight") <= 768
+    play(ready)
+    playing(ready)
+    expect(ready.locator(".live-sign")).to_have_text(words("connection.live"))
+    assert places() == before
+    pause(ready)
+    expect(ready.locator(".live-sign")).to_have_text(words("live.paused"))
 
 
 def test_the_curve_shows_loss_or_accuracy(ready: Page) -> None:
@@ -261,6 +283,20 @@ def test_a_setting_is_undone_and_done_again(ready: Page) -> None:
     expect(rate).to_have_value("0.01")
     applied(ready, lambda: ready.keyboard.press("Control+Shift+z"))
     expect(rate).to_have_value("0.1")
+
+
+def test_undo_and_redo_have_buttons(ready: Page) -> None:
+    undo, redo = (ready.get_by_role("button", name=words(f"action.{name}"), exact=True) for name in ("undo", "redo"))
+    expect(undo).to_be_disabled()
+    expect(redo).to_be_disabled()
+    rate = ready.locator("select[name=rate]")
+    applied(ready, lambda: rate.select_option("0.1"))
+    applied(ready, undo.click)
+    expect(rate).to_have_value("0.01")
+    expect(undo).to_be_disabled()
+    applied(ready, redo.click)
+    expect(rate).to_have_value("0.1")
+    expect(redo).to_be_disabled()
 
 
 def test_help_lists_the_keys(ready: Page) -> None:
@@ -298,7 +334,7 @@ def test_the_language_changes_and_stays(ready: Page) -> None:
 def test_the_other_page_is_one_click_away_and_back(ready: Page) -> None:
     ready.get_by_role("link", name=words("page.digits")).click()
     ready.locator(".digits-tile").nth(9).wait_for()
-    assert ready.evaluate("location.pathname") == "/digits"
+    ready.wait_for_function("() => location.pathname === '/digits' && location.hash === ''")
     ready.go_back()
     ready.locator("[data-neuron='1-0']").wait_for()
     has_layers(ready, 2, 4, 3, 1)

@@ -70,6 +70,22 @@ def test_a_reload_finds_the_run_again(open_page: OpenPage) -> None:
     trains_on(page)
 
 
+def test_another_address_starts_a_run_that_waits(open_page: OpenPage) -> None:
+    page = open_page("/")
+    play(page)
+    page.wait_for_function("() => window.layerlab?.step > 100")
+    page.goto("about:blank")
+    page.goto("/#hidden=5")
+    has_layers(page, 2, 5, 1)
+    assert steps(page) == 0
+    play(page)
+    page.wait_for_function("() => window.layerlab?.step > 100")
+    page.goto("/#hidden=6")  # only what follows the # is new: the page isn't loaded again
+    has_layers(page, 2, 6, 1)
+    page.locator("button.play", has_text=words("action.play")).wait_for()
+    assert steps(page) == 0
+
+
 def test_a_lost_connection_comes_back_by_itself(open_page: OpenPage) -> None:
     page = open_page("/")
     play(page)
@@ -79,7 +95,7 @@ def test_a_lost_connection_comes_back_by_itself(open_page: OpenPage) -> None:
     page.evaluate("window.dispatchEvent(new Event('offline'))")
     page.context.set_offline(False)
     page.wait_for_function("before => window.layerlab?.step > before + 100", arg=before)
-    page.locator(".live", has_text=words("connection.live")).wait_for()
+    page.locator(".live-sign", has_text=words("connection.live")).wait_for()
 
 
 @pytest.mark.parametrize(
@@ -119,6 +135,36 @@ def test_an_address_carries_the_whole_state(open_page: OpenPage) -> None:
     expect(page.get_by_role("button", name=words("data.spiral"))).to_have_attribute("aria-pressed", "true")
     assert page.get_by_role("alert").count() == 0
     assert layers(page) == [4, 8, 8, 1]
+
+
+def test_settings_behind_a_question_mark_count_too(open_page: OpenPage) -> None:
+    page = open_page("/?hidden=8,8&lang=zh#rate=0.1")
+    has_layers(page, 2, 8, 8, 1)
+    page.wait_for_function("() => location.search === '?lang=zh' && location.hash === '#hidden=8,8&rate=0.1'")
+    page.get_by_text(words("output.start", "zh")).wait_for()
+
+
+def test_a_playground_link_opens_with_its_settings_and_one_sentence(open_page: OpenPage) -> None:
+    page = open_page(
+        "/#activation=relu&batchSize=5&dataset=spiral&regDataset=reg-plane&learningRate=0.01&regularizationRate=0"
+        "&noise=20&networkShape=6,4&seed=0.44&showTestData=false&discretize=false&percTrainData=70&x=true&y=true"
+        "&xTimesY=false&xSquared=false&ySquared=false&cosX=false&sinX=true&cosY=false&sinY=false&problem=classification"
+    )
+    has_layers(page, 3, 6, 4, 1)
+    told = page.locator(".banner")
+    expect(told).to_have_count(1)
+    expect(told).to_have_text(words("address.playground"))
+    page.wait_for_function("() => location.hash.includes('share=0.7')")
+
+
+def test_a_rate_that_is_much_too_large_is_noticed_and_one_button_helps(open_page: OpenPage) -> None:
+    page = open_page("/#activation=relu&optimizer=sgd&rate=10")
+    play(page)
+    hint = page.locator(".banner.hint")
+    expect(hint).to_contain_text(words("hint.jumps"), timeout=7_000)
+    hint.get_by_role("button", name=words("hint.jumps.do")).click()
+    expect(page.locator("select[name=rate]")).to_have_value("1")
+    expect(hint).to_have_count(0)
 
 
 def test_a_forged_run_id_starts_a_run_of_one_s_own(open_page: OpenPage) -> None:

@@ -4,7 +4,6 @@ import { Curve } from "../../static/js/lib/curve.js";
 import { FrameClock } from "../../static/js/lib/frameclock.js";
 import { Undo } from "../../static/js/lib/history.js";
 import { nextSize } from "../../static/js/lib/layers.js";
-import { Plateau, suggestion } from "../../static/js/lib/plateau.js";
 import { epochText, fill, formatNumber, parseNumber, percent, shortNumber } from "../../static/js/lib/text.js";
 
 for (const [text, value] of [
@@ -114,21 +113,4 @@ test("layers of the digits page go in steps, those of the plane by one", () => {
   assert.equal(nextSize("digits", 16, -1, limits), 1);
   assert.equal(nextSize("points", 32, 1, { min: 1, max: 32 }), null);
   assert.equal(nextSize("points", 1, -1, { min: 1, max: 32 }), null);
-});
-
-test("ten seconds without progress are a plateau; progress or a change starts anew", () => {
-  const plateau = new Plateau();
-  assert.equal(plateau.add(0.5, 0), false);
-  assert.equal(plateau.add(0.499, 9_999), false);
-  assert.equal(plateau.add(0.499, 10_000), true);
-  assert.equal(plateau.add(0.3, 10_100), false);
-  plateau.clear();
-  assert.equal(plateau.add(0.3, 50_000), false);
-});
-
-test("a spiral that is stuck is offered the sines, then a larger network", () => {
-  const stuck = { data: "spiral", inputs: ["x", "y"], hidden: [4, 3], rate: 0.01 };
-  assert.deepEqual(suggestion(stuck)?.patch, { inputs: ["x", "y", "sinx", "siny"] });
-  assert.deepEqual(suggestion({ ...stuck, inputs: ["x", "y", "sinx", "siny"] })?.patch, { hidden: [8, 8] });
-  assert.equal(suggestion({ ...stuck, inputs: ["sinx"], hidden: [8, 8] }), null);
 });

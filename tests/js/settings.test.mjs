@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { explainFault, explainProblem } from "../../static/js/lib/explain.js";
+import { explainFault, explainFaults, explainProblem } from "../../static/js/lib/explain.js";
 import { checkValue, difference, readHash, writeHash } from "../../static/js/lib/settings.js";
 
 const FIELDS = {
@@ -118,6 +118,14 @@ test("a problem without a catalogue entry falls back to the server's own sentenc
 test("an unknown name of the address lists what there is", () => {
   assert.match(
     explainFault({ field: "colour", value: "1", why: "unknown" }, FIELDS, t),
-    /fault\.unknown.*"name":"colour".*rate, batch, data/,
+    /fault\.unknown.*"names":"“colour”".*rate, batch, data/,
   );
+});
+
+test("all unknown names share one sentence, and what is known is listed once", () => {
+  const { faults } = readHash("#colour=1&size=2&colour=3&rate=much", FIELDS);
+  const sentences = explainFaults(faults, FIELDS, t);
+  assert.equal(sentences.length, 2);
+  assert.match(sentences[0], /^fault\.value/);
+  assert.match(sentences[1], /"n":2,"names":"“colour”, “size”".*rate, batch, data/);
 });

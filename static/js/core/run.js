@@ -44,6 +44,17 @@ const TRY_LATER = ["busy", "timeout", "not_connected", "internal_error"];
 /** @type {RunStatus} */
 const IDLE = { playing: false, reason: null, step: 0, epoch: 0, executor: "" };
 
+/** Where a tab remembers its run. @param {Kind} kind */
+function storageKey(kind) {
+  return `layerlab.run.${kind}`;
+}
+
+/** Whether this page was loaded again, or come back to, rather than asked for. */
+function comesBack() {
+  const [entry] = performance.getEntriesByType("navigation");
+  return ["reload", "back_forward"].includes(/** @type {PerformanceNavigationTiming} */ (entry)?.type);
+}
+
 export class Run {
   /** @type {string | null} */
   id = null;
@@ -57,6 +68,8 @@ export class Run {
   steps = signal(0);
   /** @type {import("../../vendor/preact-signals/signals.js").Signal<Metrics | null>} */
   metrics = signal(/** @type {Metrics | null} */ (null));
+  /** Whether there is a setting to take back, and one to make again. */
+  undoable = signal({ undo: false, redo: false });
   /** The last refusal, with the sentence to show. @type {import("../../vendor/preact-signals/signals.js").Signal<(Problem & {sentence: string}) | null>} */
   problem = signal(/** @type {(Problem & {sentence: string}) | null} */ (null));
   /** The loss curve; repaint it in an onFrame painter. */
@@ -77,6 +90,8 @@ export class Run {
   #waiting = {};
   #sending = false;
   #watched = false;
+  /** A run that this tab trained before; it is paused once the new one is there. @type {string | null} */
+  #left = null;
   #measure = new LayerWatch();
 
   /**
@@ -87,7 +102,9 @@ export class Run {
     this.kind = kind;
     this.settings = signal(settings);
     this.#confirmed = settings;
-    this.id = sessionStorage.getItem(`layerlab.run.${kind}`);
+    const last = sessionStorage.getItem(storageKey(kind));
+    if (comesBack()) this.id = last;
+    else this.#left = last;
     watch({
       frame: (frame) => this.#receive(frame),
       event: (event) => this.#hear(event),
@@ -123,6 +140,7 @@ export class Run {
     if (undoable) {
       const old = Object.fromEntries(Object.keys(changed).map((name) => [name, before[name]]));
       this.#undo.push(old, changed, performance.now());
+      this.undoable.value = this.#undo.able;
     }
     if ("hidden" in changed) this.#measure.start(changed.hidden);
     this.settings.value = { ...before, ...changed };
@@ -131,13 +149,39 @@ export class Run {
   }
 
   undo() {
-    const patch = this.#undo.undo();
-    if (patch) this.set(patch, { undoable: false });
+    this.#retrace(this.#undo.undo());
   }
 
   redo() {
-    const patch = this.#undo.redo();
+    this.#retrace(this.#undo.redo());
+  }
+
+  /** @param {Settings | null} patch */
+  #retrace(patch) {
+    this.undoable.value = this.#undo.able;
     if (patch) this.set(patch, { undoable: false });
+  }
+
+  /**
+   * Leave this run and open a new one, waiting at epoch 0: another address was asked for.
+   * @param {Settings} settings
+   */
+  async startAnew(settings) {
+    [this.#left, this.id] = [this.id ?? this.#left, null];
+    this.#waiting = {};
+    this.#newest = this.frame = null;
+    this.#owed = [];
+    this.#undo = new Undo();
+    this.history.clear();
+    batch(() => {
+      this.opened.value = false;
+      this.undoable.value = this.#undo.able;
+      this.problem.value = this.metrics.value = null;
+      this.status.value = { ...IDLE, executor: this.status.value.executor };
+      this.epoch.value = this.steps.value = 0;
+      this.settings.value = settings;
+    });
+    if (this.#watched && connection.peek() === "live") await this.#open();
   }
 
   play() {
@@ -215,7 +259,8 @@ export class Run {
       return;
     }
     this.id = reply.run;
-    sessionStorage.setItem(`layerlab.run.${this.kind}`, reply.run);
+    sessionStorage.setItem(storageKey(this.kind), reply.run);
+    void this.#closeLeft();
     this.#confirmed = { ...wanted, ...reply.settings };
     this.opened.value = true;
     if (TRY_LATER.includes(this.problem.value?.code ?? "")) this.problem.value = null;
@@ -226,14 +271,25 @@ export class Run {
     void this.#flush();
   }
 
+  /** The run that was left trains no further. A refusal means that the server has forgotten it already. */
+  async #closeLeft() {
+    const run = this.#left;
+    this.#left = null;
+    if (!run || run === this.id) return;
+    await command({ type: "pause", run });
+    await command({ type: "close", run });
+  }
+
   /** One `set` at a time; what is changed meanwhile goes together in the next. */
   async #flush() {
     if (this.#sending || !this.opened.value || Object.keys(this.#waiting).length === 0) return;
     const patch = this.#waiting;
     this.#waiting = {};
     this.#sending = true;
-    const reply = await command({ type: "set", run: this.id, settings: patch });
+    const run = this.id;
+    const reply = await command({ type: "set", run, settings: patch });
     this.#sending = false;
+    if (run !== this.id) return void this.#flush(); // the answer belongs to a run that was left meanwhile
     if (reply.ok) {
       this.#confirmed = { ...this.#confirmed, ...patch, ...reply.settings };
       this.#measure.sent(patch, reply.seq);

@@ -1,11 +1,17 @@
 // The address: the path names the page, the hash carries its settings, readable and only what differs.
 import { effect, signal } from "../../vendor/preact-signals/signals.js";
+import { fromPlayground } from "../lib/playground.js";
 import { readHash, writeHash } from "../lib/settings.js";
-import { fields } from "./describe.js";
+import { defaults, fields } from "./describe.js";
 
 /**
  * @typedef {import("./describe.js").Kind} Kind
  * @typedef {import("../lib/settings.js").Fault} Fault
+ *
+ * @typedef {object} Findings What is to be said about the address.
+ * @property {Kind} kind
+ * @property {Fault[]} faults
+ * @property {boolean} playground Whether it is a link of TensorFlow Playground.
  */
 
 /** @type {Record<Kind, string>} */
@@ -14,14 +20,33 @@ const PATHS = { points: "/", digits: "/digits" };
 /** Keys of the hash that belong to the view, not to the run: key → shown in the hash. */
 export const VIEW_KEYS = ["page", "unseen", "hard"];
 
+/** Marks the entries of the tab's history that this page wrote; an address typed by hand has no mark. */
+const OURS = { layerlab: true };
+
+takeInQuery();
+
 /** The page that is shown. @type {import("../../vendor/preact-signals/signals.js").Signal<Kind>} */
 export const page = signal(pageOf(location));
 
 /** Switches of the views that are kept in the hash ("1" is on). @type {import("../../vendor/preact-signals/signals.js").Signal<Record<string, string>>} */
-export const view = signal(viewOf(location.hash));
+export const view = signal(viewOf(location));
 
-/** What was wrong with the hash, per page. @type {import("../../vendor/preact-signals/signals.js").Signal<{kind: Kind, faults: Fault[]}>} */
-export const faults = signal({ kind: page.value, faults: /** @type {Fault[]} */ ([]) });
+/** @type {import("../../vendor/preact-signals/signals.js").Signal<Findings>} */
+export const findings = signal(/** @type {Findings} */ ({ kind: page.value, faults: [], playground: false }));
+
+/** Settings may also stand behind a "?": from now on they stand behind the "#". The language stays where it is. */
+function takeInQuery() {
+  const query = new URLSearchParams(location.search);
+  query.delete("lang");
+  if (query.size === 0) return;
+  const hash = [query.toString(), location.hash.slice(1)].filter(Boolean).join("&");
+  history.replaceState(history.state, "", `${location.pathname}${languageQuery()}#${hash}`);
+}
+
+function languageQuery() {
+  const lang = new URLSearchParams(location.search).get("lang");
+  return lang === null ? "" : `?lang=${encodeURIComponent(lang)}`;
+}
 
 /** @param {{pathname: string, hash: string}} place @returns {Kind} */
 function pageOf({ pathname, hash }) {
@@ -30,16 +55,25 @@ function pageOf({ pathname, hash }) {
   return pathname.endsWith("/digits") ? "digits" : "points";
 }
 
-/** @param {string} hash @returns {Record<string, string>} */
-function viewOf(hash) {
-  const found = [...new URLSearchParams(hash.slice(1))].filter(([name]) => name !== "page" && VIEW_KEYS.includes(name));
+/** @param {{pathname: string, hash: string}} place @returns {Record<string, string>} */
+function viewOf(place) {
+  const translated = pageOf(place) === "points" ? fromPlayground(place.hash, fields("points")) : null;
+  if (translated) return translated.view;
+  const keys = VIEW_KEYS.filter((name) => name !== "page");
+  const found = [...new URLSearchParams(place.hash.slice(1))].filter(([name]) => keys.includes(name));
   return Object.fromEntries(found.filter(([, value]) => value === "1"));
 }
 
-/** Settings of the hash for `kind`; what is broken in it goes to `faults`. @param {Kind} kind */
+/** Settings of the hash for `kind`; what is to be said about it goes to `findings`. @param {Kind} kind */
 export function settingsFromHash(kind) {
-  const read = readHash(pageOf(location) === kind ? location.hash : "", fields(kind), VIEW_KEYS);
-  faults.value = { kind, faults: read.faults };
+  const hash = pageOf(location) === kind ? location.hash : "";
+  const translated = kind === "points" ? fromPlayground(hash, fields(kind)) : null;
+  if (translated) {
+    findings.value = { kind, faults: [], playground: true };
+    return { ...defaults(kind), ...translated.settings };
+  }
+  const read = readHash(hash, fields(kind), VIEW_KEYS);
+  findings.value = { kind, faults: read.faults, playground: false };
   return read.settings;
 }
 
@@ -49,16 +83,17 @@ export function setView(name, on) {
   view.value = on ? { ...rest, [name]: "1" } : rest;
 }
 
-/** The hash for `settings` of `kind`. @param {Kind} kind @param {import("./describe.js").Settings} settings */
-function hashOf(kind, settings) {
-  return writeHash(settings, fields(kind), { ...(kind === "points" ? {} : { page: kind }), ...view.value });
+/** The address of `kind` with these settings. @param {Kind} kind @param {import("./describe.js").Settings | undefined} settings */
+function addressOf(kind, settings) {
+  const hash = settings ? writeHash(settings, fields(kind), view.value) : "";
+  return PATHS[kind] + languageQuery() + hash;
 }
 
 /** Show another page, without a reload. @param {Kind} kind @param {import("./describe.js").Settings | undefined} settings */
 export function goTo(kind, settings) {
   if (page.value === kind) return;
   view.value = {};
-  history.pushState(null, "", PATHS[kind] + (settings ? hashOf(kind, settings) : ""));
+  history.pushState(OURS, "", addressOf(kind, settings));
   page.value = kind;
 }
 
@@ -71,8 +106,9 @@ export function followUrl(runOf) {
   const write = () => {
     const run = runOf(page.value);
     if (!run) return;
-    const wanted = PATHS[page.value] + hashOf(page.value, run.settings.value);
-    if (location.pathname + location.hash !== wanted) history.replaceState(null, "", wanted);
+    const wanted = addressOf(page.value, run.settings.value);
+    const shown = location.pathname + location.search + location.hash;
+    if (shown !== wanted || !history.state?.layerlab) history.replaceState(OURS, "", wanted);
   };
   effect(() => {
     void view.value;
@@ -81,10 +117,13 @@ export function followUrl(runOf) {
     timer = setTimeout(write, 200); // browsers refuse more than some 100 changes in 30 s
   });
   addEventListener("pagehide", write);
-  addEventListener("popstate", () => {
+  addEventListener("popstate", ({ state }) => {
     clearTimeout(timer);
+    const run = runOf(pageOf(location));
+    view.value = viewOf(location);
     page.value = pageOf(location);
-    view.value = viewOf(location.hash);
-    runOf(page.value)?.set(settingsFromHash(page.value));
+    // Back and forward go on with the run; an address typed by hand asks for a new one.
+    if (state?.layerlab) run?.set(settingsFromHash(page.value));
+    else void run?.startAnew(settingsFromHash(page.value));
   });
 }

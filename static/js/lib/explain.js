@@ -1,6 +1,9 @@
 // Turns a fault or a server's problem into one sentence: what, where, what would work.
 import { shortNumber } from "./text.js";
 
+const LONGEST_NAME = 24;
+const MOST_NAMES = 6;
+
 /**
  * @typedef {import("./settings.js").Fault} Fault
  * @typedef {import("../core/describe.js").Field} Field
@@ -28,6 +31,27 @@ export function faultOf(problem, sent = {}, fields = {}) {
 }
 
 /**
+ * What to say about an address: a sentence for each broken value, one for all names that are no settings.
+ * @param {Fault[]} faults
+ * @param {Fields} fields
+ * @param {Translate} t
+ * @returns {string[]}
+ */
+export function explainFaults(faults, fields, t) {
+  const names = new Set(faults.filter(({ why }) => why === "unknown").map(({ field }) => field.slice(0, LONGEST_NAME)));
+  const sentences = faults.filter(({ why }) => why !== "unknown").map((fault) => explainFault(fault, fields, t));
+  if (names.size > 0) sentences.push(unknown([...names], fields, t));
+  return sentences;
+}
+
+/** @param {string[]} names @param {Fields} fields @param {Translate} t */
+function unknown(names, fields, t) {
+  const shown = names.slice(0, MOST_NAMES).map((name) => `“${name}”`);
+  if (names.length > MOST_NAMES) shown.push("…");
+  return t("fault.unknown", { n: names.length, names: shown.join(", "), works: Object.keys(fields).join(", ") });
+}
+
+/**
  * One sentence for a fault of a setting.
  * @param {Fault} fault
  * @param {Fields} fields
@@ -36,7 +60,7 @@ export function faultOf(problem, sent = {}, fields = {}) {
 export function explainFault(fault, fields, t) {
   const field = fields[fault.field];
   if (fault.why === "unknown" || !field) {
-    return t("fault.unknown", { name: fault.field, works: Object.keys(fields).join(", ") });
+    return unknown([fault.field], fields, t);
   }
   const label = t(`setting.${fault.field}`);
   const where = fault.item === undefined ? label : t(itemKey(fault.field), { label, n: fault.item + 1 });

@@ -33,6 +33,11 @@ export class Undo {
     this.#undone = [];
   }
 
+  /** Whether there is something to undo, and to redo. */
+  get able() {
+    return { undo: this.#done.length > 0, redo: this.#undone.length > 0 };
+  }
+
   /** The patch that takes the last change back, or null. @returns {Patch | null} */
   undo() {
     const change = this.#done.pop();

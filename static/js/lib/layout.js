@@ -33,26 +33,43 @@ export function layoutNetwork(sizes, room) {
   const fits = Math.min(room.height / most, (room.height - room.below) / inputs);
   const pitch = Math.min(largestPitch(room.height), Math.max(least, fits));
   const gap = Math.max(3, pitch * 0.31);
-  const height = Math.max(room.height, pitch * most, pitch * inputs + room.below);
+  const inputPitch = Math.max(pitch, LEAST_INPUT_PITCH);
+  const height = Math.max(room.height, pitch * most, inputPitch * inputs + room.below);
   const tile = room.touch && most <= 8 ? 44 : pitch - gap;
 
-  const right = Math.max(tile / 2 + (room.touch ? 6 : 14), room.touch ? 0 : Math.min(62, room.header / 2));
+  const right = Math.max(tile / 2 + 14, Math.min(62, room.header / 2));
   const first = room.left + tile / 2;
   const distance = Math.max(room.header, tile + 24, (room.width - first - right) / Math.max(1, sizes.length - 1));
   const x = sizes.map((_, column) => first + column * distance);
   const width = Math.max(room.width, x[x.length - 1] + right);
   const y = sizes.map((size, column) => {
     const free = column === 0 ? room.below : 0;
-    const start = Math.max((height - size * pitch) / 2 - (column === 0 ? overhang(size * pitch, height, free) : 0), 0);
-    return Array.from({ length: size }, (_, row) => start + (row + 0.5) * pitch);
+    const step = column === 0 ? inputPitch : pitch;
+    const start = Math.max((height - size * step) / 2 - (column === 0 ? overhang(size * step, height, free) : 0), 0);
+    return Array.from({ length: size }, (_, row) => start + (row + 0.5) * step);
   });
   return { width, height, tile, pitch, x, y };
+}
+
+/**
+ * The height below which a network's neurons don't fit.
+ * @param {number[]} sizes
+ * @param {number} below Kept free below the inputs.
+ * @param {boolean} touch
+ */
+export function leastHeight(sizes, below, touch) {
+  const most = Math.max(...sizes);
+  const least = leastPitch(most, touch);
+  return Math.max(least * most, Math.max(least, LEAST_INPUT_PITCH) * sizes[0] + below);
 }
 
 /** How far the inputs move up so that `below` fits under them. @param {number} used @param {number} height @param {number} below */
 function overhang(used, height, below) {
   return Math.max(0, below - (height - used) / 2);
 }
+
+/** The inputs' names stand beside them and must not overlap. */
+const LEAST_INPUT_PITCH = 28;
 
 /** @param {number} most @param {boolean} touch */
 function leastPitch(most, touch) {

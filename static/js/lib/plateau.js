@@ -1,9 +1,13 @@
 // Notices that training gets nowhere, and knows what would help.
 
-const PATIENCE_MS = 10_000;
-const PROGRESS = 0.05;
+const PATIENCE_MS = 8_000;
+const JUMPING_PATIENCE_MS = 4_000;
+const PROGRESS = 0.15;
 
-/** Watches a loss; stuck after ten seconds in which the loss has not fallen by a twentieth. */
+/** From this learning rate on, a loss that doesn't fall means steps that jump past the goal. */
+const LARGE_RATE = { sgd: 1, momentum: 1, adam: 0.1 };
+
+/** Watches a loss; stuck when it hasn't fallen by a sixth or so for some seconds. */
 export class Plateau {
   #best = Infinity;
   /** @type {number | null} */
@@ -18,28 +22,48 @@ export class Plateau {
   /**
    * @param {number} loss
    * @param {number} now Milliseconds.
+   * @param {number} [patience] Milliseconds without progress.
    * @returns {boolean} Whether it is stuck.
    */
-  add(loss, now) {
+  add(loss, now, patience = PATIENCE_MS) {
     if (this.#since === null || loss < this.#best * (1 - PROGRESS)) {
       this.#best = Math.min(this.#best, loss);
       this.#since = now;
     }
-    return now - this.#since >= PATIENCE_MS;
+    return now - this.#since >= patience;
   }
+}
+
+/** How long a run with these settings may go without progress, in milliseconds. @param {Record<string, any>} settings */
+export function patience(settings) {
+  return jumps(settings) ? JUMPING_PATIENCE_MS : PATIENCE_MS;
+}
+
+/** @param {Record<string, any>} settings */
+function jumps({ optimizer, rate }) {
+  return rate >= LARGE_RATE[/** @type {keyof typeof LARGE_RATE} */ (optimizer)];
 }
 
 /**
  * What would help a run of the 2D page that is stuck, or null if nothing simple is left.
  * @param {Record<string, any>} settings
+ * @param {() => number} freshSeed A seed for new first weights: those of a dead network don't come back to life.
  * @returns {{key: string, patch: Record<string, any>} | null}
  */
-export function suggestion({ data, inputs, hidden, rate }) {
-  if (data === "spiral" && !inputs.includes("sinx")) {
-    return { key: "hint.sin", patch: { inputs: [...new Set([...inputs, "sinx", "siny"])] } };
+export function suggestion(settings, freshSeed) {
+  const { data, inputs, hidden, rate } = settings;
+  if (jumps(settings)) {
+    return { key: "hint.jumps", patch: { rate: Number((rate / 10).toPrecision(6)), weight_seed: freshSeed() } };
+  }
+  const small = hidden.length < 2 || Math.min(...hidden) < 8;
+  if (data === "spiral" && !(inputs.includes("sinx") && inputs.includes("siny"))) {
+    const waves = { inputs: [...new Set([...inputs, "sinx", "siny"])] };
+    return small
+      ? { key: "hint.spiral", patch: { ...waves, hidden: [8, 8] } }
+      : { key: "hint.sin", patch: waves };
   }
   if (hidden.length === 0 && data !== "gauss") return { key: "hint.layer", patch: { hidden: [4] } };
   if (rate < 0.001) return { key: "hint.rate", patch: { rate: 0.01 } };
-  if (hidden.length < 2 || Math.min(...hidden) < 8) return { key: "hint.larger", patch: { hidden: [8, 8] } };
+  if (small) return { key: "hint.larger", patch: { hidden: [8, 8] } };
   return null;
 }

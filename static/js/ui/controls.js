@@ -36,6 +36,13 @@ export function IconButton({ icon, label, onClick, disabled, keys }) {
   ><${Icon} name=${icon} /></button>`;
 }
 
+/** A die with its name beside it. @param {{label: string, onClick: () => void}} props */
+export function DieButton({ label, onClick }) {
+  return html`<button type="button" class="button quiet die" aria-label=${label} title=${label} onClick=${onClick}>
+    <${Icon} name="die" /><span class="die-text">${label}</span>
+  </button>`;
+}
+
 /** @param {{label: string, value: string, options: Option[], onChange: (value: string) => void, disabled?: boolean, name?: string}} props */
 export function Select({ label, value, options, onChange, disabled, name }) {
   return html`<label class="field">

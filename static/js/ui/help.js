@@ -1,9 +1,11 @@
-// The list of keys, opened with "?".
+// What is what on the page, and the list of keys; opened with "?".
 import { useEffect, useRef } from "../../vendor/preact/hooks.js";
 import { html } from "../lib/html.js";
 import { t } from "../core/i18n.js";
 import { helpOpen } from "../core/shortcuts.js";
 import { IconButton } from "./controls.js";
+
+const TEXTS = ["planes", "points", "lines", "hover", "weights", "dice", "curve", "address"];
 
 const KEYS = [
   ["Space", "help.play"],
@@ -28,7 +30,7 @@ export function HelpDialog() {
     helpOpen.value = false;
   };
   return html`<dialog
-    class="dialog"
+    class="dialog help"
     ref=${dialog}
     aria-labelledby="help-title"
     onClose=${close}
@@ -38,9 +40,17 @@ export function HelpDialog() {
       <h2 id="help-title">${t("help.title")}</h2>
       <${IconButton} icon="close" label=${t("action.close")} onClick=${close} />
     </div>
-    <dl class="keys">
-      ${KEYS.map(([keys, text]) => html`<div><dt>${keys.split(" ").map((key) => html`<kbd>${key}</kbd> `)}</dt><dd>${t(text)}</dd></div>`)}
-    </dl>
-    <p class="muted">${t("help.weights")}</p>
+    <div class="help-columns">
+      <section>
+        <h3>${t("help.what")}</h3>
+        <ul class="help-texts">${TEXTS.map((name) => html`<li>${t(`help.${name}`)}</li>`)}</ul>
+      </section>
+      <section>
+        <h3>${t("help.keys")}</h3>
+        <dl class="keys">
+          ${KEYS.map(([keys, text]) => html`<div><dt>${keys.split(" ").map((key) => html`<kbd>${key}</kbd> `)}</dt><dd>${t(text)}</dd></div>`)}
+        </dl>
+      </section>
+    </div>
   </dialog>`;
 }

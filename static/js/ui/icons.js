@@ -22,6 +22,8 @@ const PATHS = {
       [7, 13],
       [13, 13],
     ].map(([x, y]) => html`<circle cx=${x} cy=${y} r="1.25" fill="currentColor" stroke="none" />`)}`,
+  undo: html`<path d="M7.2 4.2L3.6 7.8l3.6 3.6" /><path d="M4 7.8h7.4a4.3 4.3 0 0 1 0 8.6H7.6" />`,
+  redo: html`<path d="M12.8 4.2l3.6 3.6-3.6 3.6" /><path d="M16 7.8H8.6a4.3 4.3 0 0 0 0 8.6h3.8" />`,
   close: html`<path d="M5.5 5.5l9 9M14.5 5.5l-9 9" />`,
 };
 

@@ -2,6 +2,7 @@
 import { useEffect, useState } from "../../vendor/preact/hooks.js";
 import { html } from "../lib/html.js";
 import { LANGUAGES, language, setLanguage, t } from "../core/i18n.js";
+import { announcement } from "../core/notices.js";
 import { runOf, showRun } from "../core/runs.js";
 import { helpOpen } from "../core/shortcuts.js";
 import { connection } from "../core/stream.js";
@@ -10,6 +11,7 @@ import { goTo, page } from "../core/url.js";
 import { IconButton } from "../ui/controls.js";
 import { HelpDialog } from "../ui/help.js";
 import { Announcer, Toasts } from "../ui/messages.js";
+import { Hint } from "./points/hint.js";
 import { PointsPage } from "./points/index.js";
 import { Problems } from "./shared/problems.js";
 import { Toolbar } from "./shared/toolbar.js";
@@ -22,6 +24,11 @@ const TABS = [
   { kind: "digits", path: "/digits" },
 ];
 
+// What was said of one page is no news on the other.
+page.subscribe(() => {
+  announcement.value = "";
+});
+
 export function Shell() {
   const kind = page.value;
   const run = runOf(kind);
@@ -29,9 +36,15 @@ export function Shell() {
   return html`<${Header} />
     <main id="main" class="page ${kind}" tabindex="-1">
       <h1 class="visually-hidden">${t(`page.${kind}`)}</h1>
-      ${run && html`<${Toolbar} run=${run} /><${Problems} run=${run} />${kind === "points" ? html`<${PointsPage}
-        run=${run}
-      />` : html`<${Digits} run=${run} />`}`}
+      ${
+        run &&
+        html`<${Toolbar} run=${run} />
+          <div class="notices">
+            <${Problems} run=${run} />
+            ${kind === "points" && html`<${Hint} run=${run} />`}
+          </div>
+          ${kind === "points" ? html`<${PointsPage} run=${run} />` : html`<${Digits} run=${run} />`}`
+      }
     </main>
     <${HelpDialog} /><${Toasts} /><${Announcer} />`;
 }

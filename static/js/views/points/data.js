@@ -6,7 +6,7 @@ import { t } from "../../core/i18n.js";
 import { palette } from "../../core/theme.js";
 import { newSeed } from "../../lib/seed.js";
 import { sampleCloud } from "../../lib/clouds.js";
-import { IconButton, Panel, Slider } from "../../ui/controls.js";
+import { DieButton, Panel, Slider } from "../../ui/controls.js";
 
 /** @typedef {import("../../core/run.js").Run} Run */
 
@@ -14,8 +14,7 @@ import { IconButton, Panel, Slider } from "../../ui/controls.js";
 export function DataPanel({ run }) {
   const { data, noise, share, batch } = run.settings.value;
   const known = fields("points");
-  const die = html`<${IconButton}
-    icon="die"
+  const die = html`<${DieButton}
     label=${t("action.new_data")}
     onClick=${() => run.set({ data_seed: newSeed(known.data_seed.max) })}
   />`;

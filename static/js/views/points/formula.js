@@ -1,9 +1,9 @@
 // The formula of one neuron with its live numbers; while it is pinned, each number can be edited.
-import { useEffect, useState } from "../../../vendor/preact/hooks.js";
 import { html } from "../../lib/html.js";
 import { t } from "../../core/i18n.js";
 import { weightOffsets } from "../../lib/layout.js";
 import { formatNumber } from "../../lib/text.js";
+import { useFrames } from "./live.js";
 import { INPUT_NAMES } from "./look.js";
 
 /**
@@ -17,15 +17,7 @@ const SUBSCRIPTS = "₀₁₂₃₄₅₆₇₈₉";
 
 /** @param {{run: import("../../core/run.js").Run, look: import("./look.js").Look, neuron: Neuron}} props */
 export function Formula({ run, look, neuron }) {
-  const [, refresh] = useState(0);
-  useEffect(() => {
-    let last = 0;
-    return run.onFrame((_, now) => {
-      if (now - last < REFRESH_MS) return;
-      last = now;
-      refresh((count) => count + 1);
-    });
-  }, [run]);
+  useFrames(run, REFRESH_MS);
   const found = termsOf(run, neuron);
   if (!found) return null;
   const kept = look.pinned.value;
@@ -35,7 +27,7 @@ export function Formula({ run, look, neuron }) {
   const edit = (/** @type {number} */ source, /** @type {HTMLElement} */ from) => editAt(look, neuron, source, from);
   const shown = pinned ? found.terms : strongestTerms(found.terms);
   return html`<p class="formula ${pinned ? "pinned" : ""}" data-testid="formula">
-    <span class="formula-head">${last ? t("network.output") : t("network.neuron_n", { layer: neuron.layer, n: neuron.unit + 1 })} = ${last ? t("formula.output") : t(`activation.${activation}`)}(</span>
+    <span class="formula-terms"><span class="formula-head">${last ? t("network.output") : t("network.neuron_n", { layer: neuron.layer, n: neuron.unit + 1 })} = ${last ? t("formula.output") : t(`activation.${activation}`)}(</span>
     ${shown.map(({ source, weight }, index) => html`<${Coefficient}
       key=${source}
       weight=${weight}
@@ -46,7 +38,7 @@ export function Formula({ run, look, neuron }) {
     />`)}
     ${shown.length < found.terms.length && html`<span class="muted"> ${t("formula.more", { n: found.terms.length - shown.length })}</span>`}
     <${Coefficient} weight=${found.bias} first=${false} name=${null} onEdit=${pinned ? edit : null} source=${-1} />
-    <span>)</span>${!pinned && html`<span class="muted formula-tip"> ${t("formula.pin")}</span>`}
+    <span>)</span></span>${!pinned && html`<span class="muted formula-tip"> ${t("formula.pin")}</span>`}
   </p>`;
 }
 

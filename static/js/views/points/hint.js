@@ -1,8 +1,10 @@
 // When training gets nowhere for a while: what would help, and a button that does it.
 import { useEffect, useState } from "../../../vendor/preact/hooks.js";
 import { html } from "../../lib/html.js";
+import { fields } from "../../core/describe.js";
 import { t } from "../../core/i18n.js";
-import { Plateau, suggestion } from "../../lib/plateau.js";
+import { Plateau, patience, suggestion } from "../../lib/plateau.js";
+import { newSeed } from "../../lib/seed.js";
 import { Button } from "../../ui/controls.js";
 import { Banner } from "../../ui/messages.js";
 
@@ -19,10 +21,12 @@ export function Hint({ run }) {
     };
     const ends = [
       run.settings.subscribe(clear),
-      run.metrics.subscribe((metrics) => {
+      // Each frame counts, also one that brings the same numbers again: a dead network sends no others.
+      run.onFrame((_, now) => {
+        const metrics = run.metrics.peek();
         if (!metrics || !run.status.peek().playing) return;
         if (metrics.trainAccuracy >= GOOD_ENOUGH) clear();
-        else if (plateau.add(metrics.trainLoss, performance.now())) setStuck(true);
+        else if (plateau.add(metrics.trainLoss, now, patience(run.settings.peek()))) setStuck(true);
       }),
       run.status.subscribe(({ playing, reason }) => {
         if (!playing) plateau.clear();
@@ -31,13 +35,13 @@ export function Hint({ run }) {
     ];
     return () => ends.forEach((end) => end());
   }, [run]);
-  const help = stuck ? suggestion(run.settings.value) : null;
+  const help = stuck ? suggestion(run.settings.value, () => newSeed(fields("points").weight_seed.max)) : null;
   if (!help) return null;
   return html`<${Banner}
     kind="hint"
     onClose=${() => setStuck(false)}
     action=${html`<${Button} onClick=${() => run.set(help.patch)}>${t(`${help.key}.do`)}<//>`}
   >
-    ${t("hint.stuck")} ${t(help.key)}
+    ${help.key === "hint.jumps" ? "" : `${t("hint.stuck")} `}${t(help.key)}
   <//>`;
 }

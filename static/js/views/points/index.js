@@ -6,7 +6,6 @@ import { t } from "../../core/i18n.js";
 import { percent } from "../../lib/text.js";
 import { LossPanel } from "../shared/loss.js";
 import { DataPanel } from "./data.js";
-import { Hint } from "./hint.js";
 import { Look } from "./look.js";
 import { NetworkPanel } from "./network.js";
 import { OutputPanel } from "./output.js";
@@ -18,13 +17,12 @@ export function PointsPage({ run }) {
   const look = useMemo(() => new Look(), [run]);
   useEffect(() => look.follow(run), [run, look]);
   useEffect(() => announceMilestones(run), [run]);
-  return html`<${Hint} run=${run} />
-    <div class="points-grid">
-      <${DataPanel} run=${run} />
-      <${NetworkPanel} run=${run} look=${look} />
-      <${OutputPanel} run=${run} look=${look} />
-      <${LossPanel} run=${run} />
-    </div>`;
+  return html`<div class="points-grid">
+    <${DataPanel} run=${run} />
+    <${NetworkPanel} run=${run} look=${look} />
+    <${OutputPanel} run=${run} look=${look} />
+    <${LossPanel} run=${run} />
+  </div>`;
 }
 
 /** Tells a screen reader when the network gets clearly better. @param {import("../../core/run.js").Run} run */

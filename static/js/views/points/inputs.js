@@ -8,7 +8,7 @@ const COLUMNS = 2;
 
 /** @param {boolean} touch */
 function chipSize(touch) {
-  return touch ? { width: 46, height: 44, gap: 4, margin: 3 } : { width: 46, height: 24, gap: 5, margin: 14 };
+  return touch ? { width: 46, height: 44, gap: 4, margin: 3 } : { width: 46, height: 24, gap: 4, margin: 8 };
 }
 
 /** Height that the switched-off inputs need below the others. @param {number} used @param {boolean} touch */
@@ -23,7 +23,7 @@ export function InputToggles({ run, layout, inputs, touch }) {
   const all = (fields("points").inputs.item?.choices ?? []).map(String);
   const { width, height, gap, margin } = chipSize(touch);
   const rest = all.filter((name) => !inputs.includes(name));
-  const top = (layout.y[0].at(-1) ?? 0) + layout.pitch / 2 + 10;
+  const top = (layout.y[0].at(-1) ?? 0) + Math.max(layout.pitch, height) / 2 + 10;
   const toggle = (/** @type {string} */ name) => {
     const on = inputs.includes(name);
     if (on && inputs.length === 1) return;
@@ -40,14 +40,16 @@ export function InputToggles({ run, layout, inputs, touch }) {
     ${all.map((name) => {
       const on = inputs.includes(name);
       const { left, top: y } = place(name);
-      const label = t(on ? "network.input_off" : "network.input_on", { name: INPUT_NAMES[name] ?? name });
+      const last = on && inputs.length === 1;
+      const key = last ? "network.input_last" : on ? "network.input_off" : "network.input_on";
+      const label = t(key, { name: INPUT_NAMES[name] ?? name });
       return html`<button
         type="button"
         key=${name}
         class="input-chip"
         data-input=${name}
         aria-pressed=${on}
-        aria-disabled=${on && inputs.length === 1}
+        aria-disabled=${last}
         aria-label=${label}
         title=${label}
         style=${{ left: `${left}px`, top: `${y}px`, width: `${width}px`, height: `${height}px` }}

@@ -2,7 +2,7 @@
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "../../../vendor/preact/hooks.js";
 import { html } from "../../lib/html.js";
 import { t } from "../../core/i18n.js";
-import { layoutNetwork, unitOffsets } from "../../lib/layout.js";
+import { layoutNetwork, leastHeight, unitOffsets } from "../../lib/layout.js";
 import { Panel } from "../../ui/controls.js";
 import { INPUT_NAMES } from "./look.js";
 import { LayerHeader } from "../shared/layerheader.js";
@@ -21,6 +21,8 @@ import { WeightEditor, WeightTip } from "./weight.js";
 
 const HEADER_HEIGHT = 56;
 const TOUCH_HEADER_HEIGHT = 92;
+/** Two buttons of 44 pixels, and room between the layers. */
+const TOUCH_COLUMN = 100;
 
 /** @param {{run: Run, look: Look}} props */
 export function NetworkPanel({ run, look }) {
@@ -34,15 +36,18 @@ export function NetworkPanel({ run, look }) {
         width: room.width,
         height: Math.max(200, room.height - headerHeight(room)),
         left: room.touch ? 50 : sizes.length > 8 ? 50 : 60,
-        header: room.touch ? 88 : leastColumn(room.width, sizes.length),
+        header: room.touch ? TOUCH_COLUMN : leastColumn(room.width, sizes.length),
         touch: room.touch,
         below: inputsBelow(sizes[0] ?? 2, room.touch),
       }),
     [sizes, room],
   );
   const height = layout.height + headerHeight(room);
+  const below = inputsBelow(sizes[0] ?? 2, room.touch);
+  // Only more neurons than fit make the panel grow.
+  const least = leastHeight(sizes.length > 0 ? sizes : [2, 1], below, room.touch) + headerHeight(room);
   return html`<${Panel} title=${t("network.title")} class="network">
-    <div class="network-frame" ref=${frame}>
+    <div class="network-frame" ref=${frame} style=${{ "--least": `${least}px` }}>
       <div class="network-stage" style=${{ width: `${layout.width}px`, height: `${height}px` }}>
         <${Headers} run=${run} layout=${layout} sizes=${sizes} touch=${room.touch} />
         <div class="network-field" style=${{ top: `${headerHeight(room)}px`, height: `${layout.height}px` }}>
@@ -87,9 +92,30 @@ function useRoom(frame) {
     measure();
     const observer = new ResizeObserver(measure);
     observer.observe(element);
-    return () => observer.disconnect();
+    const endFade = showMore(element);
+    return () => {
+      observer.disconnect();
+      endFade();
+    };
   }, []);
   return room;
+}
+
+/** Fades the sides at which there is more to scroll to. @param {HTMLElement} frame @returns {() => void} Ends it. */
+function showMore(frame) {
+  const update = () => {
+    const rest = frame.scrollWidth - frame.clientWidth - frame.scrollLeft;
+    frame.classList.toggle("more-left", frame.scrollLeft > 1);
+    frame.classList.toggle("more-right", rest > 1);
+  };
+  const observer = new ResizeObserver(update);
+  observer.observe(frame);
+  if (frame.firstElementChild) observer.observe(frame.firstElementChild);
+  frame.addEventListener("scroll", update, { passive: true });
+  return () => {
+    observer.disconnect();
+    frame.removeEventListener("scroll", update);
+  };
 }
 
 /** @param {{run: Run, layout: Layout, sizes: number[], touch: boolean}} props */

@@ -48,7 +48,10 @@ export class NetworkPainter {
         void palette.value;
         if (run.frame) this.#paint(run.frame, true);
       }),
-      effect(() => this.#highlight(look.neuron.value, look.link.value)),
+      effect(() => {
+        const edited = look.editing.value;
+        this.#highlight(look.neuron.value, edited && edited.source >= 0 ? edited : look.link.value);
+      }),
     );
   }
 

@@ -88,12 +88,16 @@ function Plane({ run, look }) {
       observer.disconnect();
     };
   }, [run, look]);
-  return html`<div class="plane" role="img" aria-label=${t("output.plane")}>
-    <canvas
-      ref=${field}
-      width="100"
-      height="100"
-      aria-hidden="true"
-    ></canvas><canvas ref=${dots} aria-hidden="true"></canvas>
+  return html`<div class="plane-frame">
+    <div class="axis-y" aria-hidden="true"><span>6</span><span class="math">x₂</span><span>−6</span></div>
+    <div class="plane" role="img" aria-label=${t("output.plane")}>
+      <canvas
+        ref=${field}
+        width="100"
+        height="100"
+        aria-hidden="true"
+      ></canvas><canvas ref=${dots} aria-hidden="true"></canvas>
+    </div>
+    <div class="axis-x" aria-hidden="true"><span>−6</span><span class="math">x₁</span><span>6</span></div>
   </div>`;
 }

@@ -1,15 +1,21 @@
 // A weight under the pointer, and the small field to edit it.
-import { useEffect, useRef, useState } from "../../../vendor/preact/hooks.js";
+import { useEffect, useLayoutEffect, useRef, useState } from "../../../vendor/preact/hooks.js";
 import { html } from "../../lib/html.js";
 import { t } from "../../core/i18n.js";
 import { weightOffsets } from "../../lib/layout.js";
 import { formatNumber, parseNumber } from "../../lib/text.js";
+import { useFrames } from "./live.js";
 
 /**
  * @typedef {import("../../core/run.js").Run} Run
  * @typedef {import("./look.js").Look} Look
  * @typedef {import("./look.js").Link} Link
  */
+
+const REFRESH_MS = 100;
+/** Pixels between the place that was pressed and the editor, and from the editor to the panel's edge. */
+const AWAY = 24;
+const EDGE = 8;
 
 /** The weight (or bias) of a link in the newest frame. @param {Run} run @param {Link} link @returns {number} */
 function weightOf(run, { layer, source, target }) {
@@ -25,8 +31,12 @@ function weightOf(run, { layer, source, target }) {
 /** @param {{run: Run, look: Look}} props */
 export function WeightTip({ run, look }) {
   const link = look.link.value;
-  if (!link || look.editing.value) return null;
-  void run.steps.value; // its number lives
+  return link && !look.editing.value ? html`<${Tip} run=${run} link=${link} />` : null;
+}
+
+/** Its number lives. @param {{run: Run, link: import("./look.js").PlacedLink}} props */
+function Tip({ run, link }) {
+  useFrames(run, REFRESH_MS);
   return html`<div class="weight-tip" role="tooltip" style=${{ left: `${link.x}px`, top: `${link.y}px` }}>
     ${t("weight.value")} <b>${formatNumber(weightOf(run, link), 3)}</b><span class="muted"> ${t("weight.click")}</span>
   </div>`;
@@ -41,12 +51,34 @@ export function WeightEditor({ run, look }) {
   );
 }
 
+/**
+ * Below the place that was pressed (above it where there is no room), so that the line stays in sight;
+ * never beyond the part of the network that is seen.
+ * @param {HTMLElement} box
+ * @param {{x: number, y: number}} place
+ */
+function placeBeside(box, { x, y }) {
+  const frame = box.closest(".network-frame");
+  const stage = box.closest(".wires");
+  if (!frame || !stage) return;
+  const [seen, whole] = [frame.getBoundingClientRect(), stage.getBoundingClientRect()];
+  const [least, most] = [seen.left - whole.left + EDGE, seen.right - whole.left - EDGE - box.offsetWidth];
+  const below = y + AWAY;
+  const above = y - AWAY - box.offsetHeight;
+  box.style.left = `${Math.max(least, Math.min(most, x - box.offsetWidth / 2))}px`;
+  box.style.top = `${below + box.offsetHeight > whole.height && above > 0 ? above : below}px`;
+}
+
 /** @param {{run: Run, look: Look, link: import("./look.js").PlacedLink}} props */
 function Editor({ run, look, link }) {
   const input = useRef(/** @type {HTMLInputElement | null} */ (null));
   const [first] = useState(() => formatNumber(weightOf(run, link), 3).replace("−", "-"));
   const [wrong, setWrong] = useState("");
   const before = useRef(document.activeElement);
+  const box = useRef(/** @type {HTMLDivElement | null} */ (null));
+  useLayoutEffect(() => {
+    if (box.current) placeBeside(box.current, link);
+  }, [link, wrong]);
   useEffect(() => {
     input.current?.focus();
     input.current?.select();
@@ -73,7 +105,7 @@ function Editor({ run, look, link }) {
     event.stopPropagation();
   };
   const label = t(link.source < 0 ? "weight.bias" : "weight.edit");
-  return html`<div class="weight-editor" style=${{ left: `${link.x}px`, top: `${link.y}px` }}>
+  return html`<div class="weight-editor" ref=${box}>
     <label>${label} <input
       ref=${input}
       type="text"

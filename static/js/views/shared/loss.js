@@ -35,14 +35,19 @@ export function LossPanel({ run }) {
       </dl>
     </div>
     <${Plot} run=${run} loss=${loss} />
-    <${Live} />
+    <${Live} run=${run} />
   </section>`;
 }
 
-/** Whether what is seen is what happens now. */
-export function Live() {
+/** Whether what is seen is what happens now; red only while the network trains. @param {{run: Run}} props */
+export function Live({ run }) {
+  const { playing, reason } = run.status.value;
   const state = connection.value;
-  return html`<span class="live-sign ${state}" role="status"><span class="dot" />${t(`connection.${state}`)}</span>`;
+  const resting = reason === "diverged" ? "stopped" : "paused";
+  const shown = state === "live" && !playing ? resting : state;
+  return html`<span class="live-sign ${shown}" role="status"
+    ><span class="dot" />${t(shown === resting ? `live.${resting}` : `connection.${state}`)}</span
+  >`;
 }
 
 /** @param {{run: Run, loss: boolean}} props */
@@ -54,7 +59,7 @@ function Plot({ run, loss }) {
     if (!box) return;
     const size = () => ({ width: Math.max(120, box.clientWidth), height: Math.max(90, box.clientHeight) });
     const data = () => plotData(run, loss);
-    const plot = untracked(() => new uPlot(plotOptions(colours, loss, size()), data(), box));
+    const plot = untracked(() => new uPlot(plotOptions(colours, loss, size(), fontSize(box)), data(), box));
     const observer = new ResizeObserver(() => plot.setSize(size()));
     observer.observe(box);
     const end = run.onFrame(() => plot.setData(data()));
@@ -65,6 +70,11 @@ function Plot({ run, loss }) {
     };
   }, [run, loss, colours, words]);
   return html`<div class="plot" ref=${place} role="img" aria-label=${t(loss ? "loss.plot" : "loss.plot_accuracy")}></div>`;
+}
+
+/** The labels are a little smaller than the text around. @param {HTMLElement} box */
+function fontSize(box) {
+  return Math.round(parseFloat(getComputedStyle(box).fontSize) - 2);
 }
 
 /** @param {Run} run @param {boolean} loss @returns {uPlot.AlignedData} */
@@ -78,10 +88,11 @@ function plotData({ history }, loss) {
  * @param {typeof palette.value} colours
  * @param {boolean} loss
  * @param {{width: number, height: number}} size
+ * @param {number} text Height of the labels' type, in pixels.
  * @returns {uPlot.Options}
  */
-function plotOptions(colours, loss, size) {
-  const font = '12px system-ui, "Noto Sans", sans-serif';
+function plotOptions(colours, loss, size, text) {
+  const font = `${text}px system-ui, "Noto Sans", sans-serif`;
   const axis = { stroke: colours.muted, font, ticks: { show: false }, gap: 4 };
   return {
     ...size,
@@ -96,18 +107,18 @@ function plotOptions(colours, loss, size) {
       {
         ...axis,
         grid: { show: false },
-        size: 26,
+        size: text + 14,
         incrs: WHOLE,
         label: t("loss.epochs"),
-        labelSize: 16,
+        labelSize: text + 4,
         labelGap: -2,
         labelFont: font,
       },
       {
         ...axis,
         grid: { stroke: colours.line, width: 1 },
-        size: 48,
-        space: 26,
+        size: 4 * text,
+        space: 2 * text + 2,
         values: (_, splits) =>
           splits.map((value) => (loss ? String(Number(value.toPrecision(4))) : `${Math.round(value * 100)} %`)),
       },

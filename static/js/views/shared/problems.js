@@ -2,8 +2,8 @@
 import { html } from "../../lib/html.js";
 import { fields } from "../../core/describe.js";
 import { locale, t } from "../../core/i18n.js";
-import { faults } from "../../core/url.js";
-import { explainFault } from "../../lib/explain.js";
+import { findings } from "../../core/url.js";
+import { explainFaults } from "../../lib/explain.js";
 import { shortNumber } from "../../lib/text.js";
 import { Button } from "../../ui/controls.js";
 import { Banner } from "../../ui/messages.js";
@@ -13,17 +13,19 @@ import { Banner } from "../../ui/messages.js";
 /** @param {{run: Run}} props */
 export function Problems({ run }) {
   const problem = run.problem.value;
-  return html`<${Faults} kind=${run.kind} /><${Diverged} run=${run} />
+  return html`<${Address} kind=${run.kind} /><${Diverged} run=${run} />
     ${problem && html`<${Banner} kind="problem" onClose=${() => (run.problem.value = null)}>${problem.sentence}<//>`}`;
 }
 
-/** @param {{kind: import("../../core/describe.js").Kind}} props */
-function Faults({ kind }) {
-  const found = faults.value;
-  if (found.kind !== kind || found.faults.length === 0) return null;
-  const close = () => (faults.value = { kind, faults: [] });
+/** What is to be said about the address, all of it in one banner. @param {{kind: import("../../core/describe.js").Kind}} props */
+function Address({ kind }) {
+  const { kind: of, faults, playground } = findings.value;
+  if (of !== kind || (faults.length === 0 && !playground)) return null;
+  const close = () => (findings.value = { kind, faults: [], playground: false });
+  if (playground) return html`<${Banner} kind="hint" onClose=${close}>${t("address.playground")}<//>`;
+  const sentences = explainFaults(faults, fields(kind), t);
   return html`<${Banner} kind="problem" onClose=${close}>
-    ${t("fault.address")} ${found.faults.map((fault) => html`<span class="sentence">${explainFault(fault, fields(kind), t)} </span>`)}
+    ${t("fault.address")} ${sentences.map((sentence) => html`<span class="sentence">${sentence} </span>`)}
     ${t("fault.defaults_used")}
   <//>`;
 }

@@ -5,7 +5,7 @@ import { t } from "../../core/i18n.js";
 import { withLayer } from "../../lib/layers.js";
 import { newSeed } from "../../lib/seed.js";
 import { epochText, shortNumber } from "../../lib/text.js";
-import { Button, IconButton, Select } from "../../ui/controls.js";
+import { Button, DieButton, IconButton, Select } from "../../ui/controls.js";
 import { Icon } from "../../ui/icons.js";
 
 /** @typedef {import("../../core/run.js").Run} Run */
@@ -92,17 +92,24 @@ function NumberSelect({ run, name, choices }) {
 /** @param {{run: Run}} props */
 function LayerButtons({ run }) {
   const { hidden } = run.settings.value;
+  const { undo, redo } = run.undoable.value;
   const { max_length: most = Infinity } = fields(run.kind).hidden;
   const seed = () => run.set({ weight_seed: newSeed(fields(run.kind).weight_seed.max) });
   return html`<div class="toolbar-layers">
-    <${IconButton} icon="die" label=${t("action.new_weights")} onClick=${seed} />
+    <span class="toolbar-undo">
+      <${IconButton} icon="undo" label=${t("action.undo")} keys="Control+Z" disabled=${!undo} onClick=${() => run.undo()} />
+      <${IconButton} icon="redo" label=${t("action.redo")} keys="Control+Shift+Z" disabled=${!redo} onClick=${() => run.redo()} />
+    </span>
+    <${DieButton} label=${t("action.new_weights")} onClick=${seed} />
     <${Button}
+      label=${t("action.remove_layer")}
       disabled=${hidden.length === 0}
       onClick=${() => run.set({ hidden: hidden.slice(0, -1) })}
-    >− ${t("action.remove_layer")}<//>
+    >− ${t("action.layer")}<//>
     <${Button}
+      label=${t("action.add_layer")}
       disabled=${hidden.length >= most}
       onClick=${() => run.set({ hidden: withLayer(run.kind, hidden) })}
-    >+ ${t("action.add_layer")}<//>
+    >+ ${t("action.layer")}<//>
   </div>`;
 }
