@@ -9,7 +9,7 @@
 [[0.0]]
 """
 
-from engine import checkpoint, init, layers, losses, ops, optim
+from engine import checkpoint, init, layers, losses, ops, optim, schedules
 from engine.device import choose, device, gpu_problem
 from engine.errors import (
     CheckpointError,
@@ -48,5 +48,6 @@ __all__ = [
     "ops",
     "optim",
     "placeholder",
+    "schedules",
     "variable",
 ]

@@ -123,6 +123,7 @@ class Graph:
         self.variables: list[Tensor] = []
         self.offsets: dict[Tensor, int] = {}  # each variable's place in the arena of its dtype, in elements
         self.sizes: dict[str, int] = {}  # elements of each dtype's arena
+        self.notes: dict[str, str] = {}  # the settings behind a part of the graph (an optimiser's), by name
         self._names: dict[str, int] = {}
         self._scope = ""
         self._tokens: list[Any] = []

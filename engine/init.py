@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from engine.errors import ShapeError
+
 Rng = np.random.Generator
 
 
@@ -55,6 +57,20 @@ class Uniform:
 
 
 @dataclass(frozen=True)
+class TruncatedNormal:
+    """A bell curve of width ``std`` around ``mean``, drawn again beyond 2 std."""
+
+    std: float = 1.0
+    mean: float = 0.0
+
+    def __call__(self, rng: Rng, shape: tuple[int, ...]) -> np.ndarray:
+        drawn = rng.normal(0.0, 1.0, shape)
+        while (far := np.abs(drawn) > 2).any():  # 5% each time
+            drawn[far] = rng.normal(0.0, 1.0, np.count_nonzero(far))
+        return self.mean + self.std * drawn
+
+
+@dataclass(frozen=True)
 class Glorot:
     """Uniform within sqrt(6 / (fan_in + fan_out)), for tanh and sigmoid (Glorot & Bengio 2010)."""
 
@@ -69,6 +85,42 @@ class He:
 
     def __call__(self, rng: Rng, shape: tuple[int, ...]) -> np.ndarray:
         return rng.normal(0.0, math.sqrt(2 / max(1, fans(shape)[0])), shape)
+
+
+@dataclass(frozen=True)
+class GlorotNormal:
+    """Normal of width sqrt(2 / (fan_in + fan_out)) (Glorot & Bengio 2010)."""
+
+    def __call__(self, rng: Rng, shape: tuple[int, ...]) -> np.ndarray:
+        return rng.normal(0.0, math.sqrt(2 / max(1, sum(fans(shape)))), shape)
+
+
+@dataclass(frozen=True)
+class HeUniform:
+    """Uniform within sqrt(6 / fan_in) (He et al. 2015)."""
+
+    def __call__(self, rng: Rng, shape: tuple[int, ...]) -> np.ndarray:
+        limit = math.sqrt(6 / max(1, fans(shape)[0]))
+        return rng.uniform(-limit, limit, shape)
+
+
+@dataclass(frozen=True)
+class Orthogonal:
+    """Columns (or rows, if they are fewer) at right angles, of length ``gain``: a product keeps lengths.
+
+    Saxe, McClelland & Ganguli 2014.  A filter's leading axes count as rows.  Raises ShapeError for
+    a shape of fewer than two axes.
+    """
+
+    gain: float = 1.0
+
+    def __call__(self, rng: Rng, shape: tuple[int, ...]) -> np.ndarray:
+        if len(shape) < 2:
+            raise ShapeError(f"orthogonal weights need at least two axes, got {shape}")
+        rows, columns = math.prod(shape[:-1]), shape[-1]
+        q, r = np.linalg.qr(rng.normal(size=(max(rows, columns), min(rows, columns))))
+        q = q * np.where(np.diag(r) < 0, -1.0, 1.0)  # without the sign, some directions come more often
+        return self.gain * (q if rows >= columns else q.T).reshape(shape)
 
 
 zeros, glorot, he = Constant(0.0), Glorot(), He()

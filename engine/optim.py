@@ -1,27 +1,39 @@
 """Optimisers: gradients in, changed variables out, all of it graph.
 
 The trained variables are handled as one long vector wherever they lie side by side in memory, so
-an update costs a handful of operations however many layers there are.  A rate may be a tensor
-(a placeholder), so that it can change between steps.
+an update costs a handful of operations however many layers there are.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass, replace
 from typing import Any
 
 from engine.errors import EngineError
 from engine.grad import gradients
 from engine.graph import Tensor, name_scope, variable
-from engine.ops import assign, flat, group, pack, sqrt, square
+from engine.ops import assign, cast, flat, group, maximum, minimum, pack, sqrt, square, sum_
 
 
 @dataclass(frozen=True)
 class Optimizer:
-    """What all optimisers share: ``rate`` (a number or a scalar tensor), ``minimize`` and ``apply``."""
+    """What all optimisers share.  Every setting may be a number or a scalar tensor.
+
+    ``rate``: a placeholder, fed anew at each step, changes it without a new plan; a schedule of
+    :mod:`engine.schedules` counts the steps in a variable of its own.
+    ``clip_value``: each element of the gradient is kept within -clip_value .. clip_value.
+    ``clip_norm``: the gradient of all variables together is shortened to this length if it is
+    longer (Pascanu et al. 2013).
+    ``weight_decay``: added to the gradient is weight_decay * w, which is what a loss of
+    weight_decay * l2(w) would add.  Order: by value, by norm, decay.
+    """
 
     rate: Any
+    _: KW_ONLY
+    clip_value: Any = None
+    clip_norm: Any = None
+    weight_decay: Any = None
 
     def minimize(self, loss: Tensor, over: Sequence[Tensor] | None = None) -> Tensor:
         """A tensor that, when run, changes the variables ``over`` (all trainable ones) to lower ``loss``.
@@ -41,11 +53,37 @@ class Optimizer:
                 raise EngineError(f"{each.name} ({each.source}) isn't a variable: only those are changed")
         pairs = dict(zip(variables, grads, strict=True))
         with graph, name_scope(type(self).__name__.lower()):
-            updates: list[Tensor] = []
-            for run in _side_by_side(variables):
-                gradient = pack(*(pairs[each] for each in run))
-                updates += self.update(flat(*run), gradient)
-            return group(*updates, name="train")
+            runs = _side_by_side(variables)
+            vectors = self._clipped([pack(*(pairs[each] for each in run)) for run in runs])
+            rate, updates = self._rate(variables[0])
+            for run, gradient in zip(runs, vectors, strict=True):
+                ready = self if rate is None else replace(self, rate=cast(rate, dtype=gradient.dtype))
+                weights = flat(*run)
+                updates += ready.update(weights, ready.decayed(weights, gradient))
+            train = group(*updates, name="train")
+        graph.notes[train.name] = repr(self)
+        return train
+
+    def _clipped(self, vectors: list[Tensor]) -> list[Tensor]:
+        """All gradients, with ``clip_value`` and ``clip_norm`` applied."""
+        if self.clip_value is not None:
+            vectors = [maximum(minimum(each, self.clip_value), -self.clip_value) for each in vectors]
+        if self.clip_norm is not None:
+            norm = sqrt(_total([sum_(square(each)) for each in vectors]))
+            share = self.clip_norm / maximum(norm, self.clip_norm)
+            vectors = [each * cast(share, dtype=each.dtype) for each in vectors]
+        return vectors
+
+    def _rate(self, like: Tensor) -> tuple[Tensor | None, list[Tensor]]:
+        """The rate by a schedule and what counts its steps; None if ``rate`` isn't a schedule."""
+        if not callable(self.rate):
+            return None, []
+        step = _own(0, "step", (), like, dtype="int32")
+        return self.rate(step), [assign(step, step + 1)]
+
+    def decayed(self, weights: Tensor, gradient: Tensor) -> Tensor:
+        """``gradient`` with ``weight_decay`` in it."""
+        return gradient if self.weight_decay is None else gradient + weights * self.weight_decay
 
     def update(self, weights: Tensor, gradient: Tensor) -> list[Tensor]:
         """The assignments for one vector of weights and its gradient."""
@@ -72,9 +110,17 @@ def _slot(name: str, like: Tensor) -> Tensor:
     return _own(0.0, name, like.spec.concrete, like)
 
 
-def _own(initial: float, name: str, shape: tuple[int, ...], like: Tensor) -> Tensor:
+def _own(initial: float, name: str, shape: tuple[int, ...], like: Tensor, dtype: str | None = None) -> Tensor:
     number = len(like.graph.variables)  # makes the name one of its own
-    return variable(initial, shape, dtype=like.dtype, trainable=False, name=f"{name}_{number}")
+    return variable(initial, shape, dtype=dtype or like.dtype, trainable=False, name=f"{name}_{number}")
+
+
+def _total(parts: Sequence[Tensor]) -> Tensor:
+    """The sum of single numbers, in the first one's type."""
+    total = parts[0]
+    for each in parts[1:]:
+        total = total + cast(each, dtype=total.dtype)
+    return total
 
 
 @dataclass(frozen=True)
@@ -98,6 +144,67 @@ class Momentum(Optimizer):
 
 
 @dataclass(frozen=True)
+class Nesterov(Momentum):
+    """Momentum that looks ahead: v = momentum * v + g; w -= rate * (g + momentum * v) (Sutskever et al. 2013)."""
+
+    def update(self, weights: Tensor, gradient: Tensor) -> list[Tensor]:
+        velocity = _slot("velocity", weights)
+        moved = assign(velocity, velocity * self.momentum + gradient)
+        return [assign(weights, weights - (gradient + moved * self.momentum) * self.rate)]
+
+
+@dataclass(frozen=True)
+class Adagrad(Optimizer):
+    """Smaller steps for weights that have moved much: s += g^2; w -= rate * g / (sqrt(s) + epsilon).
+
+    Duchi, Hazan & Singer 2011.
+    """
+
+    epsilon: float = 1e-10
+
+    def update(self, weights: Tensor, gradient: Tensor) -> list[Tensor]:
+        squares = _slot("squares", weights)
+        total = assign(squares, squares + square(gradient))
+        return [assign(weights, weights - gradient * self.rate / (sqrt(total) + self.epsilon))]
+
+
+@dataclass(frozen=True)
+class RMSProp(Optimizer):
+    """Steps divided by the gradient's recent size (Tieleman & Hinton 2012, lecture 6.5).
+
+    s = decay * s + (1 - decay) * g^2; w -= rate * g / (sqrt(s) + epsilon).
+    """
+
+    decay: float = 0.99
+    epsilon: float = 1e-8
+
+    def update(self, weights: Tensor, gradient: Tensor) -> list[Tensor]:
+        squares = _slot("squares", weights)
+        recent = assign(squares, squares * self.decay + square(gradient) * (1 - self.decay))
+        return [assign(weights, weights - gradient * self.rate / (sqrt(recent) + self.epsilon))]
+
+
+@dataclass(frozen=True)
+class Adadelta(Optimizer):
+    """Steps in the weights' own unit, so that hardly a rate is needed (Zeiler 2012).
+
+    s = decay * s + (1 - decay) * g^2; d = g * sqrt(u + epsilon) / sqrt(s + epsilon);
+    u = decay * u + (1 - decay) * d^2; w -= rate * d.
+    """
+
+    rate: Any = 1.0
+    decay: float = 0.9
+    epsilon: float = 1e-6
+
+    def update(self, weights: Tensor, gradient: Tensor) -> list[Tensor]:
+        squares, moves = _slot("squares", weights), _slot("moves", weights)
+        recent = assign(squares, squares * self.decay + square(gradient) * (1 - self.decay))
+        delta = gradient * sqrt(moves + self.epsilon) / sqrt(recent + self.epsilon)
+        moved = assign(moves, moves * self.decay + square(delta) * (1 - self.decay))
+        return [moved, assign(weights, weights - delta * self.rate)]
+
+
+@dataclass(frozen=True)
 class Adam(Optimizer):
     """Adam (Kingma & Ba 2015): a step of its own size for each weight, from averages of g and g^2.
 
@@ -110,6 +217,10 @@ class Adam(Optimizer):
     epsilon: float = 1e-8
 
     def update(self, weights: Tensor, gradient: Tensor) -> list[Tensor]:
+        return [assign(weights, weights - self._step(weights, gradient))]
+
+    def _step(self, weights: Tensor, gradient: Tensor) -> Tensor:
+        """What is taken from the weights."""
         m, v = _slot("m", weights), _slot("v", weights)
         power1, power2 = _own(1.0, "beta1_power", (), weights), _own(1.0, "beta2_power", (), weights)
         power1, power2 = assign(power1, power1 * self.beta1), assign(power2, power2 * self.beta2)
@@ -117,7 +228,34 @@ class Adam(Optimizer):
         v = assign(v, v * self.beta2 + square(gradient) * (1 - self.beta2))
         scale = sqrt(1 - power2)  # single numbers are cheap: both roots are multiplied by it, not the vectors
         rate = scale / (1 - power1) * self.rate
-        return [assign(weights, weights - m * rate / (sqrt(v) + scale * self.epsilon))]
+        return m * rate / (sqrt(v) + scale * self.epsilon)
 
 
-OPTIMIZERS: dict[str, type[Optimizer]] = {"sgd": SGD, "momentum": Momentum, "adam": Adam}
+@dataclass(frozen=True)
+class AdamW(Adam):
+    """Adam with weight decay of its own: w -= rate * weight_decay * w, beside Adam's step (Loshchilov & Hutter 2019).
+
+    Unlike a decay that is part of the gradient, it pulls at all weights alike.
+    """
+
+    _: KW_ONLY
+    weight_decay: Any = 0.01
+
+    def decayed(self, weights: Tensor, gradient: Tensor) -> Tensor:
+        return gradient
+
+    def update(self, weights: Tensor, gradient: Tensor) -> list[Tensor]:
+        kept = weights if self.weight_decay is None else weights * (1 - self.weight_decay * self.rate)
+        return [assign(weights, kept - self._step(weights, gradient))]
+
+
+OPTIMIZERS: dict[str, type[Optimizer]] = {
+    "sgd": SGD,
+    "momentum": Momentum,
+    "nesterov": Nesterov,
+    "adagrad": Adagrad,
+    "adadelta": Adadelta,
+    "rmsprop": RMSProp,
+    "adam": Adam,
+    "adamw": AdamW,
+}
