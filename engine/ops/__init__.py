@@ -13,6 +13,8 @@ from engine.ops.array import (
     sum_like,
     transpose,
 )
+from engine.ops.conv import conv2d, conv2d_filters, conv2d_input
+from engine.ops.depthwise import depthwise_conv2d
 from engine.ops.lookup import gather, one_hot, scatter_add
 from engine.ops.math import (
     abs_,
@@ -52,6 +54,7 @@ from engine.ops.nn import (
     softmax,
     softplus,
 )
+from engine.ops.pool import avg_pool, global_mean, max_pool
 from engine.ops.state import assign, flat, group
 
 __all__ = [
@@ -60,13 +63,18 @@ __all__ = [
     "affine",
     "argmax",
     "assign",
+    "avg_pool",
     "broadcast_like",
     "cast",
     "concat",
+    "conv2d",
+    "conv2d_filters",
+    "conv2d_input",
     "copy",
     "cos",
     "count",
     "cross_entropy",
+    "depthwise_conv2d",
     "div",
     "elu",
     "equal",
@@ -75,6 +83,7 @@ __all__ = [
     "flat",
     "gather",
     "gelu",
+    "global_mean",
     "greater",
     "group",
     "leaky_relu",
@@ -82,6 +91,7 @@ __all__ = [
     "log_softmax",
     "matmul",
     "max_",
+    "max_pool",
     "maximum",
     "mean",
     "minimum",

@@ -83,6 +83,14 @@ def number(xp: Any, value: float, like: Any) -> Any:
     return xp.asarray(value, like.dtype)
 
 
+def contiguous(xp: Any, x: Any) -> tuple[Any, list[Call]]:
+    """``x``, or a copy without gaps and the call that fills it: such memory can be seen in other shapes."""
+    if x.flags.c_contiguous:
+        return x, []
+    copy = xp.empty(x.shape, x.dtype)
+    return copy, [partial(xp.copyto, copy, x)]
+
+
 def column_sums(xp: Any, x: Any, out: Any) -> Call:
     """Sums down the columns of a matrix of floats: a product with ones is faster than ``sum``."""
     return partial(xp.ones(x.shape[0], x.dtype).dot, x, out.reshape(x.shape[1]))

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from tests.engine.reference_images import IMAGES
+
 
 def _softmax(x: np.ndarray) -> np.ndarray:
     powers = np.exp(x - x.max(-1, keepdims=True))
@@ -106,4 +108,5 @@ REFERENCE: dict[str, Callable[..., Any]] = {
     "tanh": lambda x: (np.exp(x) - np.exp(-x)) / (np.exp(x) + np.exp(-x)),
     "transpose": lambda x, axes=None: np.transpose(x, axes),
     "where": np.where,
+    **IMAGES,
 }  # fmt: skip

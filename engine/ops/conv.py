@@ -1,0 +1,175 @@
+"""Convolutions: small filters that slide over images, with gradients that are operations themselves.
+
+Filters are (height, width, channels in, channels out).  A convolution is a product of matrices: the
+pixels under each window, written as a row (im2col), times the filters.  The rows are written for a few
+images at a time, into a buffer that stays in the processor's cache.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+from engine.errors import ShapeError
+from engine.graph import Tensor
+from engine.op import Call, Op, op, sample
+from engine.ops.rules import contiguous, need_float
+from engine.ops.window import Windows, check_images, need_fit, settings, window_counts, windows
+from engine.spec import Shape, Spec, same_dtype
+
+COLUMN_BYTES = 1 << 20  # of im2col's buffer: it should stay in the cache between being written and multiplied
+FEW_CHANNELS = 8  # below it, the buffer is written along the image's rows
+
+
+def _check(x: Spec, filters: Spec) -> None:
+    need_float(x, filters)
+    check_images(x)
+    if filters.ndim != 4:
+        raise ShapeError(f"filters are (height, width, channels in, channels out), got {filters}")
+    if None not in (x.shape[3], filters.shape[2]) and x.shape[3] != filters.shape[2]:
+        raise ShapeError(f"{x.shape[3]} channels in the images, {filters.shape[2]} in the filters")
+
+
+def _conv2d_spec(x: Spec, filters: Spec, **how: Any) -> Spec:
+    _check(x, filters)
+    counts = window_counts(x, filters.shape[:2], *settings(**how))
+    return Spec((x.shape[0], *counts, filters.shape[3]), same_dtype(x, filters))
+
+
+def _input_spec(g: Spec, filters: Spec, x: Spec, **how: Any) -> Spec:
+    need_fit(_conv2d_spec(Spec(x.shape, g.dtype), filters, **how), g)
+    return Spec(x.shape, g.dtype)
+
+
+def _filters_spec(x: Spec, g: Spec, filters: Spec, **how: Any) -> Spec:
+    need_fit(_conv2d_spec(x, Spec(filters.shape, x.dtype), **how), g)
+    return Spec(filters.shape, g.dtype)
+
+
+class _Columns:
+    """im2col for some images at a time: buffers whose rows are windows, seen as a matrix and by element.
+
+    Padding is written as zeros once; the pixels come anew each time.
+    """
+
+    def __init__(self, xp: Any, x: Shape, dtype: Any, filters: Shape, how: tuple[Any, ...]) -> None:
+        images, height, width, channels = (int(size or 0) for size in x)
+        self.xp, self.dtype = xp, dtype
+        self.kernel, self.channels = (int(filters[0] or 0), int(filters[1] or 0)), channels
+        self.windows: Windows = windows((height, width), self.kernel, *how)
+        self.long = math.prod(self.kernel) * channels
+        one = max(1, math.prod(self.windows.shape) * self.long * dtype.itemsize)
+        size = max(1, min(images, COLUMN_BYTES // one))
+        self.chunks = [(start, min(images, start + size)) for start in range(0, images, size)]
+        self.buffers = {end - start: self._buffer(end - start) for start, end in self.chunks}  # the last may be smaller
+
+    def _buffer(self, images: int) -> tuple[Any, Any]:
+        rows = images * math.prod(self.windows.shape)
+        if self.channels < FEW_CHANNELS:  # few numbers lie side by side in a pixel: write along the image's rows
+            turned = self.xp.zeros((self.long, rows), self.dtype)
+            split = turned.reshape(*self.kernel, self.channels, images, *self.windows.shape)
+            return turned.T, split.transpose(3, 4, 5, 0, 1, 2)
+        matrix = self.xp.zeros((rows, self.long), self.dtype)
+        return matrix, matrix.reshape(images, *self.windows.shape, *self.kernel, self.channels)
+
+    def read(self, images: Any) -> tuple[Any, list[Call]]:
+        """The matrix of the windows over ``images``, and the calls that fill it (im2col)."""
+        matrix, elements = self.buffers[len(images)]
+        parts = self.windows.elements()
+        return matrix, [partial(self.xp.copyto, elements[at][..., i, j, :], images[px]) for i, j, at, px in parts]
+
+    def spread(self, images: Any) -> tuple[Any, list[Call]]:
+        """A matrix to be filled, and the calls that add it to the pixels that its elements stand for (col2im)."""
+        matrix, elements = self.buffers[len(images)]
+        calls: list[Call] = [partial(images.fill, 0)]
+        for i, j, at, px in self.windows.elements():
+            calls.append(partial(self.xp.add, images[px], elements[at][..., i, j, :], images[px]))
+        return matrix, calls
+
+
+def _rows_of(x: Any, start: int, end: int) -> Any:
+    """Some images' pixels as a matrix."""
+    return x[start:end].reshape(-1, x.shape[-1])
+
+
+def _conv2d(xp: Any, out: Any, x: Any, filters: Any, **how: Any) -> Sequence[Call]:
+    columns = _Columns(xp, x.shape, x.dtype, filters.shape, settings(**how))
+    filters, calls = contiguous(xp, filters)
+    weights = filters.reshape(-1, filters.shape[3])
+    for start, end in columns.chunks:
+        matrix, reading = columns.read(x[start:end])
+        calls += [*reading, partial(matrix.dot, weights, _rows_of(out, start, end))]
+    return calls
+
+
+def _conv2d_input(xp: Any, out: Any, g: Any, filters: Any, *, like: Shape, **how: Any) -> Sequence[Call]:
+    columns = _Columns(xp, like, g.dtype, filters.shape, settings(**how))
+    filters, calls = contiguous(xp, filters)
+    g, more = contiguous(xp, g)
+    calls += more
+    weights = filters.reshape(-1, filters.shape[3])
+    for start, end in columns.chunks:
+        matrix, adding = columns.spread(out[start:end])
+        rows = _rows_of(g, start, end)
+        if matrix.flags.c_contiguous:
+            calls.append(partial(rows.dot, weights.T, matrix))
+        else:
+            calls.append(partial(weights.dot, rows.T, matrix.T))
+        calls += adding
+    return calls
+
+
+def _conv2d_filters(xp: Any, out: Any, x: Any, g: Any, *, like: Shape, **how: Any) -> Sequence[Call]:
+    columns = _Columns(xp, x.shape, x.dtype, like, settings(**how))
+    g, calls = contiguous(xp, g)
+    total = out.reshape(-1, out.shape[3])
+    part = xp.empty_like(total)
+    for start, end in columns.chunks:
+        matrix, reading = columns.read(x[start:end])
+        calls += [*reading, partial(matrix.T.dot, _rows_of(g, start, end), part if start else total)]
+        if start:
+            calls.append(partial(xp.add, total, part, total))
+    return calls or [partial(out.fill, 0)]
+
+
+def _conv2d_grad(y: Tensor, g: Tensor, x: Tensor, filters: Tensor, **how: Any) -> list[Tensor | None]:
+    return [conv2d_input(g, filters, x, **how), conv2d_filters(x, g, filters, **how)]
+
+
+_HALF = {"strides": (2, 2), "padding": "same"}
+_ODD = {"strides": (2, 1), "padding": ((1, 0), (2, 1)), "dilations": (1, 2)}
+_VALID = {"padding": "valid"}
+
+conv2d: Op = op(
+    "conv2d", "Filters (height, width, in, out) slide over images (batch, height, width, in): sums of products.",
+    spec=_conv2d_spec, kernel=_conv2d, grad=_conv2d_grad,
+    samples=(
+        sample((2, 4, 5, 2), (3, 3, 2, 3), **_VALID), sample((2, 5, 4, 1), (3, 2, 1, 2), **_HALF),
+        sample((1, 4, 4, 2), (2, 2, 2, 1), **_ODD),
+        sample((2, 2, 3, 8), (1, 1, 8, 2)), sample((1, 3, 3, 9), (2, 2, 9, 1)),
+    ),
+)  # fmt: skip
+conv2d_input: Op = op(
+    "conv2d_input", "What conv2d sends back to its images; forwards, a transposed convolution, which enlarges.",
+    spec=_input_spec, kernel=_conv2d_input, shape_only=(2,),
+    grad=lambda y, g, a, filters, x, **s: [conv2d(g, filters, **s), conv2d_filters(g, a, filters, **s), None],
+    samples=(
+        sample((2, 2, 3, 3), (3, 3, 2, 3), (2, 4, 5, 2), **_VALID),
+        sample((2, 3, 2, 2), (3, 2, 1, 2), (2, 5, 4, 1), **_HALF),
+        sample((1, 2, 5, 1), (2, 2, 2, 1), (1, 4, 4, 2), **_ODD),
+        sample((1, 3, 3, 1), (2, 2, 9, 1), (1, 3, 3, 9)),
+    ),
+)  # fmt: skip
+conv2d_filters: Op = op(
+    "conv2d_filters", "What conv2d sends back to its filters.",
+    spec=_filters_spec, kernel=_conv2d_filters, shape_only=(2,),
+    grad=lambda y, g, x, a, filters, **s: [conv2d_input(a, g, x, **s), conv2d(x, g, **s), None],
+    samples=(
+        sample((2, 4, 5, 2), (2, 2, 3, 3), (3, 3, 2, 3), **_VALID),
+        sample((2, 5, 4, 1), (2, 3, 2, 2), (3, 2, 1, 2), **_HALF),
+        sample((1, 4, 4, 2), (1, 2, 5, 1), (2, 2, 2, 1), **_ODD),
+        sample((1, 3, 3, 9), (1, 3, 3, 1), (2, 2, 9, 1)),
+    ),
+)  # fmt: skip

@@ -1,0 +1,174 @@
+"""Pools: images made smaller by keeping the largest, or the average, of each window."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+from engine.errors import ShapeError
+from engine.graph import Tensor
+from engine.op import Call, Op, op, sample
+from engine.ops.math import mean
+from engine.ops.rules import need_float
+from engine.ops.window import Padding, Pair, Windows, check_images, need_fit, window_counts, windows
+from engine.spec import Shape, Spec
+
+
+def _settings(
+    size: Pair, strides: Pair | None = None, padding: Padding = "valid", dilations: Pair = (1, 1)
+) -> tuple[Any, ...]:
+    return size, strides or size, padding, dilations
+
+
+def _windows(x: Shape, settings: dict[str, Any]) -> Windows:
+    return windows(x[1:3], *_settings(**settings))  # type: ignore[arg-type]
+
+
+def _pool_spec(x: Spec, **settings: Any) -> Spec:
+    need_float(x)
+    check_images(x)
+    return Spec((x.shape[0], *window_counts(x, *_settings(**settings)), x.shape[3]), x.dtype)
+
+
+def _back_spec(g: Spec, x: Spec, **settings: Any) -> Spec:
+    need_fit(_pool_spec(x, **settings), g)
+    return Spec(x.shape, g.dtype)
+
+
+def _pick_spec(values: Spec, x: Spec, **settings: Any) -> Spec:
+    if not Spec(x.shape, values.dtype).fits(values):
+        raise ShapeError(f"a value for each pixel of {x.shape} is needed, got {values.shape}")
+    return _pool_spec(values, **settings)
+
+
+def _max_pool(xp: Any, out: Any, x: Any, **settings: Any) -> Sequence[Call]:
+    calls: list[Call] = [partial(out.fill, -float("inf"))]
+    for _, _, at, pixels in _windows(x.shape, settings).elements():
+        calls.append(partial(xp.maximum, out[at], x[pixels], out=out[at]))
+    return calls
+
+
+def _winners(xp: Any, x: Any, shape: Shape, settings: dict[str, Any]) -> tuple[list[Call], list[Any]]:
+    """Calls that find each window's largest pixel (the first of several), and for each element of the windows
+    the calls that say where it is that one, as (calls, which windows, their pixels, array of 0 and 1)."""
+    best = xp.empty(shape, x.dtype)
+    taken, won = xp.empty(shape, "bool"), xp.empty(shape, "bool")
+    found = []
+    for _, _, at, pixels in _windows(x.shape, settings).elements():
+        calls = [
+            partial(xp.equal, x[pixels], best[at], won[at]),
+            partial(xp.greater, won[at], taken[at], won[at]),
+            partial(xp.logical_or, won[at], taken[at], taken[at]),
+        ]
+        found.append((calls, at, pixels, won[at]))
+    return [*_max_pool(xp, best, x, **settings), partial(taken.fill, 0)], found
+
+
+def _max_pool_back(xp: Any, out: Any, g: Any, x: Any, **settings: Any) -> Sequence[Call]:
+    calls, elements = _winners(xp, x, g.shape, settings)
+    part = xp.empty_like(g)
+    calls.append(partial(out.fill, 0))
+    for choosing, at, pixels, won in elements:
+        calls += [
+            *choosing,
+            partial(xp.multiply, g[at], won, part[at]),
+            partial(xp.add, out[pixels], part[at], out[pixels]),
+        ]
+    return calls
+
+
+def _max_pool_pick(xp: Any, out: Any, values: Any, x: Any, **settings: Any) -> Sequence[Call]:
+    calls, elements = _winners(xp, x, out.shape, settings)
+    part = xp.empty_like(out)
+    calls.append(partial(out.fill, 0))
+    for choosing, at, pixels, won in elements:
+        calls += [
+            *choosing,
+            partial(xp.multiply, values[pixels], won, part[at]),
+            partial(xp.add, out[at], part[at], out[at]),
+        ]
+    return calls
+
+
+_TWO = {"size": (2, 2)}
+_LAP = {"size": (3, 2), "strides": (2, 1), "padding": ((1, 1), (0, 1))}
+_FAR = {"size": (2, 2), "strides": (1, 1), "padding": "same", "dilations": (2, 1)}
+
+max_pool = op(
+    "max_pool", "The largest number of each window, channel by channel.",
+    spec=_pool_spec, kernel=_max_pool, flops=4, grad=lambda y, g, x, **s: [max_pool_back(g, x, **s)],
+    samples=(sample((2, 4, 6, 2), **_TWO), sample((1, 5, 4, 2), **_LAP), sample((2, 3, 4, 1), **_FAR)),
+)  # fmt: skip
+max_pool_back: Op = op(
+    "max_pool_back", "What max_pool sends back: a window's gradient goes to its (first) largest pixel.",
+    spec=_back_spec, kernel=_max_pool_back, flops=4,
+    grad=lambda y, g, a, x, **s: [max_pool_pick(g, x, **s), None],
+    samples=(
+        sample((2, 2, 3, 2), (2, 4, 6, 2), **_TWO), sample((1, 3, 4, 2), (1, 5, 4, 2), **_LAP),
+        sample((2, 3, 4, 1), (2, 3, 4, 1), **_FAR),
+    ),
+)  # fmt: skip
+max_pool_pick: Op = op(
+    "max_pool_pick", "The first input's number where the second is largest in each window.",
+    spec=_pick_spec, kernel=_max_pool_pick, flops=4,
+    grad=lambda y, g, values, x, **s: [max_pool_back(g, x, **s), None],
+    samples=(sample((2, 4, 6, 2), (2, 4, 6, 2), **_TWO), sample((1, 5, 4, 2), (1, 5, 4, 2), **_LAP)),
+)  # fmt: skip
+
+
+def _shares(xp: Any, x: Shape, settings: dict[str, Any], dtype: Any) -> tuple[Windows, Any]:
+    """The windows, and for each the part of 1 that every pixel counts: padding isn't counted unless asked for."""
+    settings = dict(settings)
+    with_padding = settings.pop("count_padding", False)
+    found = _windows(x, settings)
+    counts = xp.zeros((1, *found.shape, 1), dtype)
+    for _, _, at, _ in found.elements():
+        counts[at] += 1
+    if with_padding:
+        counts[...] = found.down.kernel * found.across.kernel
+    return found, 1 / xp.maximum(counts, 1)
+
+
+def _avg_pool(xp: Any, out: Any, x: Any, **settings: Any) -> Sequence[Call]:
+    found, shares = _shares(xp, x.shape, settings, x.dtype)
+    adding = [partial(xp.add, out[at], x[pixels], out[at]) for _, _, at, pixels in found.elements()]
+    return [partial(out.fill, 0), *adding, partial(xp.multiply, out, shares, out)]
+
+
+def _avg_pool_back(xp: Any, out: Any, g: Any, *, like: Shape, **settings: Any) -> Sequence[Call]:
+    found, shares = _shares(xp, like, settings, g.dtype)
+    part = xp.empty_like(g)
+    adding = [partial(xp.add, out[pixels], part[at], out[pixels]) for _, _, at, pixels in found.elements()]
+    return [partial(xp.multiply, g, shares, part), partial(out.fill, 0), *adding]
+
+
+def _avg_spec(x: Spec, count_padding: bool = False, **settings: Any) -> Spec:
+    return _pool_spec(x, **settings)
+
+
+def _avg_back_spec(g: Spec, x: Spec, count_padding: bool = False, **settings: Any) -> Spec:
+    return _back_spec(g, Spec(x.shape, g.dtype), **settings)
+
+
+avg_pool: Op = op(
+    "avg_pool", "The average of each window, channel by channel; padding isn't counted unless count_padding.",
+    spec=_avg_spec, kernel=_avg_pool, flops=4, grad=lambda y, g, x, **s: [avg_pool_back(g, x, **s)],
+    samples=(
+        sample((2, 4, 6, 2), **_TWO), sample((1, 5, 4, 2), **_LAP), sample((1, 5, 4, 1), count_padding=True, **_LAP),
+    ),
+)  # fmt: skip
+avg_pool_back: Op = op(
+    "avg_pool_back", "What avg_pool sends back: each window's gradient, in equal parts.",
+    spec=_avg_back_spec, kernel=_avg_pool_back, flops=4, shape_only=(1,),
+    grad=lambda y, g, a, x, **s: [avg_pool(g, **s), None],
+    samples=(
+        sample((2, 2, 3, 2), (2, 4, 6, 2), **_TWO), sample((1, 3, 4, 2), (1, 5, 4, 2), **_LAP),
+        sample((1, 3, 4, 1), (1, 5, 4, 1), count_padding=True, **_LAP),
+    ),
+)  # fmt: skip
+
+
+def global_mean(x: Tensor) -> Tensor:
+    """The mean of each channel over the whole image: (batch, height, width, channels) to (batch, channels)."""
+    return mean(x, axis=(1, 2))

@@ -1,0 +1,137 @@
+"""Windows that slide over images: where each one lies, for convolutions and pools.
+
+Images are (batch, height, width, channels).  ``strides`` is how far a window moves, ``dilations``
+how far its elements lie apart.  ``padding`` is "valid" (windows stay inside), "same" (as many
+windows as pixels, divided by the stride) or ((top, bottom), (left, right)) pixels around.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from engine.errors import ShapeError
+from engine.spec import Spec
+
+Pair = tuple[int, int]
+Padding = str | tuple[Pair, Pair]
+Index = tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class Axis:
+    """Windows along one axis: ``size`` pixels, ``kernel`` elements a window."""
+
+    size: int
+    kernel: int
+    stride: int
+    dilation: int
+    before: int  # pixels of padding
+    after: int
+
+    @property
+    def windows(self) -> int:
+        """How many there are."""
+        return (self.size + self.before + self.after - self.dilation * (self.kernel - 1) - 1) // self.stride + 1
+
+    def overlap(self, at: int) -> tuple[slice, slice] | None:
+        """The windows whose element ``at`` lies on a pixel, and those pixels; None if all lie on padding."""
+        shift = at * self.dilation - self.before
+        first = max(0, -(shift // self.stride))
+        end = min(self.windows, (self.size - 1 - shift) // self.stride + 1)
+        if end <= first:
+            return None
+        start = first * self.stride + shift
+        return slice(first, end), slice(start, start + (end - first - 1) * self.stride + 1, self.stride)
+
+
+@dataclass(frozen=True)
+class Windows:
+    """Windows over an image: down and across."""
+
+    down: Axis
+    across: Axis
+
+    @property
+    def shape(self) -> Pair:
+        return self.down.windows, self.across.windows
+
+    def elements(self) -> Iterator[tuple[int, int, Index, Index]]:
+        """For each element (i, j) of the windows: its windows and their pixels, as indices of axes 1 and 2."""
+        for i in range(self.down.kernel):
+            for j in range(self.across.kernel):
+                rows, columns = self.down.overlap(i), self.across.overlap(j)
+                if rows is not None and columns is not None:
+                    yield i, j, (slice(None), rows[0], columns[0]), (slice(None), rows[1], columns[1])
+
+
+def settings(strides: Pair = (1, 1), padding: Padding = "same", dilations: Pair = (1, 1)) -> tuple[Any, ...]:
+    """A convolution's settings, in the order in which :func:`windows` takes them."""
+    return strides, padding, dilations
+
+
+def windows(image: Sequence[int], kernel: Sequence[int], strides: Pair, padding: Padding, dilations: Pair) -> Windows:
+    """The windows of size ``kernel`` over ``image`` (both: height, width)."""
+    pads = _by_axis(padding)
+    down, across = (_axis(image[at], kernel[at], strides[at], dilations[at], pads[at]) for at in (0, 1))
+    return Windows(down, across)
+
+
+def _by_axis(padding: Padding) -> tuple[str | Pair, str | Pair]:
+    return (padding, padding) if isinstance(padding, str) else (padding[0], padding[1])
+
+
+def _axis(size: int, kernel: int, stride: int, dilation: int, padding: str | Pair) -> Axis:
+    before, after = (0, 0) if isinstance(padding, str) else padding
+    if padding == "same":
+        wanted = (-(-size // stride) - 1) * stride + dilation * (kernel - 1) + 1
+        total = max(0, wanted - size)
+        before, after = total // 2, total - total // 2
+    return Axis(size, kernel, stride, dilation, before, after)
+
+
+def check_images(x: Spec) -> None:
+    """Raises ShapeError unless ``x`` is a batch of images."""
+    if x.ndim != 4:
+        raise ShapeError(f"images are (batch, height, width, channels), got {x}; reshape() or expand() gives the axes")
+
+
+def window_counts(
+    x: Spec, kernel: Sequence[int | None], strides: Pair, padding: Padding, dilations: Pair
+) -> tuple[int | None, int | None]:
+    """How many windows lie over images ``x``, down and across; None while a size isn't known.
+
+    Raises ShapeError for what isn't a window, or one that is larger than the image.
+    """
+    _check_settings(kernel, strides, padding, dilations)
+    pads = _by_axis(padding)
+    counts: list[int | None] = []
+    for at in (0, 1):
+        size, length = x.shape[1 + at], kernel[at]
+        if size is None or length is None:
+            counts.append(None)
+            continue
+        count = _axis(size, length, strides[at], dilations[at], pads[at]).windows
+        if count < 1:
+            raise ShapeError(f"a window of {length} (dilation {dilations[at]}) is larger than {size} pixels; pad them")
+        counts.append(count)
+    return counts[0], counts[1]
+
+
+def _check_settings(kernel: Sequence[int | None], strides: Pair, padding: Padding, dilations: Pair) -> None:
+    for what, pair in (("kernel", kernel), ("strides", strides), ("dilations", dilations)):
+        if len(pair) != 2 or any(each is not None and each < 1 for each in pair):
+            raise ShapeError(f"{what} must be two numbers of at least 1 (down, across), got {tuple(pair)}")
+    if isinstance(padding, str):
+        fits = padding in ("valid", "same")
+    else:
+        fits = len(padding) == 2 and all(len(pair) == 2 and min(pair) >= 0 for pair in padding)
+    if not fits:
+        raise ShapeError(f'padding is "valid", "same" or ((top, bottom), (left, right)), got {padding!r}')
+
+
+def need_fit(found: Spec, g: Spec) -> None:
+    """Raises ShapeError unless ``g`` is a gradient of what the windows give."""
+    if not Spec(found.shape, g.dtype).fits(g):
+        raise ShapeError(f"the windows give {found.shape}, got {g.shape}")
