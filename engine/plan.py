@@ -54,10 +54,13 @@ class Plan:
     freed: dict[int, list[Storage]] = field(default_factory=dict)
 
 
-def make_plan(fetches: Sequence[Tensor], fed: Mapping[Tensor, Spec], reuse: bool = True) -> Plan:
+def make_plan(
+    fetches: Sequence[Tensor], fed: Mapping[Tensor, Spec], reuse: bool = True, overwrite: bool = True
+) -> Plan:
     """The plan that computes ``fetches`` from what is fed, with every result in its place.
 
-    ``reuse=False`` gives each result memory of its own (tests compare the two).  Raises FeedError
+    ``reuse=False`` gives each result memory of its own (tests compare the two), ``overwrite=False``
+    memory apart from that of its inputs.  Raises FeedError
     and ShapeError as :func:`engine.passes.lower` does, EngineError if no order of the assignments
     gives every reader the value it asks for.
     """
@@ -68,7 +71,7 @@ def make_plan(fetches: Sequence[Tensor], fed: Mapping[Tensor, Spec], reuse: bool
         direct, order = {}, _ordered(nodes, {})
     if order is None:
         raise EngineError(_tangled(nodes))
-    places, storages = _Placement(order, roots, direct, reuse).run()
+    places, storages = _Placement(order, roots, direct, reuse and overwrite).run()
     plan = Plan(
         nodes=order,
         fetches=roots,

@@ -13,6 +13,8 @@ import numpy as np
 from engine.device import Device
 from engine.device import device as find_device
 from engine.errors import DtypeError, EngineError, FeedError, ShapeError
+from engine.executors.machine import Machine
+from engine.executors.native import NativeProgram
 from engine.executors.numpy import Program
 from engine.graph import PLACEHOLDER, VARIABLE, Graph, Tensor, as_array
 from engine.plan import make_plan
@@ -27,16 +29,25 @@ class Session:
     All variables of a dtype lie side by side in one array, in order of creation, so a checkpoint,
     a reset or a step back in time is one copy (:meth:`state`, :meth:`load_state`).  A session and
     its programs belong to one thread at a time; several sessions may run the same graph.
+    ``machine`` (of :func:`engine.executors.machine.load`) makes its programs native ones.
     Raises DeviceError if the device isn't there.
     """
 
     def __init__(
-        self, graph: Graph, seed: int = 0, device: str = "cpu:0", *, reuse: bool = True, poison: bool = False
+        self,
+        graph: Graph,
+        seed: int = 0,
+        device: str = "cpu:0",
+        *,
+        machine: Machine | None = None,
+        reuse: bool = True,
+        poison: bool = False,
     ) -> None:
         self.graph = graph
         self.seed = seed
         self.device = find_device(device)
         self._reuse, self._poison = reuse, poison
+        self._machine = None if self.device.is_gpu else machine
         self._memory = _Memory(graph, self.device)
         self._ready = 0  # variables that have their first value
         self._programs: OrderedDict[object, Program] = OrderedDict()
@@ -79,13 +90,18 @@ class Session:
         program = self._programs.get(key)
         if program is None:
             fed = {tensor: _fed_spec(tensor, tuple(shape)) for tensor, shape in shapes.items()}
-            program = Program(make_plan(wanted, fed, self._reuse), self._memory, self._poison)
+            program = self._program(wanted, fed)
             self._programs[key] = program
             self._alive.add(program)
             if len(self._programs) > PROGRAMS:
                 self._programs.popitem(last=False)
         self._programs.move_to_end(key)
         return program
+
+    def _program(self, wanted: Sequence[Tensor], fed: Mapping[Tensor, Spec]) -> Program:
+        if self._machine is None:
+            return Program(make_plan(wanted, fed, self._reuse), self._memory, self._poison)
+        return NativeProgram(make_plan(wanted, fed, self._reuse, overwrite=False), self._memory, self._machine)
 
     def get(self, variable: Tensor) -> np.ndarray:
         """A copy of a variable's value."""

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from engine.device import Device
-from engine.errors import EngineError
+from engine.errors import EngineError, FeedError
 from engine.graph import CONSTANT, PLACEHOLDER, VARIABLE, Tensor
 from engine.op import Call
 from engine.ops.state import assign, flat, group
@@ -45,6 +45,7 @@ class Program:
     def __init__(self, plan: Plan, memory: Memory, poison: bool = False) -> None:
         self.plan = plan
         self.device = memory.device
+        self.retired = False
         self.calls: list[Call] = []
         self.owners: list[Node] = []  # the node each call belongs to
         self._arena = _aligned(self.device, plan.arena_bytes)
@@ -57,20 +58,35 @@ class Program:
         self.feeds: Mapping[Tensor, Any] = {tensor: self._arrays[node] for tensor, node in plan.feeds.items()}
         self.results = [None if node.op is group else self._arrays[node] for node in plan.fetches]
 
-    def run(self, steps: int = 1) -> None:
+    def run(self, steps: int = 1, streams: Mapping[Tensor, Any] | None = None) -> None:
         """Run the plan ``steps`` times.  Overflow gives inf and NaN, as hardware does, without warnings.
 
-        Raises EngineError, with the operation's name and line, for a row number that isn't there.
+        ``streams`` maps fed tensors to arrays with one more axis in front, (steps, ...): each step takes
+        its own part.  Raises EngineError, with the operation's name and line, for a row number that
+        isn't there.
         """
-        calls = self.calls
+        calls, feeding = self.calls, self._feeding(steps, streams or {})
         call: Call | None = None
         with np.errstate(all="ignore"):
             try:
-                for _ in range(steps):
+                for step in range(steps):
+                    for feed, stream in feeding:
+                        feed[...] = stream[step]
                     for call in calls:
                         call()
             except EngineError as error:
                 raise self._explained(error, call) from None
+
+    def _feeding(self, steps: int, streams: Mapping[Tensor, Any]) -> list[tuple[Any, Any]]:
+        """(feed, stream) pairs.  Raises FeedError for a stream that doesn't fit."""
+        pairs = [(self.feeds.get(tensor), stream) for tensor, stream in streams.items()]
+        for (feed, stream), tensor in zip(pairs, streams, strict=True):
+            if feed is None:
+                raise FeedError(f"{tensor.name} ({tensor.source}) isn't fed in this program")
+            if stream.dtype != feed.dtype or stream.shape[1:] != feed.shape or len(stream) < steps:
+                wanted = f"{feed.dtype}{(steps, *feed.shape)}"
+                raise FeedError(f"the stream of {tensor.name} must be {wanted}, got {stream.dtype}{stream.shape}")
+        return pairs
 
     def fetch(self) -> list[np.ndarray | None]:
         """NumPy copies of the results."""
@@ -78,7 +94,7 @@ class Program:
 
     def retire(self, reason: str) -> None:
         """Running this program from now on raises EngineError: its memory isn't the session's any more."""
-        self.calls, self.owners = [partial(_refuse, reason)], []
+        self.calls, self.owners, self.retired = [partial(_refuse, reason)], [], True
 
     def _explained(self, error: EngineError, call: Call | None) -> EngineError:
         owner = next((node for each, node in zip(self.calls, self.owners, strict=False) if each is call), None)

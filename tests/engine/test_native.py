@@ -1,0 +1,158 @@
+"""The native executor against the reference: the same results within rounding, whatever the network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import engine as en
+from engine.executors import machine
+from engine.executors.native import NativeProgram
+
+pytestmark = pytest.mark.skipif(machine.problem() is not None, reason=str(machine.problem()))
+CACHE = Path(__file__).parents[2] / ".tools" / "machine"
+ELEMENT_WISE = machine.element_wise()
+POSITIVE = ("sqrt", "log", "pow")
+
+
+@pytest.fixture(scope="session")
+def native() -> machine.Machine:
+    return machine.load(CACHE)
+
+
+def network(sizes: list[int], activation: str, optimizer: str, classes: bool) -> dict[str, Any]:
+    """A dense network and its training step."""
+    with en.Graph() as graph:
+        x = en.placeholder((None, sizes[0]), name="x")
+        flow = x
+        for at, units in enumerate(sizes[1:-1]):
+            flow = en.layers.Dense(units, activation, f"hidden{at}")(flow)
+        flow = en.layers.Dense(sizes[-1], "linear", "output")(flow)
+        if classes:
+            target = en.placeholder((None,), "int32", name="target")
+            loss = en.losses.softmax_cross_entropy(flow, target)
+        else:
+            target = en.placeholder((None, sizes[-1]), name="target")
+            loss = en.losses.half_squared_error(en.ops.tanh(flow), target)
+        rate = en.placeholder((), name="rate")
+        train = en.optim.OPTIMIZERS[optimizer](rate).minimize(loss)
+    return {"graph": graph, "x": x, "target": target, "rate": rate, "loss": loss, "train": train}
+
+
+def batches(net: dict[str, Any], steps: int, size: int, seed: int = 0) -> dict[en.Tensor, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=(steps, size, net["x"].shape[1])).astype("f")
+    if net["target"].dtype == "int32":
+        classes = next(each for each in net["graph"].variables if each.name == "output/bias").shape[0]
+        target = rng.integers(0, classes, (steps, size)).astype(np.int32)
+    else:
+        target = rng.choice([-1.0, 1.0], (steps, size, net["target"].shape[1])).astype("f")
+    return {net["x"]: x, net["target"]: target}
+
+
+def trained(net: dict[str, Any], streams: dict[en.Tensor, np.ndarray], steps: int, **options: Any) -> np.ndarray:
+    """All variables after ``steps`` steps on these batches."""
+    session = en.Session(net["graph"], seed=2, **options)
+    program = session.bind(net["train"], {t: s.shape[1:] for t, s in streams.items()} | {net["rate"]: ()})
+    program.feeds[net["rate"]][...] = 0.01
+    program.run(steps, streams)
+    return session.state()["float32"]
+
+
+@pytest.mark.parametrize("name", sorted(ELEMENT_WISE))
+@pytest.mark.parametrize("size", [1, 7, 40, 5000])
+def test_every_element_wise_op_agrees(native: machine.Machine, name: str, size: int) -> None:
+    op = ELEMENT_WISE[name]
+    rng = np.random.default_rng(4)
+    low = 0.2 if name in POSITIVE else -3.0
+    arrays = [rng.uniform(low, 3.0, size).astype("f") for _ in range(op.arity or 0)]
+    shapes = [(size,)] * len(arrays)
+    choices = [shapes] if len(arrays) == 1 else [shapes, [(), (size,)], [(size,), ()]]
+    for chosen in choices:
+        with en.Graph() as graph:
+            holders = [en.placeholder(shape) for shape in chosen]
+            result = op(*holders)
+        values = [array[0] if shape == () else array for array, shape in zip(arrays, chosen, strict=True)]
+        feeds = dict(zip(holders, values, strict=True))
+        found = en.Session(graph, machine=native).run(result, feeds)
+        np.testing.assert_allclose(found, en.Session(graph).run(result, feeds), 3e-6, 3e-7)
+
+
+def test_a_training_step_is_one_table(native: machine.Machine) -> None:
+    net = network([2, 4, 3, 1], "tanh", "adam", classes=False)
+    session = en.Session(net["graph"], machine=native)
+    program = session.bind(net["train"], {net["x"]: (10, 2), net["target"]: (10, 1), net["rate"]: ()})
+    assert isinstance(program, NativeProgram)
+    assert program.whole
+
+
+@given(
+    sizes=st.lists(st.integers(1, 12), min_size=2, max_size=5),
+    activation=st.sampled_from(["relu", "tanh", "sigmoid", "linear", "leaky_relu", "elu", "gelu", "softplus"]),
+    optimizer=st.sampled_from(sorted(en.optim.OPTIMIZERS)),
+    classes=st.booleans(),
+    size=st.integers(1, 12),
+)
+@settings(max_examples=60)
+def test_random_networks_train_alike(
+    native: machine.Machine, *, sizes: list[int], activation: str, optimizer: str, classes: bool, size: int
+) -> None:
+    net = network(sizes, activation, optimizer, classes)
+    streams = batches(net, 8, size)
+    np.testing.assert_allclose(trained(net, streams, 8, machine=native), trained(net, streams, 8), rtol=5e-3, atol=2e-4)
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "momentum", "adam"])
+def test_a_network_large_enough_for_blas_and_chains_trains_alike(native: machine.Machine, optimizer: str) -> None:
+    net = network([200, 96, 64, 10], "relu", optimizer, classes=True)
+    streams = batches(net, 12, 64)
+    np.testing.assert_allclose(trained(net, streams, 12, machine=native), trained(net, streams, 12), 2e-3, 2e-4)
+
+
+def test_two_runs_are_identical(native: machine.Machine) -> None:
+    net = network([20, 16, 4], "tanh", "adam", classes=True)
+    streams = batches(net, 50, 10)
+    first, second = (trained(net, streams, 50, machine=native) for _ in range(2))
+    assert np.array_equal(first, second)
+
+
+@pytest.mark.parametrize("executor", ["numpy", "native"])
+def test_streams_are_feeds_one_after_the_other(native: machine.Machine, executor: str) -> None:
+    net = network([3, 4, 1], "tanh", "momentum", classes=False)
+    options = {"machine": native} if executor == "native" else {}
+    streams = batches(net, 6, 5)
+    session = en.Session(net["graph"], seed=2, **options)
+    for step in range(6):
+        session.run(net["train"], {t: s[step] for t, s in streams.items()} | {net["rate"]: 0.01})
+    assert np.array_equal(session.state()["float32"], trained(net, streams, 6, **options))
+
+
+def test_a_label_out_of_range_is_an_error(native: machine.Machine) -> None:
+    net = network([3, 4], "linear", "sgd", classes=True)
+    session = en.Session(net["graph"], machine=native)
+    feeds = {net["x"]: np.ones((2, 3), "f"), net["target"]: np.array([1, 9], np.int32), net["rate"]: 0.1}
+    with pytest.raises(en.EngineError, match="outside its table"):
+        session.run(net["train"], feeds)
+
+
+def test_a_stream_that_does_not_fit_is_refused(native: machine.Machine) -> None:
+    net = network([3, 4, 1], "tanh", "sgd", classes=False)
+    session = en.Session(net["graph"], machine=native)
+    program = session.bind(net["train"], {net["x"]: (5, 3), net["target"]: (5, 1), net["rate"]: ()})
+    with pytest.raises(en.FeedError, match=r"the stream of x must be float32\(4, 5, 3\)"):
+        program.run(4, {net["x"]: np.ones((3, 5, 3), "f")})
+
+
+def test_what_is_not_a_number_stays_so(native: machine.Machine) -> None:
+    with en.Graph() as graph:
+        x = en.placeholder((None,))
+        results = [en.ops.tanh(x), en.ops.exp(x), en.ops.relu(x) + x, en.ops.sigmoid(x)]
+    values = np.array([np.nan, np.inf, -np.inf, 200.0, -200.0], "f")
+    for result in results:
+        found = en.Session(graph, machine=native).run(result, {x: values})
+        np.testing.assert_array_equal(np.isnan(found), np.isnan(en.Session(graph).run(result, {x: values})))
