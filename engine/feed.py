@@ -1,0 +1,133 @@
+"""A bounded input queue, filled by a thread of its own: the next batches are made while one is trained on.
+
+>>> numbers = np.arange(6)
+>>> with InputQueue(batches([numbers], size=4, epochs=1)) as queue:
+...     [len(batch) for (batch,) in queue]
+[4, 2]
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import count
+from typing import Generic, TypeVar
+
+import numpy as np
+
+from engine.errors import FeedError
+
+Item = TypeVar("Item")
+
+
+class InputQueue(Generic[Item]):
+    """What ``source`` gives, in its order, made at most ``capacity`` items ahead of whoever takes them.
+
+    It is an iterator; several threads may take from it.  An error of the source comes out at the
+    taker, after the items before it, and at each later attempt.  Use it under ``with``, or
+    :meth:`close` it: the thread waits for room until then.  Raises FeedError for a capacity below 1.
+    """
+
+    def __init__(self, source: Iterable[Item], capacity: int = 4) -> None:
+        if capacity < 1:
+            raise FeedError(f"an input queue needs room for one item at least, got capacity {capacity}")
+        self.capacity = capacity
+        self._changed = threading.Condition()  # guards what follows, and wakes who waits for a change of it
+        self._items: deque[Item] = deque()
+        self._ended = False  # the source gives no more
+        self._error: BaseException | None = None  # the reason, if it isn't the end of the data
+        self._closed = False
+        self._thread = threading.Thread(target=self._fill, args=(source,), name="input queue", daemon=True)
+        self._thread.start()
+
+    def __iter__(self) -> Iterator[Item]:
+        return self
+
+    def __next__(self) -> Item:
+        """The next item, waited for.  Raises what the source raised, or FeedError if the queue is closed."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._items or self._ended or self._closed)
+            if self._closed:
+                raise FeedError("this input queue is closed")
+            if not self._items:
+                raise StopIteration if self._error is None else self._error
+            self._changed.notify_all()
+            return self._items.popleft()
+
+    def __len__(self) -> int:
+        """How many items are ready."""
+        return len(self._items)
+
+    def close(self) -> None:
+        """Drop what is ready and end the thread, which finishes the item it is at.  A second call does nothing.
+
+        A source that is a generator is closed by the thread.
+        """
+        with self._changed:
+            self._closed = True
+            self._items.clear()
+            self._changed.notify_all()
+        if threading.current_thread() is not self._thread:
+            self._thread.join()
+
+    def __enter__(self) -> InputQueue[Item]:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _fill(self, source: Iterable[Item]) -> None:
+        """What the thread does."""
+        error: BaseException | None = None
+        try:
+            items = iter(source)
+            try:
+                while self._has_room():
+                    self._put(next(items))
+            except StopIteration:
+                pass
+            finally:
+                if hasattr(items, "close"):
+                    items.close()
+        except BaseException as raised:  # whatever it is, it belongs to the taker, where it is raised again
+            error = raised
+        with self._changed:
+            self._ended, self._error = True, error
+            self._changed.notify_all()
+
+    def _has_room(self) -> bool:
+        """Waits for room; False if the queue was closed instead."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._closed or len(self._items) < self.capacity)
+            return not self._closed
+
+    def _put(self, item: Item) -> None:
+        with self._changed:
+            if not self._closed:
+                self._items.append(item)
+                self._changed.notify_all()
+
+
+def batches(
+    arrays: Sequence[np.ndarray], size: int, *, epochs: int | None = None, seed: int = 0
+) -> Iterator[tuple[np.ndarray, ...]]:
+    """Mini-batches of ``size`` rows of all ``arrays``, in a new order each epoch; the last one may be shorter.
+
+    The order follows from (seed, number of the epoch) alone.  ``epochs`` None: without end.
+    Raises FeedError, at the call, if the arrays aren't equally long or ``size`` is below 1.
+    """
+    rows = {len(each) for each in arrays}
+    if len(rows) != 1 or size < 1:
+        raise FeedError(f"batches of {size} rows can't be drawn from arrays of {sorted(rows)} rows")
+    return _batches(arrays, rows.pop(), size, epochs, seed)
+
+
+def _batches(
+    arrays: Sequence[np.ndarray], rows: int, size: int, epochs: int | None, seed: int
+) -> Iterator[tuple[np.ndarray, ...]]:
+    for epoch in count() if epochs is None else range(epochs):
+        order = np.random.default_rng((seed, epoch)).permutation(rows)
+        for start in range(0, rows, size):
+            chosen = order[start : start + size]
+            yield tuple(each[chosen] for each in arrays)
