@@ -71,8 +71,8 @@ def test_every_element_wise_op_agrees(native: machine.Machine, name: str, size: 
     rng = np.random.default_rng(4)
     low = 0.2 if name in POSITIVE else -3.0
     arrays = [rng.uniform(low, 3.0, size).astype("f") for _ in range(op.arity or 0)]
-    shapes = [(size,)] * len(arrays)
-    choices = [shapes] if len(arrays) == 1 else [shapes, [(), (size,)], [(size,), ()]]
+    shapes: list[tuple[int, ...]] = [(size,)] * len(arrays)
+    choices: list[list[tuple[int, ...]]] = [shapes] if len(arrays) == 1 else [shapes, [(), (size,)], [(size,), ()]]
     for chosen in choices:
         with en.Graph() as graph:
             holders = [en.placeholder(shape) for shape in chosen]
@@ -124,7 +124,7 @@ def test_two_runs_are_identical(native: machine.Machine) -> None:
 @pytest.mark.parametrize("executor", ["numpy", "native"])
 def test_streams_are_feeds_one_after_the_other(native: machine.Machine, executor: str) -> None:
     net = network([3, 4, 1], "tanh", "momentum", classes=False)
-    options = {"machine": native} if executor == "native" else {}
+    options: dict[str, Any] = {"machine": native} if executor == "native" else {}
     streams = batches(net, 6, 5)
     session = en.Session(net["graph"], seed=2, **options)
     for step in range(6):
