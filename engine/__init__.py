@@ -18,6 +18,7 @@ from engine.errors import (
     EngineError,
     FeedError,
     GradientError,
+    GraphGrowsWarning,
     ShapeError,
 )
 from engine.grad import gradients
@@ -32,6 +33,7 @@ __all__ = [
     "FeedError",
     "GradientError",
     "Graph",
+    "GraphGrowsWarning",
     "Session",
     "ShapeError",
     "Tensor",

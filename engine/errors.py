@@ -38,6 +38,10 @@ class CheckpointError(EngineError):
     """A checkpoint that can't be read or doesn't fit the graph."""
 
 
+class GraphGrowsWarning(UserWarning):
+    """One line of a program adds to the graph before each run, which makes every run slower than the last."""
+
+
 @dataclass(frozen=True)
 class Source:
     """The user's line that made a tensor."""

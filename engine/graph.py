@@ -231,8 +231,10 @@ def _met(value: Any, inputs: Sequence[Any]) -> str | None:
 def as_array(value: Any, dtype: str | None) -> np.ndarray:
     """``value`` as an array of ``dtype``; if that is None, Python's numbers become float32 and int32.
 
-    Raises DtypeError if a number can't be kept as it is (2.5 or 300 in uint8).
+    Raises DtypeError if a number can't be kept as it is (2.5 or 300 in uint8), or for a GPU's array.
     """
+    if hasattr(value, "__cuda_array_interface__"):
+        raise DtypeError("this array lies on a GPU, and NumPy's are wanted here; value.get() gives one (of CuPy's)")
     try:
         array = np.asarray(value)
     except ValueError as error:  # rows of different lengths

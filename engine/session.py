@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import warnings
 import weakref
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Mapping, Sequence
 from typing import Any, overload
 
@@ -12,7 +13,7 @@ import numpy as np
 
 from engine.device import Device
 from engine.device import device as find_device
-from engine.errors import DtypeError, EngineError, FeedError, ShapeError
+from engine.errors import DtypeError, EngineError, FeedError, GraphGrowsWarning, ShapeError, Source
 from engine.executors.machine import Machine
 from engine.executors.native import NativeProgram
 from engine.executors.numpy import Program
@@ -21,6 +22,7 @@ from engine.plan import make_plan
 from engine.spec import Spec
 
 PROGRAMS = 64  # plans kept: (fetches, fed shapes) that were used last
+GROWTHS = 30  # runs before which one line may add to the graph until it is taken for a loop
 
 
 class Session:
@@ -52,6 +54,8 @@ class Session:
         self._ready = 0  # variables that have their first value
         self._programs: OrderedDict[object, Program] = OrderedDict()
         self._alive: weakref.WeakSet[Program] = weakref.WeakSet()  # those too that are only in users' hands
+        self._seen = len(graph.tensors)
+        self._growths: Counter[Source] = Counter()  # the lines that added to the graph between runs
 
     @overload
     def run(self, fetches: Tensor, feeds: Mapping[Tensor, Any] | None = None) -> Any: ...
@@ -83,6 +87,8 @@ class Session:
         there), then ``program.run()``.  When the graph gets more variables it has to be bound anew.
         """
         self._grow()
+        if len(self.graph.tensors) != self._seen:
+            self._watch_growth()
         wanted = (fetches,) if isinstance(fetches, Tensor) else tuple(fetches)
         for tensor in (*wanted, *shapes):
             self._own(tensor)
@@ -102,6 +108,21 @@ class Session:
         if self._machine is None:
             return Program(make_plan(wanted, fed, self._reuse), self._memory, self._poison)
         return NativeProgram(make_plan(wanted, fed, self._reuse, overwrite=False), self._memory, self._machine)
+
+    def _watch_growth(self) -> None:
+        """Warn, once, of a loop that builds anew what it runs."""
+        lines = {tensor.source for tensor in self.graph.tensors[self._seen :]}
+        self._seen = len(self.graph.tensors)
+        self._growths.update(lines)
+        line, times = max(((line, self._growths[line]) for line in lines), key=lambda each: each[1])
+        if times == GROWTHS:
+            warnings.warn_explicit(
+                f"the graph grows from run to run: {line} has added to it before {times} runs, "
+                f"and it has {self._seen} tensors now; build once, before the loop, and only run inside it",
+                GraphGrowsWarning,
+                line.file,
+                line.line,
+            )
 
     def get(self, variable: Tensor) -> np.ndarray:
         """A copy of a variable's value."""
