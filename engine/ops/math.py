@@ -101,6 +101,11 @@ cos: Op = op(
     spec=float_elementwise, kernel=ufunc("cos"), code="cos({0})", reuse=(0,), flops=10,
     grad=lambda y, g, x: [-g * sin(x)], samples=ONE,
 )  # fmt: skip
+floor = op(
+    "floor", "The largest whole number that isn't above.",
+    spec=float_elementwise, kernel=ufunc("floor"), code="floor({0})", reuse=(0,), flops=1,
+    grad=lambda y, g, x: [None], samples=ONE,
+)  # fmt: skip
 tanh = op(
     "tanh", "Hyperbolic tangent: squashes to (-1, 1).",
     spec=float_elementwise, kernel=ufunc("tanh"), code="tanh({0})", reuse=(0,), flops=10,
@@ -165,6 +170,19 @@ def _sum(xp: Any, out: Any, x: Any, *, axis: Any = None, keepdims: bool = False)
     return (partial(x.sum, axis, None, out, keepdims),)
 
 
+def _pow_grad(y: Tensor, g: Tensor, a: Tensor, b: Tensor) -> list[Tensor | None]:
+    logarithm = log(where(greater(a, 0), a, 1.0))  # below 0 only whole exponents give a number: no slope by them
+    return [g * b * power(a, b - 1), g * y * logarithm]
+
+
+power: Op = op(
+    "pow", "The first number to the power of the second.",
+    spec=float_elementwise, kernel=ufunc("power"), code="pow({0}, {1})", reuse=(0, 1), flops=20, grad=_pow_grad,
+    identity=no_change_by(1.0, first_too=False),
+    samples=(sample(POSITIVE, (3, 4)), sample(Draw((2, 1), 0.3, 3.0), Draw((3,), -2.0, 2.0))),
+)  # fmt: skip
+
+
 REDUCTIONS = (
     sample((3, 4)), sample((3, 4), axis=0), sample((3, 4), axis=-1, keepdims=True), sample((2, 3, 4), axis=(0, 2)),
 )  # fmt: skip
@@ -191,6 +209,29 @@ max_ = op(
     "max", "Largest element along axes; ties share the gradient.",
     spec=_max_spec, flops=1, grad=_max_grad, samples=REDUCTIONS,
     kernel=lambda xp, out, x, axis=None, keepdims=False: (partial(x.max, axis, out, keepdims),),
+)  # fmt: skip
+
+
+def min_(x: Tensor, axis: Any = None, keepdims: bool = False) -> Tensor:
+    """Smallest element along axes (all if None); ties share the gradient."""
+    return -max_(-x, axis=axis, keepdims=keepdims)
+
+
+def _prod_grad(y: Tensor, g: Tensor, x: Tensor, axis: Any = None, keepdims: bool = False) -> list[Tensor | None]:
+    """The product of all the others: without dividing by what may be 0."""
+    at_zero = equal(x, 0)
+    others = where(at_zero, 1.0, x)
+    zeros = sum_(cast(at_zero, dtype=x.dtype), axis=axis, keepdims=keepdims)
+    alive = prod(others, axis=axis, keepdims=keepdims)
+    one_zero = _spread(where(equal(zeros, 1), alive, 0.0) * g, x, axis, keepdims)
+    no_zero = _spread(where(equal(zeros, 0), alive, 0.0) * g, x, axis, keepdims)
+    return [where(at_zero, one_zero, no_zero / others)]
+
+
+prod: Op = op(
+    "prod", "Product along axes.",
+    spec=_sum_spec, flops=1, grad=_prod_grad, samples=REDUCTIONS,
+    kernel=lambda xp, out, x, axis=None, keepdims=False: (partial(x.prod, axis, None, out, keepdims),),
 )  # fmt: skip
 
 
