@@ -21,7 +21,7 @@ from typing import Any
 
 from benchmarks.workloads import WORKLOADS, Runner, Workload
 
-PEERS = ("layerlab", "pytorch", "jax_scan")
+PEERS = ("layerlab_native", "layerlab", "pytorch", "jax_scan")
 CHECK_STEPS = 20
 TOLERANCE = 2e-3  # relative: float32 sums in other orders
 RESULTS = Path(__file__).parent / "results"
@@ -34,7 +34,7 @@ def available() -> tuple[list[Any], list[str]]:
         try:
             modules.append(importlib.import_module(f"benchmarks.peers.{name}"))
         except ModuleNotFoundError as error:
-            missing.append(f"{name}: {error.name} isn't installed")
+            missing.append(f"{name} is left out: {error.name} isn't installed")
     return modules, missing
 
 

@@ -21,7 +21,13 @@ VENV = ROOT / ".venv"
 TOOLS = ROOT / ".tools"
 TYPESCRIPT = "5.9.3"
 WINDOWS = os.name == "nt"
-PYTHON = VENV / ("Scripts/python.exe" if WINDOWS else "bin/python")
+
+
+def _python(venv: Path) -> Path:
+    return venv / ("Scripts/python.exe" if WINDOWS else "bin/python")
+
+
+PYTHON = _python(VENV)
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "msedge")
 # Starts the browser as the tests will, so that a stub or a broken installation is found out.
@@ -61,14 +67,37 @@ def python_packages(level: Literal["run", "dev"]) -> None:
     stamp.write_text(wanted, encoding="utf-8")
 
 
-def _make_venv() -> None:
-    if PYTHON.exists() and subprocess.run([PYTHON, "-m", "pip", "--version"], capture_output=True).returncode == 0:
+def bench_python() -> Path:
+    """The Python of ``.venv-bench``: what running needs and the engines to compare with, those that can be had."""
+    folder = ROOT / ".venv-bench"
+    _make_venv(folder)
+    python, stamp = _python(folder), folder / ".layerlab-bench.json"
+    wanted = (ROOT / "benchmarks/requirements.txt").read_text(encoding="utf-8")
+    if stamp.is_file() and stamp.read_text(encoding="utf-8") == wanted:
+        return python
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    pip = [str(python), "-m", "pip", "install", "-qq", "--disable-pip-version-check", "--constraint", "constraints.txt"]
+    say("installing what the benchmarks compare with into .venv-bench (some minutes, only once)")
+    if subprocess.run([*pip, *project["project"]["dependencies"]], cwd=ROOT).returncode:
+        raise SetupError("pip could not install the packages; its message is above. Is there a network?")
+    for line in filter(None, (each.partition("#")[0].strip() for each in wanted.splitlines())):
+        if subprocess.run([*pip, line], cwd=ROOT).returncode:
+            say(f"{line} can't be installed here: left out of the comparison")
+    stamp.write_text(wanted, encoding="utf-8")
+    return python
+
+
+def _make_venv(folder: Path = VENV) -> None:
+    if (
+        _python(folder).exists()
+        and subprocess.run([_python(folder), "-m", "pip", "--version"], capture_output=True).returncode == 0
+    ):
         return
     if importlib.util.find_spec("venv") is None or importlib.util.find_spec("ensurepip") is None:
         raise SetupError("Python's venv module is missing; on Debian and Ubuntu: apt-get install python3-venv")
-    say("making .venv")
-    if subprocess.run([sys.executable, "-m", "venv", "--clear", str(VENV)]).returncode:
-        raise SetupError(f"{sys.executable} could not make a virtual environment in {VENV}; its message is above")
+    say(f"making {folder.name}")
+    if subprocess.run([sys.executable, "-m", "venv", "--clear", str(folder)]).returncode:
+        raise SetupError(f"{sys.executable} could not make a virtual environment in {folder}; its message is above")
 
 
 def _fingerprint() -> str:

@@ -78,9 +78,8 @@ def run(options: list[str]) -> int:
 
 
 def bench(options: list[str]) -> int:
-    """Run the benchmarks."""
-    prepare.python_packages("dev")
-    return subprocess.run([PYTHON, "-m", "benchmarks.run", *options], cwd=ROOT).returncode
+    """Run the benchmarks, in an environment of their own."""
+    return subprocess.run([prepare.bench_python(), "-m", "benchmarks.run", *options], cwd=ROOT).returncode
 
 
 def lint(_: list[str]) -> int:

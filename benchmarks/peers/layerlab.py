@@ -35,7 +35,7 @@ class Runner:
         for at, (weights, bias) in enumerate(work.first_weights()):
             self._session.set(variables[2 * at], weights)
             self._session.set(variables[2 * at + 1], bias)
-        self._x, self._y, self._loss = x, y, loss
+        self._x, self._y, self._loss, self._train = x, y, loss, train
         self._program = self._session.bind(train, {x: self.xs.shape[1:], y: self.ys.shape[1:]})
 
     def run(self, steps: int) -> None:

@@ -105,6 +105,16 @@ def cos(x):
 
 
 @njit(**LOOPS)
+def floor(x):
+    return np.floor(x)
+
+
+@njit(**LOOPS)
+def pow(x, y):
+    return F(np.power(x, y))
+
+
+@njit(**LOOPS)
 def fabs(x):
     return abs(x)
 

@@ -22,7 +22,9 @@ from typing import Any
 import numpy as np
 
 import engine.ops  # noqa: F401 - fills the registry
+from engine.errors import EngineError
 from engine.op import REGISTRY, Op
+from engine.spec import Spec
 
 # The columns of an instruction.  A step column is how many bytes an operand moves on an element
 # when a chain is run block by block: 4, or 0 for a single number or a block that is used again.
@@ -49,18 +51,24 @@ KERNELS = {  # what kernels.py offers, and the columns that each takes
     "from_bytes": "out, a, n",
     "from_ints": "out, a, n",
 }
-COMPARES = re.compile(r"^\{0\} [<>=!]=? \{1\}$")  # these give bools, the machine's numbers are float32
 NUMBER = re.compile(r"(?<![\w.{])\d+(?:\.\d+)?(?:[eE][-+]?\d+)?")
 ATTRIBUTE = re.compile(r"\{([a-z_]+)\}")
 
 
 def element_wise() -> dict[str, Op]:
-    """The ops of one or two floats whose records have ``code`` with one attribute at most."""
+    """The ops from one or two floats to a float whose records have ``code`` with one attribute at most."""
     return {
         op.name: op
         for op in sorted(REGISTRY.values(), key=lambda each: each.name)
-        if op.code and op.arity in (1, 2) and not COMPARES.match(op.code) and len(set(ATTRIBUTE.findall(op.code))) <= 1
+        if op.code and op.arity in (1, 2) and len(set(ATTRIBUTE.findall(op.code))) <= 1 and _gives_float(op)
     }
+
+
+def _gives_float(op: Op) -> bool:
+    try:
+        return op.spec(*[Spec((2,))] * (op.arity or 0)).dtype == "float32"
+    except (EngineError, TypeError):  # not for floats, or not without attributes
+        return False
 
 
 def op_codes() -> dict[str, int]:
