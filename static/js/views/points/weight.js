@@ -16,6 +16,8 @@ const REFRESH_MS = 100;
 /** Pixels between the place that was pressed and the editor, and from the editor to the panel's edge. */
 const AWAY = 24;
 const EDGE = 8;
+/** A network narrower than this has no room for the editor beside its lines. */
+const SMALL = 480;
 
 /** The weight (or bias) of a link in the newest frame. @param {Run} run @param {Link} link @returns {number} */
 function weightOf(run, { layer, source, target }) {
@@ -52,8 +54,8 @@ export function WeightEditor({ run, look }) {
 }
 
 /**
- * Below the place that was pressed (above it where there is no room), so that the line stays in sight;
- * never beyond the part of the network that is seen.
+ * Below the place that was pressed (above it where there is no room), so that the line stays in sight; on a small
+ * screen at the far end of the network. Never beyond the part of the network that is seen.
  * @param {HTMLElement} box
  * @param {{x: number, y: number}} place
  */
@@ -63,10 +65,12 @@ function placeBeside(box, { x, y }) {
   if (!frame || !stage) return;
   const [seen, whole] = [frame.getBoundingClientRect(), stage.getBoundingClientRect()];
   const [least, most] = [seen.left - whole.left + EDGE, seen.right - whole.left - EDGE - box.offsetWidth];
-  const below = y + AWAY;
-  const above = y - AWAY - box.offsetHeight;
+  const foot = whole.height - box.offsetHeight;
+  const [below, above] = [y + AWAY, y - AWAY - box.offsetHeight];
+  const farEnd = y < whole.height / 2 || y >= whole.height - EDGE ? foot : 0; // the formula's numbers are below the foot
+  const beside = below > foot && above >= 0 ? above : below;
   box.style.left = `${Math.max(least, Math.min(most, x - box.offsetWidth / 2))}px`;
-  box.style.top = `${below + box.offsetHeight > whole.height && above > 0 ? above : below}px`;
+  box.style.top = `${seen.width < SMALL ? farEnd : beside}px`;
 }
 
 /** @param {{run: Run, look: Look, link: import("./look.js").PlacedLink}} props */
