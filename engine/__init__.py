@@ -9,7 +9,7 @@
 [[0.0]]
 """
 
-from engine import checkpoint, init, layers, losses, ops, optim, schedules
+from engine import checkpoint, feed, init, layers, losses, ops, optim, schedules, theano, trace
 from engine.device import choose, device, gpu_problem
 from engine.errors import (
     CheckpointError,
@@ -41,6 +41,7 @@ __all__ = [
     "choose",
     "constant",
     "device",
+    "feed",
     "gpu_problem",
     "gradients",
     "init",
@@ -51,5 +52,7 @@ __all__ = [
     "optim",
     "placeholder",
     "schedules",
+    "theano",
+    "trace",
     "variable",
 ]

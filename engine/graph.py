@@ -124,6 +124,7 @@ class Graph:
         self.offsets: dict[Tensor, int] = {}  # each variable's place in the arena of its dtype, in elements
         self.sizes: dict[str, int] = {}  # elements of each dtype's arena
         self.notes: dict[str, str] = {}  # the settings behind a part of the graph (an optimiser's), by name
+        self.session: Any = None  # the one that all functions of engine.theano run in
         self._names: dict[str, int] = {}
         self._scope = ""
         self._tokens: list[Any] = []
@@ -269,9 +270,9 @@ def _refusal(error: EngineError, what: str, graph: Graph) -> EngineError:
     return type(error)(f"{what}: {error} ({graph.place()})")
 
 
-def current_graph() -> Graph:
-    """The graph of the innermost ``with graph:``.  Raises EngineError outside of one."""
-    graph = _current.get()
+def current_graph(default: Graph | None = None) -> Graph:
+    """The graph of the innermost ``with graph:``, or else ``default``.  Raises EngineError if there is neither."""
+    graph = _current.get() or default
     if graph is None:
         raise EngineError(f"there is no graph to build in; write `with Graph() as graph:` around it ({user_source()})")
     return graph

@@ -32,6 +32,7 @@ ENGINE = [
     ["engine.schedules"],
     ["engine.checkpoint"],
     ["engine.trace"],
+    ["engine.theano"],
     ["engine"],  # its __init__ is the API
 ]
 # These build graph and never touch arrays, plans or sessions.
