@@ -1,27 +1,99 @@
-"""Checkpoints: every variable of a session by name, as safetensors."""
+"""Checkpoints: every variable of a session by name, with what it takes to go on, as safetensors.
+
+The optimiser's slots and counters are variables like the weights.  The random state of what draws
+the batches is given by its name.  The file's metadata describe the rest: the graph, the settings
+of its optimisers, the session's seed.  A run that is restored goes on bit for bit.
+"""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import safetensors
 import safetensors.numpy
 
 from engine.errors import CheckpointError
+from engine.graph import Graph
 from engine.session import Session
 
+KEY = "layerlab"  # of the metadata: what this file writes by itself, as JSON
+FORMAT = 1
 
-def dumps(session: Session, metadata: Mapping[str, str] | None = None) -> bytes:
-    """All variables and ``metadata`` (texts) as bytes in the safetensors format."""
+Generators = Mapping[str, np.random.Generator]
+
+
+@dataclass(frozen=True)
+class Description:
+    """What a checkpoint says of itself."""
+
+    seed: int  # of the session
+    model: dict[str, Any]  # as :func:`describe` gives it
+    random: dict[str, Any]  # the state of each generator, by name
+    metadata: dict[str, str]  # the user's texts
+
+
+def describe(graph: Graph) -> dict[str, Any]:
+    """The graph as data: ``variables`` and ``operations`` in order of creation, ``optimizers`` by their node's name."""
+    return {
+        "variables": [
+            {"name": each.name, "shape": list(each.shape), "dtype": each.dtype, "trainable": each.attrs["trainable"]}
+            for each in graph.variables
+        ],
+        "operations": [
+            {
+                "name": each.name,
+                "op": each.op.name,
+                "shape": list(each.shape),
+                "dtype": each.dtype,
+                "inputs": [source.name for source in each.inputs],
+            }
+            for each in graph.tensors
+            if each not in graph.offsets
+        ],
+        "optimizers": dict(graph.notes),
+    }
+
+
+def dumps(session: Session, metadata: Mapping[str, str] | None = None, random: Generators | None = None) -> bytes:
+    """All variables, the states of the ``random`` generators and ``metadata`` (texts), in the safetensors format.
+
+    Raises CheckpointError if ``metadata`` takes the name that the engine's own part has.
+    """
+    if metadata and KEY in metadata:
+        raise CheckpointError(f"the name {KEY!r} in a checkpoint's metadata is taken by the engine")
+    own = {
+        "format": FORMAT,
+        "seed": session.seed,
+        "model": describe(session.graph),
+        "random": {name: each.bit_generator.state for name, each in (random or {}).items()},
+    }
     arrays = {each.name: session.get(each) for each in session.graph.variables}
-    return safetensors.numpy.save(arrays, dict(metadata or {}))
+    return safetensors.numpy.save(arrays, {**(metadata or {}), KEY: json.dumps(own, default=_array_as_list)})
 
 
-def loads(session: Session, data: bytes) -> None:
-    """Put the variables of ``data`` into ``session``.
+def description(data: bytes) -> Description:
+    """What the checkpoint ``data`` says of itself.  Raises CheckpointError if it isn't one of this engine's."""
+    try:
+        header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+        texts = dict(header.get("__metadata__", {}))
+        own = json.loads(texts.pop(KEY, "{}"))
+    except (ValueError, AttributeError) as error:
+        raise CheckpointError(f"this isn't a whole safetensors file: {error}") from None
+    if own.get("format") != FORMAT:
+        raise CheckpointError(f"its description has the format {own.get('format')}, this engine reads {FORMAT}")
+    return Description(own["seed"], own["model"], own["random"], texts)
 
-    Raises CheckpointError, with the session untouched, if names, shapes or dtypes differ.
+
+def loads(session: Session, data: bytes, random: Generators | None = None) -> None:
+    """Put the variables of ``data`` into ``session``, and its random states into the generators of ``random``.
+
+    Raises CheckpointError, with the session and the generators untouched, if names, shapes or dtypes
+    differ, or a generator's state isn't there.
     """
     try:
         arrays = safetensors.numpy.load(data)
@@ -29,6 +101,30 @@ def loads(session: Session, data: bytes) -> None:
         raise CheckpointError(f"this isn't a whole safetensors file: {error}") from None
     except KeyError as error:  # the library's table of NumPy's types
         raise CheckpointError(f"the checkpoint holds a dtype that isn't known here: {error}") from None
+    _check(session, arrays)
+    states = _states(random, data) if random else {}
+    wanted = {each.name: each for each in session.graph.variables}
+    for name, array in arrays.items():
+        session.set(wanted[name], array)
+    for name, state in states.items():
+        (random or {})[name].bit_generator.state = state
+
+
+def _states(random: Generators, data: bytes) -> dict[str, Any]:
+    """The state of each generator.  Raises CheckpointError if there is none, or one of another kind."""
+    states = description(data).random
+    for name, each in random.items():
+        kind = each.bit_generator.state["bit_generator"]
+        held = states.get(name, {}).get("bit_generator")
+        if held != kind:
+            raise CheckpointError(
+                f"the checkpoint holds the random states {_some(states)}; "
+                f"{name} of kind {kind} is wanted" + (f", and there it is {held}" if held else "")
+            )
+    return {name: states[name] for name in random}
+
+
+def _check(session: Session, arrays: Mapping[str, np.ndarray]) -> None:
     wanted = {each.name: each for each in session.graph.variables}
     if arrays.keys() != wanted.keys():
         raise CheckpointError(
@@ -42,23 +138,26 @@ def loads(session: Session, data: bytes) -> None:
             raise CheckpointError(
                 f"{name}: the checkpoint holds {array.dtype.name}{array.shape}, the graph needs {spec}"
             )
-    for name, array in arrays.items():
-        session.set(wanted[name], array)
 
 
-def save(session: Session, path: str | Path, metadata: Mapping[str, str] | None = None) -> None:
+def save(
+    session: Session,
+    path: str | Path,
+    metadata: Mapping[str, str] | None = None,
+    random: Generators | None = None,
+) -> None:
     """Write :func:`dumps` to a file; a file that was there is replaced as a whole."""
     target = Path(path)
     part = target.with_name(target.name + ".part")
-    part.write_bytes(dumps(session, metadata))
+    part.write_bytes(dumps(session, metadata, random))
     part.replace(target)
 
 
-def restore(session: Session, path: str | Path) -> None:
-    """Read a file that :func:`save` wrote.  Raises CheckpointError, with the session untouched, or OSError."""
+def restore(session: Session, path: str | Path, random: Generators | None = None) -> None:
+    """Read a file that :func:`save` wrote, as :func:`loads` does.  Raises CheckpointError or OSError."""
     data = Path(path).read_bytes()
     try:
-        loads(session, data)
+        loads(session, data, random)
     except CheckpointError as error:
         raise CheckpointError(f"{path}: {error}") from None
 
@@ -66,3 +165,10 @@ def restore(session: Session, path: str | Path) -> None:
 def _some(names: Collection[str]) -> str:
     shown = ", ".join(sorted(names)[:5]) or "none"
     return shown if len(names) <= 5 else f"{shown} and {len(names) - 5} more"
+
+
+def _array_as_list(value: object) -> object:
+    """Some generators' states hold arrays."""
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    raise CheckpointError(f"{type(value).__name__} can't be written into a checkpoint")
