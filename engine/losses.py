@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from engine.errors import ShapeError
+from engine.errors import EngineError, ShapeError
 from engine.graph import Tensor
-from engine.ops import abs_, cross_entropy, mean, square, sum_
+from engine.ops import abs_, cross_entropy, log_softmax, mean, minimum, relu, square, sum_
 
 
 def mean_squared_error(output: Tensor, target: Tensor) -> Tensor:
@@ -23,12 +23,38 @@ def half_squared_error(output: Tensor, target: Tensor) -> Tensor:
     return mean(0.5 * sum_(square(_difference(output, target)), axis=-1))
 
 
-def softmax_cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
+def softmax_cross_entropy(logits: Tensor, labels: Tensor, smoothing: float = 0.0) -> Tensor:
     """Mean over the batch of -log softmax(logits)[label].
 
     ``logits`` (batch, classes); ``labels`` (batch,) whole numbers or (batch, classes) probabilities.
+    ``smoothing`` takes that share from the labels and gives it to all classes alike, so that no
+    answer has to be certain (Szegedy et al. 2016).  Raises EngineError unless it lies in [0, 1].
     """
-    return mean(cross_entropy(logits, labels))
+    if not 0 <= smoothing <= 1:
+        raise EngineError(f"smoothing must lie between 0 and 1, got {smoothing} ({logits.graph.place()})")
+    found = cross_entropy(logits, labels)
+    if smoothing:  # what cross_entropy would give if every class were as likely: no labels are written out
+        found = found * (1 - smoothing) - mean(log_softmax(logits), axis=-1) * smoothing
+    return mean(found)
+
+
+def huber(output: Tensor, target: Tensor, delta: float = 1.0) -> Tensor:
+    """Mean of d^2 / 2 where d = output - target is at most ``delta``, beyond it of delta * (|d| - delta / 2).
+
+    A single outlier pulls no harder than ``delta`` (Huber 1964).  Raises ShapeError if the shapes differ.
+    """
+    distance = abs_(_difference(output, target))
+    near = minimum(distance, delta)
+    return mean(near * (distance - 0.5 * near))
+
+
+def hinge(output: Tensor, target: Tensor) -> Tensor:
+    """Mean of max(0, 1 - target * output), for targets -1 and 1: 0 for answers that are right by a margin of 1.
+
+    Raises ShapeError if the shapes differ.
+    """
+    _difference(output, target)
+    return mean(relu(1 - target * output))
 
 
 def l1(weights: Tensor) -> Tensor:

@@ -60,10 +60,14 @@ from engine.ops.nn import (
     softmax,
     softplus,
 )
+from engine.ops.norm import Averages, batch_norm
 from engine.ops.pool import avg_pool, global_mean, max_pool
+from engine.ops.random import dropout, next_state, random_normal, random_state, random_uniform
+from engine.ops.recurrent import gru_step, lstm_step
 from engine.ops.state import assign, flat, group
 
 __all__ = [
+    "Averages",
     "abs_",
     "add",
     "affine",
@@ -71,6 +75,7 @@ __all__ = [
     "argmax",
     "assign",
     "avg_pool",
+    "batch_norm",
     "broadcast_like",
     "broadcast_to",
     "cast",
@@ -84,6 +89,7 @@ __all__ = [
     "cross_entropy",
     "depthwise_conv2d",
     "div",
+    "dropout",
     "elu",
     "equal",
     "exp",
@@ -96,6 +102,7 @@ __all__ = [
     "greater",
     "greater_equal",
     "group",
+    "gru_step",
     "is_nan",
     "leaky_relu",
     "less",
@@ -105,6 +112,7 @@ __all__ = [
     "logical_and",
     "logical_not",
     "logical_or",
+    "lstm_step",
     "matmul",
     "max_",
     "max_pool",
@@ -114,12 +122,16 @@ __all__ = [
     "minimum",
     "mul",
     "neg",
+    "next_state",
     "not_equal",
     "one_hot",
     "pack",
     "pad",
     "power",
     "prod",
+    "random_normal",
+    "random_state",
+    "random_uniform",
     "relu",
     "reshape",
     "scatter_add",

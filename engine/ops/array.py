@@ -260,8 +260,9 @@ broadcast_like = op(
 
 def _sum_like(xp: Any, out: Any, g: Any, *, like: Shape) -> Sequence[Call]:
     lead = g.ndim - len(like)
-    if lead == 1 and g.ndim == 2 and like[0] == g.shape[1] and g.dtype.kind == "f":  # a bias gradient
-        return (column_sums(xp, g, out),)
+    flat = lead == 1 or (lead > 1 and g.flags.c_contiguous)
+    if flat and len(like) == 1 and like[0] == g.shape[-1] and g.dtype.kind == "f":  # a bias gradient
+        return (column_sums(xp, g.reshape(-1, like[0]), out),)
     axes = tuple(range(lead)) + tuple(lead + at for at, size in enumerate(like) if size == 1)
     kept = out.reshape((1,) * lead + out.shape)
     return (partial(g.sum, axes, None, kept, True),)
@@ -272,7 +273,7 @@ sum_like: Op = op(
     spec=_sum_like_spec, shape_only=(1,), kernel=_sum_like,
     grad=lambda y, g, a, x: [broadcast_like(g, a), None],
     identity=lambda specs, values: 0 if specs[0].shape == specs[1].shape else None,
-    samples=(sample((3, 4), (4,)), sample((3, 4), (3, 1)), sample((2, 3), ())), flops=1,
+    samples=(sample((3, 4), (4,)), sample((2, 3, 4), (4,)), sample((3, 4), (3, 1)), sample((2, 3), ())), flops=1,
 )  # fmt: skip
 
 

@@ -57,6 +57,34 @@ def _expand(x: np.ndarray, axis: tuple[int, ...]) -> np.ndarray:
     return np.expand_dims(x, axis)
 
 
+def _random_bits(state: np.ndarray, count: int) -> list[int]:
+    """splitmix64 in Python's whole numbers, one at a time."""
+
+    def mix(z: int) -> int:
+        z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9 % 2**64
+        z = (z ^ z >> 27) * 0x94D049BB133111EB % 2**64
+        return z ^ z >> 31
+
+    golden = 0x9E3779B97F4A7C15
+    start = mix((int(state[0]) * golden + int(state[1])) % 2**64)
+    return [mix((start + (i + 1) * golden) % 2**64) for i in range(count)]
+
+
+def _random_uniform(state: np.ndarray, like: np.ndarray) -> np.ndarray:
+    digits = 24 if like.dtype == "float32" else 53
+    return np.array([(z >> 64 - digits) / 2**digits for z in _random_bits(state, like.size)], like.dtype).reshape(
+        like.shape
+    )
+
+
+def _random_normal(state: np.ndarray, like: np.ndarray) -> np.ndarray:
+    drawn = _random_bits(state, like.size)
+    found = [
+        math.sqrt(-2 * math.log(((z >> 32) + 0.5) / 2**32)) * math.cos(2 * math.pi * (z % 2**32) / 2**32) for z in drawn
+    ]
+    return np.array(found, like.dtype).reshape(like.shape)
+
+
 REFERENCE: dict[str, Callable[..., Any]] = {
     "abs": lambda x: np.where(x < 0, -x, x),
     "add": lambda a, b: a + b,
@@ -97,6 +125,8 @@ REFERENCE: dict[str, Callable[..., Any]] = {
     "pad": lambda x, widths, value=0.0: np.pad(x, widths, constant_values=value),
     "pow": lambda a, b: np.exp(b * np.log(a)),
     "prod": lambda x, axis=None, keepdims=False: np.multiply.reduce(x, axis, keepdims=keepdims),
+    "random_normal": _random_normal,
+    "random_uniform": _random_uniform,
     "relu": lambda x: np.where(x > 0, x, 0).astype(x.dtype),
     "reshape": lambda x, shape: x.reshape(shape),
     "reshape_like": lambda g, x: g.reshape(x.shape),

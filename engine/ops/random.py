@@ -1,0 +1,151 @@
+"""Random numbers that follow from a state: (key, step), a variable like any other.
+
+Number i of a step is a hash of (key, step, i): there is no hidden generator, so a session's state
+restores its random numbers too, and every executor draws the same ones.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from engine.errors import DtypeError, EngineError, ShapeError
+from engine.graph import Tensor, variable
+from engine.op import Call, Draw, op, sample
+from engine.ops.array import cast, concat, expand
+from engine.ops.logic import greater_equal
+from engine.ops.math import where
+from engine.ops.rules import need_float
+from engine.ops.state import assign
+from engine.spec import Shape, Spec
+
+# splitmix64 (Steele, Lea & Flood 2014): number i is mix(start + i * GOLDEN), with start = mix(key * GOLDEN + step)
+GOLDEN, FIRST, SECOND = 0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB
+
+
+def random_state(name: str = "random_state") -> Tensor:
+    """A variable that holds (key, step).  The key follows from the session's seed and this name."""
+    return variable(_first_state, (2,), dtype="int32", trainable=False, name=name)
+
+
+def _first_state(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+    return np.array([rng.integers(2**31), 0])
+
+
+def next_state(state: Tensor, advance: Any = 1) -> Tensor:
+    """``state`` one step further: what is drawn from it differs from run to run (not if ``advance`` is 0)."""
+    if not isinstance(advance, Tensor):
+        advance = state.graph.constant(advance, state.dtype)
+    step = expand(cast(advance, dtype=state.dtype), axis=0)
+    return assign(state, state + concat(state.graph.constant([0], state.dtype), step))
+
+
+def _random_spec(state: Spec, like: Spec) -> Spec:
+    if state.dtype not in ("int32", "int64"):
+        raise DtypeError(f"a random state is two whole numbers (key, step), got {state}; random_state() makes one")
+    if not Spec((2,), state.dtype).fits(state):
+        raise ShapeError(f"a random state is two numbers (key, step), got {state}")
+    need_float(like)
+    return like
+
+
+def _mix(xp: Any, bits: Any, scratch: Any) -> list[Call]:
+    """Every bit of each number comes to depend on all of its bits."""
+
+    def word(value: int) -> Any:
+        return xp.asarray(value, "uint64")
+
+    calls: list[Call] = []
+    for shift, factor in ((30, FIRST), (27, SECOND), (31, None)):
+        calls += [partial(xp.right_shift, bits, word(shift), scratch), partial(xp.bitwise_xor, bits, scratch, bits)]
+        if factor is not None:
+            calls.append(partial(xp.multiply, bits, word(factor), bits))
+    return calls
+
+
+def _bits(xp: Any, state: Any, count: int) -> tuple[Any, list[Call]]:
+    """``count`` numbers of 64 random bits, and the calls that draw them."""
+    ramp = xp.arange(1, count + 1, dtype="uint64") * xp.asarray(GOLDEN, "uint64")
+    bits, scratch = xp.empty(count, "uint64"), xp.empty(count, "uint64")
+    words, start, room = xp.empty(2, "uint64"), xp.empty(1, "uint64"), xp.empty(1, "uint64")
+    return bits, [
+        partial(xp.copyto, words, state, "unsafe"),
+        partial(xp.multiply, words[:1], xp.asarray(GOLDEN, "uint64"), start),
+        partial(xp.add, start, words[1:], start),
+        *_mix(xp, start, room),
+        partial(xp.add, ramp, start, bits),
+        *_mix(xp, bits, scratch),
+    ]
+
+
+def _uniform(xp: Any, out: Any, state: Any, *, like: Shape) -> Sequence[Call]:
+    bits, calls = _bits(xp, state, out.size)
+    digits = 24 if out.dtype == "float32" else 53  # what the type holds exactly: 1 is never reached
+    flat = out.reshape(out.size)
+    return [
+        *calls,
+        partial(xp.right_shift, bits, xp.asarray(64 - digits, "uint64"), bits),
+        partial(xp.copyto, flat, bits, "unsafe"),
+        partial(xp.multiply, flat, xp.asarray(0.5**digits, out.dtype), flat),
+    ]
+
+
+def _normal(xp: Any, out: Any, state: Any, *, like: Shape) -> Sequence[Call]:
+    """Box & Muller 1958: a distance from the upper 32 bits, a direction from the lower ones."""
+    bits, calls = _bits(xp, state, out.size)
+    upper, flat, distance = xp.empty_like(bits), out.reshape(out.size), xp.empty(out.size, out.dtype)
+
+    def number(value: float) -> Any:
+        return xp.asarray(value, out.dtype)
+
+    return [
+        *calls,
+        partial(xp.right_shift, bits, xp.asarray(32, "uint64"), upper),
+        partial(xp.bitwise_and, bits, xp.asarray(0xFFFFFFFF, "uint64"), bits),
+        partial(xp.copyto, distance, upper, "unsafe"),
+        partial(xp.add, distance, number(0.5), distance),  # never 0, whose logarithm is infinite
+        partial(xp.multiply, distance, number(0.5**32), distance),
+        partial(xp.log, distance, distance),
+        partial(xp.multiply, distance, number(-2), distance),
+        partial(xp.sqrt, distance, distance),
+        partial(xp.copyto, flat, bits, "unsafe"),
+        partial(xp.multiply, flat, number(2 * math.pi * 0.5**32), flat),
+        partial(xp.cos, flat, flat),
+        partial(xp.multiply, flat, distance, flat),
+    ]
+
+
+STATES = (
+    sample(Draw((2,), integers=99), (3, 4)), sample(Draw((2,), integers=2**31 - 1), ()),
+    sample(Draw((2,), integers=9), (0, 2)),
+)  # fmt: skip
+random_uniform = op(
+    "random_uniform", "Numbers from 0 up to (not reaching) 1 in the second input's shape, from a state (key, step).",
+    spec=_random_spec, kernel=_uniform, shape_only=(1,), flops=10,
+    grad=lambda y, g, state, like: [None, None], samples=STATES,
+)  # fmt: skip
+random_normal = op(
+    "random_normal", "Numbers of a bell curve of width 1 in the second input's shape, from a state (key, step).",
+    spec=_random_spec, kernel=_normal, shape_only=(1,), flops=40,
+    grad=lambda y, g, state, like: [None, None], samples=STATES,
+)  # fmt: skip
+
+
+def dropout(x: Tensor, rate: float, train: bool | Tensor, state: Tensor) -> Tensor:
+    """Each element is 0 with probability ``rate``, the others are divided by 1 - rate (Srivastava et al. 2014).
+
+    ``train``: a bool, or a bool tensor () that is fed: if false, ``x`` stays as it is and ``state``
+    (of :func:`random_state`) doesn't move.  Forward and backward pass see the same mask.
+    Raises EngineError for a rate outside [0, 1).
+    """
+    if not 0 <= rate < 1:
+        raise EngineError(f"the rate of dropout must be at least 0 and below 1, got {rate} ({x.graph.place()})")
+    if train is False or rate == 0:
+        return x
+    drawn = random_uniform(next_state(state, 1 if train is True else train), x)
+    kept = cast(greater_equal(drawn, rate), dtype=x.dtype) * (1 / (1 - rate))
+    return x * (kept if train is True else where(train, kept, 1.0))
