@@ -11,6 +11,7 @@ import { known, t } from "./i18n.js";
 import { notify } from "./notices.js";
 import { command, connection, credit, watch } from "./stream.js";
 import { LayerWatch } from "./measure.js";
+import { comesBack, rememberRun, rememberedRun } from "./visit.js";
 
 /**
  * @typedef {import("./describe.js").Settings} Settings
@@ -43,17 +44,6 @@ const TRY_LATER = ["busy", "timeout", "not_connected", "internal_error"];
 
 /** @type {RunStatus} */
 const IDLE = { playing: false, reason: null, step: 0, epoch: 0, executor: "" };
-
-/** Where a tab remembers its run. @param {Kind} kind */
-function storageKey(kind) {
-  return `layerlab.run.${kind}`;
-}
-
-/** Whether this page was loaded again, or come back to, rather than asked for. */
-function comesBack() {
-  const [entry] = performance.getEntriesByType("navigation");
-  return ["reload", "back_forward"].includes(/** @type {PerformanceNavigationTiming} */ (entry)?.type);
-}
 
 export class Run {
   /** @type {string | null} */
@@ -102,7 +92,7 @@ export class Run {
     this.kind = kind;
     this.settings = signal(settings);
     this.#confirmed = settings;
-    const last = sessionStorage.getItem(storageKey(kind));
+    const last = rememberedRun(kind);
     if (comesBack()) this.id = last;
     else this.#left = last;
     watch({
@@ -259,7 +249,7 @@ export class Run {
       return;
     }
     this.id = reply.run;
-    sessionStorage.setItem(storageKey(this.kind), reply.run);
+    rememberRun(this.kind, reply.run);
     void this.#closeLeft();
     this.#confirmed = { ...wanted, ...reply.settings };
     this.opened.value = true;
