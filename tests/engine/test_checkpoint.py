@@ -127,7 +127,7 @@ def test_a_file_that_isn_t_there():
 
 
 class LongLesson:
-    """Dropout's kind of training: batches from a generator, noise from another, AdamW at a rate by schedule."""
+    """All that changes from step to step: batches and noise drawn outside, dropout, AdamW at a rate by schedule."""
 
     def __init__(self, units: int = 6) -> None:
         rng = np.random.default_rng(5)
@@ -135,7 +135,7 @@ class LongLesson:
         with en.Graph() as self.graph:
             self.x, self.noise = en.placeholder((None, 3), name="x"), en.placeholder((None, units), name="noise")
             self.y = en.placeholder((None,), "int32", name="y")
-            hidden = en.layers.Dense(units, "relu", "hidden")(self.x) * self.noise
+            hidden = en.layers.Dropout(0.2)(en.layers.Dense(units, "relu", "hidden")(self.x) * self.noise)
             self.loss = en.losses.softmax_cross_entropy(en.layers.Dense(4, name="output")(hidden), self.y)
             rate = en.schedules.WarmUp(5, en.schedules.Cosine(0.05, 30))
             self.train = en.optim.AdamW(rate, clip_norm=1.0).minimize(self.loss)
