@@ -4,13 +4,14 @@ import { Curve } from "../lib/curve.js";
 import { explainProblem } from "../lib/explain.js";
 import { mergeFrames } from "../lib/frame.js";
 import { Undo } from "../lib/history.js";
-import { difference, sameValue } from "../lib/settings.js";
+import { difference } from "../lib/settings.js";
 import { fields } from "./describe.js";
 import { schedule } from "./governor.js";
 import { known, t } from "./i18n.js";
 import { notify } from "./notices.js";
 import { command, connection, credit, watch } from "./stream.js";
 import { LayerWatch } from "./measure.js";
+import { IDLE, metricsOf } from "./state.js";
 import { comesBack, rememberRun, rememberedRun } from "./visit.js";
 
 /**
@@ -20,19 +21,8 @@ import { comesBack, rememberRun, rememberedRun } from "./visit.js";
  * @typedef {import("../lib/frame.js").Header} Header
  * @typedef {import("./stream.js").Reply} Reply
  * @typedef {import("./stream.js").Problem} Problem
- *
- * @typedef {object} RunStatus
- * @property {boolean} playing
- * @property {string | null} reason Why it isn't playing: paused, stepped, reset, diverged.
- * @property {number} step
- * @property {number} epoch
- * @property {string} executor For the badge, e.g. "CPU · NumPy".
- *
- * @typedef {object} Metrics
- * @property {number} trainLoss
- * @property {number} unseenLoss
- * @property {number} trainAccuracy
- * @property {number} unseenAccuracy
+ * @typedef {import("./state.js").RunStatus} RunStatus
+ * @typedef {import("./state.js").Metrics} Metrics
  *
  * @typedef {(frame: Frame, now: number) => void} Painter
  */
@@ -41,9 +31,6 @@ const OPENED_WITHIN_MS = 5000;
 
 /** Refusals that say nothing about the run itself. */
 const TRY_LATER = ["busy", "timeout", "not_connected", "internal_error"];
-
-/** @type {RunStatus} */
-const IDLE = { playing: false, reason: null, step: 0, epoch: 0, executor: "" };
 
 export class Run {
   /** @type {string | null} */
@@ -353,11 +340,6 @@ export class Run {
       this.status.value = { ...status, playing: header.playing, reason: header.playing ? null : status.reason };
     }
     const numbers = sections.metrics?.data;
-    if (numbers) {
-      const [trainLoss, unseenLoss, trainAccuracy, unseenAccuracy] = numbers;
-      const old = this.metrics.value;
-      const same = old && sameValue(Object.values(old), [...numbers]);
-      if (!same) this.metrics.value = { trainLoss, unseenLoss, trainAccuracy, unseenAccuracy };
-    }
+    if (numbers) this.metrics.value = metricsOf(numbers, this.metrics.value);
   }
 }
