@@ -10,7 +10,7 @@
 """
 
 from engine import checkpoint, feed, init, layers, losses, ops, optim, schedules, theano, trace
-from engine.device import choose, device, gpu_problem
+from engine.device import choose, gpu_problem
 from engine.errors import (
     CheckpointError,
     DeviceError,
@@ -22,7 +22,7 @@ from engine.errors import (
     ShapeError,
 )
 from engine.grad import gradients
-from engine.graph import Graph, Tensor, constant, name_scope, placeholder, variable
+from engine.graph import Graph, Tensor, constant, device, name_scope, placeholder, variable
 from engine.session import Session
 
 __all__ = [

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-_ENGINE = str(Path(__file__).parent) + os.sep
+_OURS = (str(Path(__file__).parent) + os.sep, contextlib.__file__)  # `with` scopes are entered by way of contextlib
 
 
 class EngineError(Exception):
@@ -56,6 +57,6 @@ class Source:
 def user_source() -> Source:
     """The nearest line of the call stack that lies outside the engine."""
     frame = sys._getframe(1)
-    while frame.f_back is not None and frame.f_code.co_filename.startswith(_ENGINE):
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(_OURS):
         frame = frame.f_back
     return Source(frame.f_code.co_filename, frame.f_lineno)

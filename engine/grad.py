@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from engine.errors import EngineError, GradientError, ShapeError
-from engine.graph import Tensor
+from engine.graph import Tensor, device
 from engine.ops import broadcast_like, sum_like
 
 
@@ -45,7 +45,7 @@ def _parts(node: Tensor, g: Tensor) -> Sequence[Tensor | None]:
     """The gradients of ``node``'s inputs by its op's rule; None where the slope is 0 everywhere."""
     if node.op.grad is None:
         raise GradientError(f"{node.op.name} ({node.name} {node.spec}, {node.source}) has no gradient")
-    with node.graph.scope("grad"):
+    with node.graph.scope("grad"), device(node.device):
         try:
             return node.op.grad(node, g, *node.inputs, **node.attrs)
         except EngineError as error:

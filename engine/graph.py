@@ -6,6 +6,7 @@ Nothing here computes.  ``with Graph() as graph:`` collects what is built inside
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -14,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.errors import DtypeError, EngineError, ShapeError, Source, user_source
+from engine.errors import DeviceError, DtypeError, EngineError, ShapeError, Source, user_source
 from engine.op import REGISTRY, Op, op
 from engine.spec import Shape, Spec
 
@@ -33,7 +34,7 @@ VARIABLE = op("variable", "A value that is kept between runs and changed by assi
 class Tensor:
     """A value that will be there when the graph runs.  Immutable; the usual operators build on it."""
 
-    __slots__ = ("__weakref__", "attrs", "graph", "id", "inputs", "name", "op", "source", "spec")
+    __slots__ = ("__weakref__", "attrs", "device", "graph", "id", "inputs", "name", "op", "source", "spec")
     __array_ufunc__ = None  # numpy_array + tensor asks the tensor, not NumPy
 
     def __init__(
@@ -46,6 +47,7 @@ class Tensor:
         self.attrs = MappingProxyType(dict(attrs))
         self.spec = spec
         self.name = name
+        self.device = graph.device  # where it is computed; None: on the session's device
         self.source: Source = user_source()
 
     shape = property(lambda self: self.spec.shape)
@@ -125,6 +127,7 @@ class Graph:
         self.sizes: dict[str, int] = {}  # elements of each dtype's arena
         self.notes: dict[str, str] = {}  # the settings behind a part of the graph (an optimiser's), by name
         self.session: Any = None  # the one that all functions of engine.theano run in
+        self.device: str | None = None  # see device()
         self._names: dict[str, int] = {}
         self._scope = ""
         self._tokens: list[Any] = []
@@ -329,3 +332,19 @@ def name_scope(name: str) -> Iterator[None]:
     """Names of tensors made inside begin with ``name/``."""
     with current_graph().scope(name):
         yield
+
+
+@contextmanager
+def device(name: str | None) -> Iterator[None]:
+    """Operations made inside run on ``name`` (cpu:0, gpu:0; None: the session's device), and so do their gradients.
+
+    Variables and feeds stay with the session; a plan copies where devices meet.  Raises DeviceError.
+    """
+    graph = current_graph()
+    if name is not None and not re.fullmatch(r"cpu:0|gpu:\d+", name):
+        raise DeviceError(f"device {name!r} isn't known; cpu:0 and gpu:0 are ({graph.place()})")
+    outer, graph.device = graph.device, name
+    try:
+        yield
+    finally:
+        graph.device = outer

@@ -1,7 +1,8 @@
 """From the user's graph to the few nodes that a run needs, at the shapes that are fed.
 
 :func:`lower` walks the needed tensors once, in order, and at each one specialises its shape,
-drops what changes nothing, shares what was computed already and folds constants.
+drops what changes nothing, shares what was computed already, folds constants, and puts a transfer
+where an input lies on another device.
 """
 
 from __future__ import annotations
@@ -9,19 +10,29 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from engine.errors import EngineError, FeedError
 from engine.graph import CONSTANT, PLACEHOLDER, VARIABLE, Tensor
-from engine.op import Op
+from engine.op import Call, Op
 from engine.ops.array import broadcast_like, copy
-from engine.ops.state import assign, flat
+from engine.ops.state import assign, flat, group
 from engine.spec import Spec, broadcast
 
 FOLD_LIMIT = 65_536  # elements; a larger constant is computed at each run rather than kept
 SAME_LIMIT = 16  # elements; constants up to this size are compared by value, larger ones never
+
+
+def _transfer(xp: Any, out: Any, x: Any) -> Sequence[Call]:
+    """CuPy's arrays have ways in and out of the GPU, NumPy's have none."""
+    return (partial(x.get, out=out) if hasattr(x, "get") else partial(out.set, x),)
+
+
+# Not in the registry: only plans have it.
+TRANSFER = Op("transfer", "The same numbers on another device.", spec=lambda x: x, kernel=_transfer)
 
 
 @dataclass(eq=False)
@@ -34,6 +45,7 @@ class Node:
     spec: Spec
     tensor: Tensor  # the user's tensor it came from: its name and line, for errors and the trace
     gapless: bool = True  # whether its elements lie in memory one after the other
+    device: str = ""  # where it is computed, if that isn't the session's device
     order: int = 0
 
     def __post_init__(self) -> None:
@@ -69,8 +81,10 @@ def needed(fetches: Sequence[Tensor], fed: Mapping[Tensor, Spec]) -> list[Tensor
     return sorted(seen, key=lambda each: each.id)
 
 
-def lower(fetches: Sequence[Tensor], fed: Mapping[Tensor, Spec]) -> tuple[list[Node], list[Node]]:
+def lower(fetches: Sequence[Tensor], fed: Mapping[Tensor, Spec], home: str = "cpu:0") -> tuple[list[Node], list[Node]]:
     """The nodes that compute ``fetches`` when ``fed`` tensors have these specs, and the nodes fetched.
+
+    ``home``: the session's device, where variables are and what is fed and fetched.
 
     Raises FeedError for a placeholder that is needed but not fed, ShapeError for fed shapes that
     don't go together.
@@ -79,9 +93,9 @@ def lower(fetches: Sequence[Tensor], fed: Mapping[Tensor, Spec]) -> tuple[list[N
     made: dict[Tensor, Node] = {}
     shared: dict[object, Node] = {}
     for tensor in tensors:
-        made[tensor] = _lower_one(tensor, made, fed, shared)
+        made[tensor] = _lower_one(tensor, made, fed, shared, home)
     changes = Counter(cell for node in made.values() if node.op is assign for cell in node.variables)
-    roots = [_as_of_now(tensor, made[tensor], changes) for tensor in fetches]
+    roots = [_moved(_as_of_now(tensor, made[tensor], changes), "", shared) for tensor in fetches]
     kept = _reachable(roots)
     for at, node in enumerate(kept):
         if node.op is PLACEHOLDER and node.tensor not in fed:
@@ -91,7 +105,7 @@ def lower(fetches: Sequence[Tensor], fed: Mapping[Tensor, Spec]) -> tuple[list[N
 
 
 def _lower_one(
-    tensor: Tensor, made: dict[Tensor, Node], fed: Mapping[Tensor, Spec], shared: dict[object, Node]
+    tensor: Tensor, made: dict[Tensor, Node], fed: Mapping[Tensor, Spec], shared: dict[object, Node], home: str
 ) -> Node:
     if tensor in fed:  # any tensor may be fed, not only placeholders
         return Node(PLACEHOLDER, (), {}, fed[tensor], tensor)
@@ -109,11 +123,33 @@ def _lower_one(
     if op.shape_only and all(inputs[at].spec.known for at in op.shape_only):
         attrs["like"] = inputs[op.shape_only[0]].spec.shape
         inputs = tuple(each for at, each in enumerate(inputs) if at not in op.shape_only)
+    device = _device(tensor, inputs, home)
+    if op is not group:  # it reads nothing
+        inputs = tuple(_moved(each, device, shared) for each in inputs)
     if op.code:
         inputs = _without_broadcasts(inputs, spec, shared)
     if op.needs_gapless and not inputs[0].gapless:
-        inputs = (_shared(Node(copy, inputs, {}, inputs[0].spec, tensor), shared),)
-    return _shared(Node(op, inputs, attrs, spec, tensor, _is_gapless(op, inputs, attrs)), shared)
+        inputs = (_shared(Node(copy, inputs, {}, inputs[0].spec, tensor, device=device), shared),)
+    return _shared(Node(op, inputs, attrs, spec, tensor, _is_gapless(op, inputs, attrs), device), shared)
+
+
+def _device(tensor: Tensor, inputs: Sequence[Node], home: str) -> str:
+    """Where ``tensor`` is computed: sources and variables at home, a window where its input lies, else as it says."""
+    op = tensor.op
+    if op.view is not None:
+        return inputs[0].device
+    if op.kernel is None or op in (assign, group) or tensor.device in (None, home):
+        return ""
+    return str(tensor.device)
+
+
+def _moved(node: Node, device: str, shared: dict[object, Node]) -> Node:
+    """``node``'s value on ``device``: itself, a constant that is there too, or a transfer."""
+    if node.device == device or node.op is group:
+        return node
+    if node.op is CONSTANT:
+        return _shared(Node(CONSTANT, (), node.attrs, node.spec, node.tensor, node.gapless, device), shared)
+    return _shared(Node(TRANSFER, (node,), {}, node.spec, node.tensor, device=device), shared)
 
 
 def _refuse_fed_memory(tensor: Tensor, inputs: Sequence[Node]) -> None:
@@ -161,7 +197,8 @@ def _before_broadcast(node: Node, shared: dict[object, Node]) -> Node | None:
     if value is None or not 1 < value.size <= FOLD_LIMIT or value.tobytes() != value.flat[0].tobytes() * value.size:
         return None
     number = np.array(value.flat[0])
-    return _shared(Node(CONSTANT, (), {"value": number}, Spec((), node.spec.dtype), node.tensor), shared)
+    spec = Spec((), node.spec.dtype)
+    return _shared(Node(CONSTANT, (), {"value": number}, spec, node.tensor, device=node.device), shared)
 
 
 def _is_gapless(op: Op, inputs: Sequence[Node], attrs: Mapping[str, Any]) -> bool:
@@ -191,8 +228,9 @@ def _key(node: Node) -> object:
     if node.op is CONSTANT:
         value = node.attrs["value"]
         # a large one by identity: the node in the table holds the array, so its id stays its own
-        return ("constant", node.spec, value.tobytes() if value.size <= SAME_LIMIT else id(value))
-    return (node.op, node.inputs, tuple(sorted((name, repr(value)) for name, value in node.attrs.items())))
+        same = value.tobytes() if value.size <= SAME_LIMIT else id(value)
+        return ("constant", node.device, node.spec, same)
+    return (node.op, node.device, node.inputs, tuple(sorted((name, repr(value)) for name, value in node.attrs.items())))
 
 
 def _foldable(node: Node) -> bool:
@@ -216,7 +254,7 @@ def _fold(node: Node) -> Node:
                     call()
         except EngineError as error:
             raise type(error)(f"{node.op.name}: {error} ({node.tensor.name}, {node.tensor.source})") from None
-    return Node(CONSTANT, (), {"value": value}, node.spec, node.tensor, bool(value.flags.c_contiguous))
+    return Node(CONSTANT, (), {"value": value}, node.spec, node.tensor, bool(value.flags.c_contiguous), node.device)
 
 
 def _as_of_now(tensor: Tensor, node: Node, changes: Mapping[Tensor, int]) -> Node:
@@ -228,7 +266,7 @@ def _as_of_now(tensor: Tensor, node: Node, changes: Mapping[Tensor, int]) -> Nod
     later = max((changes[cell] for cell in node.variables), default=0) - (node.op is assign)
     if tensor.op in (VARIABLE, flat) or later <= 0:
         return node
-    return Node(copy, (node,), {}, node.spec, tensor)
+    return Node(copy, (node,), {}, node.spec, tensor, device=node.device)
 
 
 def _reachable(roots: Sequence[Node]) -> list[Node]:

@@ -25,11 +25,12 @@ ALIGN = 64  # bytes: a cache line, and what vector loads like
 
 @dataclass(eq=False)
 class Storage:
-    """Bytes of the arena, needed from step ``start`` to step ``end`` (both included)."""
+    """Bytes of a device's arena, needed from step ``start`` to step ``end`` (both included)."""
 
     nbytes: int
     start: int
     end: int
+    device: str = ""  # as its node's
     offset: int = -1
 
 
@@ -50,12 +51,21 @@ class Plan:
     fetches: list[Node]
     feeds: dict[Tensor, Node]
     places: dict[Node, Place]
-    arena_bytes: int
+    arenas: dict[str, int]  # the bytes of each device's arena
     freed: dict[int, list[Storage]] = field(default_factory=dict)
+
+    @property
+    def arena_bytes(self) -> int:
+        """The bytes of all arenas."""
+        return sum(self.arenas.values())
 
 
 def make_plan(
-    fetches: Sequence[Tensor], fed: Mapping[Tensor, Spec], reuse: bool = True, overwrite: bool = True
+    fetches: Sequence[Tensor],
+    fed: Mapping[Tensor, Spec],
+    reuse: bool = True,
+    overwrite: bool = True,
+    home: str = "cpu:0",
 ) -> Plan:
     """The plan that computes ``fetches`` from what is fed, with every result in its place.
 
@@ -64,7 +74,7 @@ def make_plan(
     and ShapeError as :func:`engine.passes.lower` does, EngineError if no order of the assignments
     gives every reader the value it asks for.
     """
-    nodes, roots = lower(fetches, fed)
+    nodes, roots = lower(fetches, fed, home)
     direct = _direct_assignments(nodes, roots)
     order = _ordered(nodes, direct)
     if order is None and direct:  # two variables that swap their values need a place between
@@ -77,7 +87,10 @@ def make_plan(
         fetches=roots,
         feeds={node.tensor: node for node in nodes if node.op is PLACEHOLDER},
         places=places,
-        arena_bytes=_lay_out(storages, reuse),
+        arenas={
+            device: _lay_out([each for each in storages if each.device == device], reuse)
+            for device in sorted({node.device for node in nodes} | {""})
+        },
     )
     for storage in storages:
         plan.freed.setdefault(storage.end, []).append(storage)
@@ -225,7 +238,7 @@ class _Placement:
         return last | {root.root: len(self.nodes) for root in roots}
 
     def _new(self, node: Node) -> Storage:
-        storage = Storage(node.spec.nbytes, self.step[node], self.last_use[node])
+        storage = Storage(node.spec.nbytes, self.step[node], self.last_use[node], node.device)
         self.storages.append(storage)
         self.places[node] = Place(storage)
         return storage

@@ -106,8 +106,12 @@ class Session:
 
     def _program(self, wanted: Sequence[Tensor], fed: Mapping[Tensor, Spec]) -> Program:
         if self._machine is None:
-            return Program(make_plan(wanted, fed, self._reuse), self._memory, self._poison)
-        return NativeProgram(make_plan(wanted, fed, self._reuse, overwrite=False), self._memory, self._machine)
+            plan = make_plan(wanted, fed, self._reuse, home=self.device.name)
+            return Program(plan, self._memory, self._poison)
+        plan = make_plan(wanted, fed, self._reuse, overwrite=False, home=self.device.name)
+        if len(plan.arenas) > 1:  # the machine reaches no other device
+            return Program(plan, self._memory, self._poison)
+        return NativeProgram(plan, self._memory, self._machine)
 
     def _watch_growth(self) -> None:
         """Warn, once, of a loop that builds anew what it runs."""

@@ -115,7 +115,7 @@ def measure(program: Program, repeat: int = 20) -> Trace:
     for _ in range(repeat):
         start = perf_counter_ns()
         program.run()
-        program.device.synchronize()
+        _wait(program)
         whole.append(perf_counter_ns() - start)
     owners = list(dict.fromkeys(program.owners))
     spent: dict[Node, list[int]] = {node: [0] * repeat for node in owners}
@@ -125,11 +125,16 @@ def measure(program: Program, repeat: int = 20) -> Trace:
             for call, owner in zip(program.calls, program.owners, strict=True):
                 start = perf_counter_ns()
                 call()
-                program.device.synchronize()
+                _wait(program)
                 spent[owner][at] += max(0, perf_counter_ns() - start - clock)
     calls = {node: program.owners.count(node) for node in owners}
     records = tuple(_record(node, calls[node], median(spent[node]) / 1e9) for node in owners)
     return Trace(records, median(whole) / 1e9, program.plan.arena_bytes)
+
+
+def _wait(program: Program) -> None:
+    for device in program.devices.values():
+        device.synchronize()
 
 
 def _clock_cost() -> int:

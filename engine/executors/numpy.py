@@ -12,6 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from engine.device import Device
+from engine.device import device as find_device
 from engine.errors import EngineError, FeedError
 from engine.graph import CONSTANT, PLACEHOLDER, VARIABLE, Tensor
 from engine.op import Call
@@ -48,7 +49,8 @@ class Program:
         self.retired = False
         self.calls: list[Call] = []
         self.owners: list[Node] = []  # the node each call belongs to
-        self._arena = _aligned(self.device, plan.arena_bytes)
+        self.devices = {name: find_device(name) if name else memory.device for name in plan.arenas}
+        self._arenas = {name: _aligned(self.devices[name], nbytes) for name, nbytes in plan.arenas.items()}
         self._arrays: dict[Node, Any] = {}
         for at, node in enumerate(plan.nodes):
             self._arrays[node] = self._array(node, memory)
@@ -108,7 +110,7 @@ class Program:
         if op is CONSTANT:
             value = node.attrs["value"]
             folded = node.tensor.attrs.get("value") is not value
-            found = self.device.send(value) if folded else memory.sent(node.tensor)
+            found = self.devices[node.device].send(value) if folded or node.device else memory.sent(node.tensor)
         elif op is PLACEHOLDER:
             found = self.device.empty(node.spec.concrete, node.spec.dtype)
         elif op is VARIABLE:
@@ -129,7 +131,7 @@ class Program:
             return self._arrays[place.variable].reshape(spec.concrete)
         assert place.storage is not None
         start = place.storage.offset + place.offset
-        return self._arena[start : start + spec.nbytes].view(spec.dtype).reshape(spec.concrete)
+        return self._arenas[place.storage.device][start : start + spec.nbytes].view(spec.dtype).reshape(spec.concrete)
 
     def _calls(self, node: Node) -> Sequence[Call]:
         """The calls that fill ``node``'s array."""
@@ -140,12 +142,13 @@ class Program:
             place = self.plan.places.get(node.inputs[1])
             if place is not None and place.variable is not None:
                 return ()  # the value was computed right there
-        return op.kernel(self.device.xp, self._arrays[node], *arrays, **node.attrs)
+        return op.kernel(self.devices[node.device].xp, self._arrays[node], *arrays, **node.attrs)
 
     def _poisons(self, step: int) -> list[Call]:
         """Calls that fill what nobody reads after ``step``: all bits set is NaN in every float type."""
         freed = self.plan.freed.get(step, ())
-        return [partial(self._arena[each.offset : each.offset + each.nbytes].fill, 0xFF) for each in freed]
+        windows = [self._arenas[each.device][each.offset : each.offset + each.nbytes] for each in freed]
+        return [partial(window.fill, 0xFF) for window in windows]
 
 
 def _aligned(device: Device, nbytes: int) -> Any:

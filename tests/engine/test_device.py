@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import importlib
 import subprocess
-import sys
 import types
-from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -14,75 +11,7 @@ import pytest
 import engine as en
 from engine.device import CPU, choose, device, gpu_problem
 from engine.executors.numpy import Program
-
-
-class FakeArray(np.ndarray):
-    """An array of the GPU, as far as one can tell."""
-
-    @property
-    def data(self):
-        return types.SimpleNamespace(ptr=self.ctypes.data)
-
-
-class FakeCuPy(types.ModuleType):
-    """What the engine uses of CuPy, computed by NumPy.  Counts what goes in and out."""
-
-    def __init__(self) -> None:
-        super().__init__("cupy")
-        self.sent: list[int] = []
-        self.fetched: list[int] = []
-        self.waited = 0
-        self.used: list[int] = []
-        stream = types.SimpleNamespace(synchronize=self._wait)
-        self.cuda = types.SimpleNamespace(
-            runtime=types.SimpleNamespace(getDeviceCount=lambda: 2),
-            Device=lambda index: types.SimpleNamespace(use=lambda: self.used.append(index)),
-            get_current_stream=lambda: stream,
-        )
-
-    def _wait(self) -> None:
-        self.waited += 1
-
-    def empty(self, shape, dtype) -> FakeArray:
-        return np.empty(shape, dtype).view(FakeArray)
-
-    def zeros(self, shape, dtype) -> FakeArray:
-        return np.zeros(shape, dtype).view(FakeArray)
-
-    def asarray(self, array, dtype=None) -> FakeArray:
-        if isinstance(array, FakeArray):
-            return array
-        self.sent.append(np.asarray(array).nbytes)
-        return np.array(array, dtype).view(FakeArray)
-
-    def asnumpy(self, array) -> np.ndarray:
-        assert isinstance(array, FakeArray)
-        self.fetched.append(array.nbytes)
-        return np.array(array)
-
-    def __getattr__(self, name: str):
-        return getattr(np, name)
-
-
-@pytest.fixture
-def fake(monkeypatch) -> Iterator[FakeCuPy]:
-    """A machine with CuPy and two GPUs."""
-    module = FakeCuPy()
-    monkeypatch.setitem(sys.modules, "cupy", module)
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: object())
-    monkeypatch.setattr(subprocess, "run", lambda *_, **__: types.SimpleNamespace(returncode=0))
-    gpu_problem.cache_clear()
-    yield module
-    gpu_problem.cache_clear()
-
-
-@pytest.fixture
-def nothing(monkeypatch) -> Iterator[None]:
-    """A machine without CuPy."""
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    gpu_problem.cache_clear()
-    yield
-    gpu_problem.cache_clear()
+from tests.engine.fake_cupy import FakeArray
 
 
 def lesson() -> tuple[en.Graph, dict[str, en.Tensor]]:

@@ -1,0 +1,36 @@
+"""Machines with and without GPUs, whatever this one has."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import subprocess
+import sys
+import types
+from collections.abc import Iterator
+
+import pytest
+
+from engine.device import gpu_problem
+from tests.engine.fake_cupy import FakeCuPy
+
+
+@pytest.fixture
+def fake(monkeypatch) -> Iterator[FakeCuPy]:
+    """A machine with CuPy and two GPUs."""
+    module = FakeCuPy()
+    monkeypatch.setitem(sys.modules, "cupy", module)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: object())
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: types.SimpleNamespace(returncode=0))
+    gpu_problem.cache_clear()
+    yield module
+    gpu_problem.cache_clear()
+
+
+@pytest.fixture
+def nothing(monkeypatch) -> Iterator[None]:
+    """A machine without CuPy."""
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    gpu_problem.cache_clear()
+    yield
+    gpu_problem.cache_clear()
