@@ -19,7 +19,7 @@ from engine.ops.rules import contiguous, need_float
 from engine.ops.window import Windows, check_images, need_fit, settings, window_counts, windows
 from engine.spec import Shape, Spec, same_dtype
 
-COLUMN_BYTES = 1 << 20  # of im2col's buffer: it should stay in the cache between being written and multiplied
+COLUMN_BYTES = 1 << 22  # of im2col's buffer: it should stay in the cache between being written and multiplied
 FEW_CHANNELS = 8  # below it, the buffer is written along the image's rows
 
 

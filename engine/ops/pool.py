@@ -53,28 +53,29 @@ def _winners(xp: Any, x: Any, shape: Shape, settings: dict[str, Any]) -> tuple[l
     """Calls that find each window's largest pixel (the first of several), and for each element of the windows
     the calls that say where it is that one, as (calls, which windows, their pixels, array of 0 and 1)."""
     best = xp.empty(shape, x.dtype)
-    taken, won = xp.empty(shape, "bool"), xp.empty(shape, "bool")
+    free, won = xp.empty(shape, "bool"), xp.empty(shape, "bool")
     found = []
     for _, _, at, pixels in _windows(x.shape, settings).elements():
         calls = [
             partial(xp.equal, x[pixels], best[at], won[at]),
-            partial(xp.greater, won[at], taken[at], won[at]),
-            partial(xp.logical_or, won[at], taken[at], taken[at]),
+            partial(xp.logical_and, won[at], free[at], won[at]),
+            partial(xp.logical_xor, free[at], won[at], free[at]),
         ]
         found.append((calls, at, pixels, won[at]))
-    return [*_max_pool(xp, best, x, **settings), partial(taken.fill, 0)], found
+    return [*_max_pool(xp, best, x, **settings), partial(free.fill, 1)], found
 
 
 def _max_pool_back(xp: Any, out: Any, g: Any, x: Any, **settings: Any) -> Sequence[Call]:
     calls, elements = _winners(xp, x, g.shape, settings)
-    part = xp.empty_like(g)
+    apart = _windows(x.shape, settings).apart
+    part = None if apart else xp.empty_like(g)
     calls.append(partial(out.fill, 0))
     for choosing, at, pixels, won in elements:
-        calls += [
-            *choosing,
-            partial(xp.multiply, g[at], won, part[at]),
-            partial(xp.add, out[pixels], part[at], out[pixels]),
-        ]
+        if part is None:  # no pixel lies in two windows
+            calls += [*choosing, partial(xp.multiply, g[at], won, out[pixels])]
+        else:
+            sending = partial(xp.multiply, g[at], won, part[at])
+            calls += [*choosing, sending, partial(xp.add, out[pixels], part[at], out[pixels])]
     return calls
 
 
@@ -83,11 +84,8 @@ def _max_pool_pick(xp: Any, out: Any, values: Any, x: Any, **settings: Any) -> S
     part = xp.empty_like(out)
     calls.append(partial(out.fill, 0))
     for choosing, at, pixels, won in elements:
-        calls += [
-            *choosing,
-            partial(xp.multiply, values[pixels], won, part[at]),
-            partial(xp.add, out[at], part[at], out[at]),
-        ]
+        picking = partial(xp.multiply, values[pixels], won, part[at])
+        calls += [*choosing, picking, partial(xp.add, out[at], part[at], out[at])]
     return calls
 
 

@@ -57,6 +57,11 @@ class Windows:
     def shape(self) -> Pair:
         return self.down.windows, self.across.windows
 
+    @property
+    def apart(self) -> bool:
+        """Whether no pixel lies in two windows."""
+        return all(axis.stride >= axis.dilation * (axis.kernel - 1) + 1 for axis in (self.down, self.across))
+
     def elements(self) -> Iterator[tuple[int, int, Index, Index]]:
         """For each element (i, j) of the windows: its windows and their pixels, as indices of axes 1 and 2."""
         for i in range(self.down.kernel):
