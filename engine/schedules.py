@@ -17,19 +17,11 @@ from typing import Any, overload
 
 from engine.errors import EngineError
 from engine.graph import Tensor, name_scope
-from engine.ops import cast, cos, exp, maximum, minimum
+from engine.ops import cast, cos, floor, maximum, minimum, power
 
 # The words of the formulas, for Python's numbers and for tensors.
-_NUMBERS = SimpleNamespace(
-    smaller=min, larger=max, cos=math.cos, floor=math.floor, power=lambda base, exponent: base**exponent
-)
-_TENSORS = SimpleNamespace(
-    smaller=minimum,
-    larger=maximum,
-    cos=cos,
-    floor=lambda x: cast(cast(x, dtype="int32"), dtype="float32"),
-    power=lambda base, exponent: exp(exponent * math.log(base)),
-)
+_NUMBERS = SimpleNamespace(smaller=min, larger=max, cos=math.cos, floor=math.floor, power=pow)
+_TENSORS = SimpleNamespace(smaller=minimum, larger=maximum, cos=cos, floor=floor, power=power)
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ import safetensors.numpy
 
 import engine as en
 from engine import checkpoint
+from engine.executors import machine
 
 
 class Lesson:
@@ -129,7 +132,7 @@ def test_a_file_that_isn_t_there():
 class LongLesson:
     """All that changes from step to step: batches and noise drawn outside, dropout, AdamW at a rate by schedule."""
 
-    def __init__(self, units: int = 6) -> None:
+    def __init__(self, units: int = 6, **options: Any) -> None:
         rng = np.random.default_rng(5)
         self.inputs, self.labels = rng.normal(size=(40, 3)).astype("f4"), rng.integers(0, 4, 40).astype("i4")
         with en.Graph() as self.graph:
@@ -139,7 +142,7 @@ class LongLesson:
             self.loss = en.losses.softmax_cross_entropy(en.layers.Dense(4, name="output")(hidden), self.y)
             rate = en.schedules.WarmUp(5, en.schedules.Cosine(0.05, 30))
             self.train = en.optim.AdamW(rate, clip_norm=1.0).minimize(self.loss)
-        self.session = en.Session(self.graph, seed=3)
+        self.session = en.Session(self.graph, seed=3, **options)
         self.random = {"batches": np.random.default_rng(7), "noise": np.random.Generator(np.random.MT19937(8))}
 
     def steps(self, count: int) -> list[float]:
@@ -152,8 +155,18 @@ class LongLesson:
         return losses
 
 
-def test_a_restored_run_takes_the_very_steps_that_it_would_have_taken(tmp_path):
-    first, second, path = LongLesson(), LongLesson(), tmp_path / "run.safetensors"
+@pytest.fixture(params=["numpy", "native"])
+def executor(request) -> dict[str, Any]:
+    """The options of a session on this executor."""
+    if request.param == "numpy":
+        return {}
+    if machine.problem() is not None:
+        pytest.skip(str(machine.problem()))
+    return {"machine": machine.load(Path(__file__).parents[2] / ".tools" / "machine")}
+
+
+def test_a_restored_run_takes_the_very_steps_that_it_would_have_taken(tmp_path, executor):
+    first, second, path = LongLesson(**executor), LongLesson(**executor), tmp_path / "run.safetensors"
     first.steps(10)
     checkpoint.save(first.session, path, random=first.random)
     went_on = first.steps(15)
