@@ -105,3 +105,14 @@ def test_a_step_of_nothing():
     found = trace(en.Session(graph), w, repeat=1)
     assert found.records == ()
     assert "0 operations in 0 calls" in str(found)
+
+
+def test_a_convolution_and_what_it_sends_back_count_their_sums():
+    with en.Graph() as graph:
+        x = en.placeholder((2, 6, 6, 3), name="x")
+        filters = en.variable(en.init.he, (3, 3, 3, 4), name="filters")
+        y = en.ops.conv2d(x, filters, padding="same")
+        slopes = en.gradients(en.ops.sum_(y * y), [x, filters])
+    found = trace(en.Session(graph), [y, *slopes], {x: np.ones((2, 6, 6, 3), "f4")}, repeat=1)
+    counted = {each.op: each.flops for each in found.records if each.op.startswith("conv2d")}
+    assert counted == dict.fromkeys(("conv2d", "conv2d_input", "conv2d_filters"), 2 * (2 * 6 * 6) * (3 * 3 * 3 * 4))
