@@ -49,10 +49,7 @@ def _filters_spec(x: Spec, g: Spec, filters: Spec, **how: Any) -> Spec:
 
 
 class _Columns:
-    """im2col for some images at a time: buffers whose rows are windows, seen as a matrix and by element.
-
-    Padding is written as zeros once; the pixels come anew each time.
-    """
+    """im2col for some images at a time: buffers whose rows are windows, seen as a matrix and by element."""
 
     def __init__(self, xp: Any, x: Shape, dtype: Any, filters: Shape, how: tuple[Any, ...]) -> None:
         images, height, width, channels = (int(size or 0) for size in x)
@@ -64,21 +61,43 @@ class _Columns:
         size = max(1, min(images, COLUMN_BYTES // one))
         self.chunks = [(start, min(images, start + size)) for start in range(0, images, size)]
         self.buffers = {end - start: self._buffer(end - start) for start, end in self.chunks}  # the last may be smaller
+        down, across = self.windows.down, self.windows.across
+        self.border = ((0, 0), (down.before, down.after), (across.before, across.after), (0, 0))
+        self.framed: Any = None  # some images with their padding, which is written once
+        if any(map(any, self.border)):
+            sizes = zip((size, height, width, channels), self.border, strict=True)
+            self.framed = xp.zeros([before + size + after for size, (before, after) in sizes], dtype)
 
     def _buffer(self, images: int) -> tuple[Any, Any]:
         rows = images * math.prod(self.windows.shape)
         if self.channels < FEW_CHANNELS:  # few numbers lie side by side in a pixel: write along the image's rows
-            turned = self.xp.zeros((self.long, rows), self.dtype)
+            turned = self.xp.empty((self.long, rows), self.dtype)
             split = turned.reshape(*self.kernel, self.channels, images, *self.windows.shape)
             return turned.T, split.transpose(3, 4, 5, 0, 1, 2)
-        matrix = self.xp.zeros((rows, self.long), self.dtype)
+        matrix = self.xp.empty((rows, self.long), self.dtype)
         return matrix, matrix.reshape(images, *self.windows.shape, *self.kernel, self.channels)
 
     def read(self, images: Any) -> tuple[Any, list[Call]]:
         """The matrix of the windows over ``images``, and the calls that fill it (im2col)."""
         matrix, elements = self.buffers[len(images)]
-        parts = self.windows.elements()
-        return matrix, [partial(self.xp.copyto, elements[at][..., i, j, :], images[px]) for i, j, at, px in parts]
+        calls: list[Call] = []
+        if self.framed is not None:
+            framed = self.framed[: len(images)]
+            inside = tuple(
+                slice(before, before + size) for size, (before, _) in zip(images.shape, self.border, strict=True)
+            )
+            calls.append(partial(self.xp.copyto, framed[inside], images))
+            images = framed
+        return matrix, [*calls, partial(self.xp.copyto, elements, self._overlapping(images))]
+
+    def _overlapping(self, images: Any) -> Any:
+        """Every window over ``images``, padding included: a view with the axes of a buffer's elements."""
+        batch, *moves, channel = images.strides
+        axes = (self.windows.down, self.windows.across)
+        steps = [move * axis.stride for move, axis in zip(moves, axes, strict=True)]
+        inner = [move * axis.dilation for move, axis in zip(moves, axes, strict=True)]
+        shape = (len(images), *self.windows.shape, *self.kernel, self.channels)
+        return self.xp.lib.stride_tricks.as_strided(images, shape, (batch, *steps, *inner, channel))
 
     def spread(self, images: Any) -> tuple[Any, list[Call]]:
         """A matrix to be filled, and the calls that add it to the pixels that its elements stand for (col2im)."""
@@ -105,7 +124,33 @@ def _conv2d(xp: Any, out: Any, x: Any, filters: Any, **how: Any) -> Sequence[Cal
 
 
 def _conv2d_input(xp: Any, out: Any, g: Any, filters: Any, *, like: Shape, **how: Any) -> Sequence[Call]:
-    columns = _Columns(xp, like, g.dtype, filters.shape, settings(**how))
+    back = _backwards(like, filters.shape, how)
+    if back is None or filters.shape[3] > 2 * filters.shape[2]:  # many channels out would mean many more columns
+        columns = _Columns(xp, like, g.dtype, filters.shape, settings(**how))
+        return _scattered(xp, columns, out, g, filters)
+    turned = xp.empty((*filters.shape[:2], filters.shape[3], filters.shape[2]), filters.dtype)
+    mirrored = filters[::-1, ::-1].transpose(0, 1, 3, 2)
+    return [partial(xp.copyto, turned, mirrored), *_conv2d(xp, out, g, turned, **back)]
+
+
+def _backwards(x: Shape, filters: Shape, how: dict[str, Any]) -> dict[str, Any] | None:
+    """The settings with which the gradient, convolved with the mirrored filters, gives the images' gradient.
+
+    None if no settings do: windows that skip pixels, or more padding than a window reaches.
+    """
+    over = windows([int(size or 0) for size in x[1:3]], [int(size or 0) for size in filters[:2]], *settings(**how))
+    axes = (over.down, over.across)
+    pads = []
+    for axis in axes:
+        reach = axis.dilation * (axis.kernel - 1)
+        pads.append((reach - axis.before, axis.size + axis.before - axis.windows))
+    if any(axis.stride > 1 for axis in axes) or any(min(pair) < 0 for pair in pads):
+        return None
+    return {"padding": tuple(pads), "dilations": tuple(axis.dilation for axis in axes)}
+
+
+def _scattered(xp: Any, columns: _Columns, out: Any, g: Any, filters: Any) -> Sequence[Call]:
+    """The gradient by elements of the windows, added to their pixels."""
     filters, calls = contiguous(xp, filters)
     g, more = contiguous(xp, g)
     calls += more
@@ -159,7 +204,8 @@ conv2d_input: Op = op(
         sample((2, 2, 3, 3), (3, 3, 2, 3), (2, 4, 5, 2), **_VALID),
         sample((2, 3, 2, 2), (3, 2, 1, 2), (2, 5, 4, 1), **_HALF),
         sample((1, 2, 5, 1), (2, 2, 2, 1), (1, 4, 4, 2), **_ODD),
-        sample((1, 3, 3, 1), (2, 2, 9, 1), (1, 3, 3, 9)),
+        sample((1, 3, 3, 1), (2, 2, 9, 1), (1, 3, 3, 9)), sample((1, 2, 2, 3), (2, 1, 1, 3), (1, 2, 2, 1)),
+        sample((1, 4, 3, 2), (3, 2, 1, 2), (1, 3, 3, 1), padding=((3, 0), (1, 0))),
     ),
 )  # fmt: skip
 conv2d_filters: Op = op(
