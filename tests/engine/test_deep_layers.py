@@ -186,6 +186,34 @@ def test_a_small_network_for_images_learns():
     assert (session.run(logits, {x: value, train: False}).argmax(-1) == truth).mean() > 0.95
 
 
+KINDS: list[dict[str, Any]] = [{"reuse": False}, {"poison": True}]
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=["no reuse", "poison"])
+def test_memory_is_shared_without_harm(kind: dict[str, Any]):
+    """Windows, masks and averages live as long as they are needed, whatever the plan puts where."""
+
+    def trained(**how: Any) -> list[np.ndarray]:
+        with en.Graph() as graph:
+            x, labels = en.placeholder((None, 6, 6, 2)), en.placeholder((None,), "int32")
+            layers: list[Any] = [
+                Conv2D(3, (3, 3), "relu"), MaxPool((3, 3), (2, 2), "same"), BatchNorm(), Conv2D(9, (2, 2), "tanh", "b"),
+                AvgPool((2, 2), (1, 1)), Dropout(0.3),
+            ]  # fmt: skip
+            images = Sequential(layers)(x)
+            hidden = LSTM(4)(en.ops.reshape(images, shape=(-1, 2, 18))) + GRU(4)(images[:, 0])
+            loss = en.losses.softmax_cross_entropy(Dense(3)(hidden), labels, smoothing=0.1)
+            step = Adam(0.01).minimize(loss)
+        session = en.Session(graph, seed=1, **how)
+        draw = np.random.default_rng(1)
+        for _ in range(3):
+            session.run(step, {x: draw.normal(size=(5, 6, 6, 2)).astype("f4"), labels: draw.integers(0, 3, 5, "int32")})
+        return [session.get(each) for each in graph.variables]
+
+    for found, wanted in zip(trained(**kind), trained(), strict=True):
+        np.testing.assert_array_equal(found, wanted)
+
+
 @pytest.mark.parametrize(
     ("layer", "shape", "text"),
     [
