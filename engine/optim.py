@@ -224,11 +224,12 @@ class Adam(Optimizer):
         m, v = _slot("m", weights), _slot("v", weights)
         power1, power2 = _own(1.0, "beta1_power", (), weights), _own(1.0, "beta2_power", (), weights)
         power1, power2 = assign(power1, power1 * self.beta1), assign(power2, power2 * self.beta2)
+        # the single numbers first: then the vectors' operations are neighbours and run as one chain
+        scale = sqrt(1 - power2)  # both roots are multiplied by it, not the vectors
+        rate, small = scale / (1 - power1) * self.rate, scale * self.epsilon
         m = assign(m, m * self.beta1 + gradient * (1 - self.beta1))
         v = assign(v, v * self.beta2 + square(gradient) * (1 - self.beta2))
-        scale = sqrt(1 - power2)  # single numbers are cheap: both roots are multiplied by it, not the vectors
-        rate = scale / (1 - power1) * self.rate
-        return m * rate / (sqrt(v) + scale * self.epsilon)
+        return m * rate / (sqrt(v) + small)
 
 
 @dataclass(frozen=True)
