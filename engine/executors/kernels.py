@@ -74,49 +74,12 @@ def exp(x):
     return power if given == x else F(0) if given < x else given * F(np.inf)  # beyond float32: 0, inf or NaN
 
 
-@njit(**LOOPS)
-def expm1(x):
-    return np.expm1(x)
-
-
-@njit(**LOOPS)
-def log1p(x):
-    return np.log1p(x)
-
-
-@njit(**LOOPS)
-def log(x):
-    return np.log(x)
-
-
-@njit(**LOOPS)
-def sqrt(x):
-    return np.sqrt(x)
-
-
-@njit(**LOOPS)
-def sin(x):
-    return np.sin(x)
-
-
-@njit(**LOOPS)
-def cos(x):
-    return np.cos(x)
-
-
-@njit(**LOOPS)
-def floor(x):
-    return np.floor(x)
+expm1, log1p, log, sqrt, sin, cos, floor, fabs = np.expm1, np.log1p, np.log, np.sqrt, np.sin, np.cos, np.floor, np.abs
 
 
 @njit(**LOOPS)
 def pow(x, y):
     return F(np.power(x, y))
-
-
-@njit(**LOOPS)
-def fabs(x):
-    return abs(x)
 
 
 @njit(**LOOPS)
