@@ -31,7 +31,7 @@ class Session:
     All variables of a dtype lie side by side in one array, in order of creation, so a checkpoint,
     a reset or a step back in time is one copy (:meth:`state`, :meth:`load_state`).  A session and
     its programs belong to one thread at a time; several sessions may run the same graph.
-    ``machine`` (of :func:`engine.executors.machine.load`) makes its programs native ones.
+    ``machine`` (of :func:`engine.executors.machine.load`) makes its programs native ones on the CPU.
     Raises DeviceError if the device isn't there.
     """
 
@@ -75,6 +75,17 @@ class Session:
         program.run()
         results = program.fetch()
         return results[0] if isinstance(fetches, Tensor) else results
+
+    @property
+    def executor(self) -> str:
+        """What runs its programs, for people: "CPU · NumPy", "CPU · native" or "GPU · CuPy"."""
+        return self.device.label if self._machine is None else "CPU · native"
+
+    def use_machine(self, machine: Machine | None) -> None:
+        """Make its programs native ones (NumPy's, if None) from now on; those bound before stay as they are."""
+        if not self.device.is_gpu and machine is not self._machine:
+            self._machine = machine
+            self._programs.clear()
 
     def peek(self, tensor: Tensor, feeds: Mapping[Tensor, Any] | None = None) -> Any:
         """The value of any tensor inside the graph; the same as :meth:`run` of that one."""
