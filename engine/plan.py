@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
 from engine.errors import EngineError
+from engine.fuse import fuse
 from engine.graph import PLACEHOLDER, Tensor
 from engine.ops.array import pack
 from engine.ops.state import assign, group
@@ -66,15 +67,19 @@ def make_plan(
     reuse: bool = True,
     overwrite: bool = True,
     home: str = "cpu:0",
+    known: Collection[str] = (),
 ) -> Plan:
     """The plan that computes ``fetches`` from what is fed, with every result in its place.
 
     ``reuse=False`` gives each result memory of its own (tests compare the two), ``overwrite=False``
-    memory apart from that of its inputs.  Raises FeedError
+    memory apart from that of its inputs.  ``known``: the expressions that the executor can do in one go
+    (:func:`engine.fuse.fuse`).  Raises FeedError
     and ShapeError as :func:`engine.passes.lower` does, EngineError if no order of the assignments
     gives every reader the value it asks for.
     """
     nodes, roots = lower(fetches, fed, home)
+    if known:
+        nodes = fuse(nodes, roots, known)
     direct = _direct_assignments(nodes, roots)
     order = _ordered(nodes, direct)
     if order is None and direct:  # two variables that swap their values need a place between

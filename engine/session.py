@@ -14,6 +14,7 @@ import numpy as np
 from engine.device import Device
 from engine.device import device as find_device
 from engine.errors import DtypeError, EngineError, FeedError, GraphGrowsWarning, ShapeError, Source
+from engine.executors.expressions import known
 from engine.executors.machine import Machine
 from engine.executors.native import NativeProgram
 from engine.executors.numpy import Program
@@ -119,10 +120,10 @@ class Session:
         if self._machine is None:
             plan = make_plan(wanted, fed, self._reuse, home=self.device.name)
             return Program(plan, self._memory, self._poison)
-        plan = make_plan(wanted, fed, self._reuse, overwrite=False, home=self.device.name)
+        plan = make_plan(wanted, fed, self._reuse, home=self.device.name, known=known())
         if len(plan.arenas) > 1:  # the machine reaches no other device
             return Program(plan, self._memory, self._poison)
-        return NativeProgram(plan, self._memory, self._machine)
+        return NativeProgram(plan, self._memory, self._machine, self._poison)
 
     def _watch_growth(self) -> None:
         """Warn, once, of a loop that builds anew what it runs."""

@@ -20,6 +20,7 @@ ENGINE = [
     ["engine.ops", "engine.ops.*"],
     ["engine.grad"],
     ["engine.passes", "engine.passes.*"],
+    ["engine.fuse"],
     ["engine.device"],
     ["engine.plan"],
     ["engine.executors", "engine.executors.*"],

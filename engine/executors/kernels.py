@@ -1,22 +1,24 @@
-"""The native machine's kernels: plain loops on raw addresses, compiled by Numba.
+"""The native machine's kernels beside products and element-wise operations.
 
-This file is a template: :mod:`engine.executors.machine` puts the element-wise kernels, one set an
-op record, at its end and compiles the whole as one module, so that it can be cached on disk.
-Addresses are int64; arrays are float32 without gaps, row by row, unless it says otherwise.
+This file is a template: :mod:`engine.executors.generated` puts it together with the others and
+compiles the whole as one module, so that it can be cached on disk.  Addresses are int64; arrays are
+float32 without gaps, row by row, unless it says otherwise.
 """
 
 import numpy as np
 from llvmlite import ir
-from numba import carray, njit, types
+from numba import carray, cfunc, njit, types
 from numba.extending import intrinsic
 
+from engine.executors.lanes import BYTES, W
+from engine.executors.simd import *  # noqa: F403
+
 F = np.float32
-FAST = {"nsz", "arcp", "contract", "afn", "reassoc"}  # not nnan, ninf: a diverged run must show NaN
-LOOPS = {"fastmath": FAST, "error_model": "numpy", "nogil": True}
-BLAS_FROM = 30_000  # multiply-adds above which BLAS wins over a plain loop
+LOOPS = {"error_model": "numpy", "nogil": True}
+LEAST = F(-np.inf)
 
 
-def _pointer(kind):
+def _array(kind):
     @intrinsic
     def cast(typing, address):
         signature = types.CPointer(kind)(types.int64)
@@ -26,79 +28,38 @@ def _pointer(kind):
 
         return signature, generate
 
-    return cast
+    @njit(**LOOPS)
+    def array(address, count):
+        return carray(cast(address), count)
+
+    return array
 
 
-f32, i32, u8 = _pointer(types.float32), _pointer(types.int32), _pointer(types.uint8)
-
-
-@intrinsic
-def call_blas(typing, function, arguments):
-    """Call the routine at the address ``function`` with thirteen addresses, which lie in an array."""
-    signature = types.void(types.int64, types.CPointer(types.int64))
-
-    def generate(context, builder, signature, given):
-        address = ir.IntType(64)
-        kind = ir.FunctionType(ir.VoidType(), [address] * 13)
-        routine = builder.inttoptr(given[0], kind.as_pointer())
-        values = [builder.load(builder.gep(given[1], [ir.Constant(address, at)])) for at in range(13)]
-        builder.call(routine, values)
-        return context.get_dummy_value()
-
-    return signature, generate
-
-
-i64 = _pointer(types.int64)
-
-
-@njit(**LOOPS)
-def tanh(x):
-    """Rational approximation, fitted by least squares on the relative error; within 3e-7 of tanh."""
-    given, x = x, min(max(x, F(-9)), F(9))
-    z = x * x
-    top = F(3.30486002e-05) + z * (F(4.58699541e-08) + z * (F(-3.19145941e-11) + z * F(2.60025474e-14)))
-    top = x * (F(1) + z * (F(1.38575136e-01) + z * (F(4.09632139e-03) + z * top)))
-    bottom = F(1) + z * (F(4.71908469e-01) + z * (F(2.80658122e-02) + z * (F(4.35443074e-04) + z * F(1.67339718e-06))))
-    return given if np.isnan(given) else top / bottom
-
-
-@njit(**LOOPS)
-def exp(x):
-    """2^k times a polynomial on the rest; within 2e-7 of exp, relatively."""
-    given, x = x, min(max(x, F(-87.3)), F(88.7))
-    k = np.floor(x * F(1.4426950408889634) + F(0.5))
-    r = (x - k * F(0.693359375)) - k * F(-2.12194440e-4)
-    p = F(1 / 120) + r * (F(1 / 720) + r * F(1 / 5040))
-    p = F(1) + r * (F(1) + r * (F(0.5) + r * (F(1 / 6) + r * (F(1 / 24) + r * p))))
-    power = p * np.int32((np.int32(k) + np.int32(127)) << np.int32(23)).view(np.float32)
-    return power if given == x else F(0) if given < x else given * F(np.inf)  # beyond float32: 0, inf or NaN
-
-
-expm1, log1p, log, sqrt, sin, cos, floor, fabs = np.expm1, np.log1p, np.log, np.sqrt, np.sin, np.cos, np.floor, np.abs
-
-
-@njit(**LOOPS)
-def pow(x, y):
-    return F(np.power(x, y))
-
-
-@njit(**LOOPS)
-def select(choice, a, b):
-    return a if choice else b
+f32s, i32s, i64s, u8s, u64s = map(_array, (types.float32, types.int32, types.int64, types.uint8, types.uint64))
 
 
 @njit(**LOOPS)
 def copy_bytes(out, a, count):
-    o, x = carray(u8(out), count), carray(u8(a), count)
-    for i in range(count):
-        o[i] = x[i]
+    copy_row(out, a, count >> 2)
+    done = count & ~3
+    if done < count:
+        o, x = u8s(out, count), u8s(a, count)
+        for i in range(done, count):
+            o[i] = x[i]
+
+
+@njit(**LOOPS)
+def fill(out, value, n):
+    """n times the number at ``value``; 0 if that is no address."""
+    x = splat(value) if value != 0 else zero()
+    for j in range(0, n, W):
+        store_part(out + 4 * j, x, first(n - j))
 
 
 @njit(**LOOPS)
 def strided(out, a, d0, d1, d2, s0, s1, s2):
     """out (d0, d1, d2) = a read with these strides (in elements; 0 repeats)."""
-    o = carray(f32(out), d0 * d1 * d2)
-    x = carray(f32(a), 1)
+    o, x = f32s(out, d0 * d1 * d2), f32s(a, 1)
     at = 0
     for i in range(d0):
         for j in range(d1):
@@ -109,145 +70,123 @@ def strided(out, a, d0, d1, d2, s0, s1, s2):
 
 
 @njit(**LOOPS)
-def blas(sgemm, out, a, b, m, n, k, ta, tb, lda, ldb, beta):
-    """out (m, n) = a (m, k) @ b (k, n) + beta * out; row-major is column-major of the transposes."""
-    letters = np.array([110, 116], np.uint8)  # "n", "t"
-    sizes = np.array([n, m, k, ldb, lda], np.int32)
-    factors = np.array([F(1), beta], np.float32)
-    at, by, f = letters.ctypes.data, sizes.ctypes.data, factors.ctypes.data
-    given = np.array([at + tb, at + ta, by, by + 4, by + 8, f, b, by + 12, a, by + 16, f + 4, out, by], np.int64)
-    call_blas(sgemm, i64(given.ctypes.data))
-
-
-@njit(**LOOPS)
-def fill_rows(out, row, m, n):
-    o, x = carray(f32(out), m * n), carray(f32(row), n)
-    for i in range(m):
-        for j in range(n):
-            o[i * n + j] = x[j]
-
-
-@njit(**LOOPS)
-def matmul(sgemm, out, a, b, bias, m, n, k, sa0, sa1, sb0, sb1):
-    """out (m, n) = a (m, k) @ b (k, n) + bias (n,), if bias isn't 0; strides in elements; ``sgemm`` may be 0."""
-    if sgemm != 0 and m * n * k >= BLAS_FROM:
-        if bias != 0:
-            fill_rows(out, bias, m, n)
-        ta, tb = int(sa1 != 1), int(sb1 != 1)
-        blas(sgemm, out, a, b, m, n, k, ta, tb, sa1 if ta else sa0, sb1 if tb else sb0, F(bias != 0))
-        return
-    small_matmul(out, a, b, bias, m, n, k, sa0, sa1, sb0, sb1)
-
-
-@njit(**LOOPS)
-def any_matmul(out, a, b, bias, m, n, k, sa0, sa1, sb0, sb1):
-    o, x, y = carray(f32(out), m * n), carray(f32(a), m * k), carray(f32(b), n * k)
-    c = carray(f32(bias), n)
-    for i in range(m):
-        for j in range(n):
-            o[i * n + j] = c[j] if bias != 0 else F(0)
-        for q in range(k):
-            f = x[i * sa0 + q * sa1]
-            if sb1 == 1:
-                for j in range(n):
-                    o[i * n + j] += f * y[q * sb0 + j]
-            else:
-                for j in range(n):
-                    o[i * n + j] += f * y[q * sb0 + j * sb1]
-
-
-@njit(**LOOPS)
 def column_sums(out, a, m, n):
-    o, x = carray(f32(out), n), carray(f32(a), m * n)
-    for j in range(n):
-        o[j] = F(0)
-    for i in range(m):
-        for j in range(n):
-            o[j] += x[i * n + j]
+    for j in range(0, n, W):
+        wanted = first(n - j)
+        x, y = zero(), zero()
+        at = a + 4 * j
+        for i in range(m >> 1):
+            x = add(x, load_part(at, wanted))
+            y = add(y, load_part(at + 4 * n, wanted))
+            at += 8 * n
+        if m & 1:
+            x = add(x, load_part(at, wanted))
+        store_part(out + 4 * j, add(x, y), wanted)
+
+
+@njit(**LOOPS)
+def row_sum(a, n):
+    x, y = zero(), zero()
+    j = 0
+    while j + 2 * W <= n:
+        x, y = add(x, load(a + 4 * j)), add(y, load(a + 4 * j + BYTES))
+        j += 2 * W
+    while j < n:
+        x = add(x, load_part(a + 4 * j, first(n - j)))
+        j += W
+    return total(add(x, y))
 
 
 @njit(**LOOPS)
 def row_sums(out, a, m, n):
-    o, x = carray(f32(out), m), carray(f32(a), m * n)
+    o = f32s(out, m)
     for i in range(m):
-        total = F(0)
-        for j in range(n):
-            total += x[i * n + j]
-        o[i] = total
+        o[i] = row_sum(a + 4 * n * i, n)
+
+
+@njit(**LOOPS)
+def row_maximum(a, n):
+    x = spread(LEAST)
+    for j in range(0, n, W):
+        wanted = first(n - j)
+        x = maximum(choose(wanted, load_part(a + 4 * j, wanted), x), x)
+    return largest(x)
 
 
 @njit(**LOOPS)
 def row_maxima(out, a, m, n):
-    o, x = carray(f32(out), m), carray(f32(a), m * n)
+    o = f32s(out, m)
     for i in range(m):
-        largest = x[i * n]
-        for j in range(1, n):
-            largest = max(largest, x[i * n + j])
-        o[i] = largest
+        o[i] = row_maximum(a + 4 * n * i, n)
+
+
+@njit(**LOOPS)
+def powers(out, a, n, edge, keep):
+    """The sum of exp(a - edge) along a row; written to ``out`` if ``keep``."""
+    sums, shift = zero(), spread(edge)
+    for j in range(0, n, W):
+        wanted = first(n - j)
+        power = power_of_e(sub(load_part(a + 4 * j, wanted), shift))
+        sums = add(sums, choose(wanted, power, zero()))
+        if keep:
+            store_part(out + 4 * j, power, wanted)
+    return total(sums)
 
 
 @njit(**LOOPS)
 def softmax_rows(out, a, m, n):
-    o, x = carray(f32(out), m * n), carray(f32(a), m * n)
     for i in range(m):
-        edge = x[i * n]
-        for j in range(1, n):
-            edge = max(edge, x[i * n + j])
-        total = F(0)
-        for j in range(n):
-            power = exp(x[i * n + j] - edge)
-            o[i * n + j] = power
-            total += power
-        for j in range(n):
-            o[i * n + j] /= total
+        x, o = a + 4 * n * i, out + 4 * n * i
+        share = spread(powers(o, x, n, row_maximum(x, n), True))
+        for j in range(0, n, W):
+            wanted = first(n - j)
+            store_part(o + 4 * j, divided(load_part(o + 4 * j, wanted), share), wanted)
+
+
+@njit(**LOOPS)
+def log_of_sum(a, n):
+    """log(sum(exp(a))) of a row."""
+    edge = row_maximum(a, n)
+    return edge + np.log(powers(a, a, n, edge, False))
 
 
 @njit(**LOOPS)
 def log_softmax_rows(out, a, m, n):
-    o, x = carray(f32(out), m * n), carray(f32(a), m * n)
     for i in range(m):
-        edge = x[i * n]
-        for j in range(1, n):
-            edge = max(edge, x[i * n + j])
-        total = F(0)
-        for j in range(n):
-            total += exp(x[i * n + j] - edge)
-        shift = edge + np.log(total)
-        for j in range(n):
-            o[i * n + j] = x[i * n + j] - shift
+        x, o = a + 4 * n * i, out + 4 * n * i
+        shift = spread(log_of_sum(x, n))
+        for j in range(0, n, W):
+            wanted = first(n - j)
+            store_part(o + 4 * j, sub(load_part(x + 4 * j, wanted), shift), wanted)
 
 
 @njit(**LOOPS)
 def chosen_loss(out, a, labels, wrong, m, n):
     """out (m,) = -log_softmax(a (m, n))[label]; a label outside 0 .. n - 1 is noted in ``wrong``."""
-    o, x, y, w = carray(f32(out), m), carray(f32(a), m * n), carray(i32(labels), m), carray(i32(wrong), 1)
+    o, x, y, w = f32s(out, m), f32s(a, m * n), i32s(labels, m), i32s(wrong, 1)
     for i in range(m):
-        if not 0 <= y[i] < n:
+        if 0 <= y[i] < n:
+            o[i] = log_of_sum(a + 4 * n * i, n) - x[i * n + y[i]]
+        else:
             w[0] = 1
-            continue
-        edge = x[i * n]
-        for j in range(1, n):
-            edge = max(edge, x[i * n + j])
-        total = F(0)
-        for j in range(n):
-            total += exp(x[i * n + j] - edge)
-        o[i] = edge + np.log(total) - x[i * n + y[i]]
 
 
 @njit(**LOOPS)
 def one_hot_rows(out, labels, wrong, m, n):
-    o, y, w = carray(f32(out), m * n), carray(i32(labels), m), carray(i32(wrong), 1)
+    o, y, w = f32s(out, m * n), i32s(labels, m), i32s(wrong, 1)
+    for i in range(m * n):
+        o[i] = F(0)
     for i in range(m):
-        if not 0 <= y[i] < n:
+        if 0 <= y[i] < n:
+            o[i * n + y[i]] = F(1)
+        else:
             w[0] = 1
-        for j in range(n):
-            o[i * n + j] = F(1) if y[i] == j else F(0)
 
 
 @njit(**LOOPS)
 def gather_rows(out, table, rows, wrong, count, width, height):
     """Rows of ``width`` bytes; a number outside 0 .. height - 1 leaves its row alone and is noted in ``wrong``."""
-    r, w = carray(i32(rows), count), carray(i32(wrong), 1)
+    r, w = i32s(rows, count), i32s(wrong, 1)
     for i in range(count):
         if 0 <= r[i] < height:
             copy_bytes(out + i * width, table + np.int64(r[i]) * width, width)
@@ -256,15 +195,50 @@ def gather_rows(out, table, rows, wrong, count, width, height):
 
 
 @njit(**LOOPS)
-def from_bytes(out, a, count):
-    """uint8 (or bool) to float32."""
-    o, x = carray(f32(out), count), carray(u8(a), count)
+def scatter_rows(out, g, rows, wrong, count, width, height):
+    """out (height, width) = 0, with row i of g added to row rows[i]."""
+    r, w, o, x = i32s(rows, count), i32s(wrong, 1), f32s(out, height * width), f32s(g, count * width)
+    for i in range(height * width):
+        o[i] = F(0)
     for i in range(count):
-        o[i] = F(x[i])
+        if 0 <= r[i] < height:
+            for j in range(width):
+                o[r[i] * width + j] += x[i * width + j]
+        else:
+            w[0] = 1
 
 
 @njit(**LOOPS)
-def from_ints(out, a, count):
-    o, x = carray(f32(out), count), carray(i32(a), count)
-    for i in range(count):
-        o[i] = F(x[i])
+def mix(bits):
+    """splitmix64's last step; see :mod:`engine.ops.random`."""
+    bits = (bits ^ (bits >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    bits = (bits ^ (bits >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return bits ^ (bits >> np.uint64(31))
+
+
+@njit(**LOOPS)
+def uniform_numbers(out, state, n):
+    golden, words = np.uint64(0x9E3779B97F4A7C15), i32s(state, 2)
+    start = mix(np.uint64(words[0]) * golden + np.uint64(words[1]))
+    o = f32s(out, n)
+    for i in range(n):
+        o[i] = F(np.int64(mix(start + np.uint64(i + 1) * golden) >> np.uint64(40))) * F(0.5**24)
+
+
+@njit(**LOOPS)
+def normal_numbers(out, state, n):
+    golden, words = np.uint64(0x9E3779B97F4A7C15), i32s(state, 2)
+    start = mix(np.uint64(words[0]) * golden + np.uint64(words[1]))
+    o = f32s(out, n)
+    for i in range(n):
+        bits = mix(start + np.uint64(i + 1) * golden)
+        distance = np.sqrt(F(-2) * np.log((F(np.int64(bits >> np.uint64(32))) + F(0.5)) * F(0.5**32)))
+        o[i] = np.cos(F(np.int64(bits & np.uint64(0xFFFFFFFF))) * F(2 * np.pi * 0.5**32)) * distance
+
+
+@njit(**LOOPS)
+def add_whole(out, a, b, n):
+    """Sums of int32, as counters need them."""
+    o, x, y = i32s(out, n), i32s(a, n), i32s(b, n)
+    for i in range(n):
+        o[i] = x[i] + y[i]

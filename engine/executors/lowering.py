@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from engine.executors import machine as m
+from engine.executors import instructions as i
 from engine.passes import Node
 
-CODES = m.op_codes()
-ELEMENT_WISE = m.element_wise()
 Lowering = Callable[["Table", Node, np.ndarray, Sequence[np.ndarray]], None]
 LOWERINGS: dict[str, Lowering] = {}
 
@@ -22,14 +20,14 @@ class NotNative(Exception):
 
 def lower(table: Table, node: Node, out: np.ndarray, inputs: Sequence[np.ndarray]) -> bool:
     """Add ``node``'s instructions to ``table``; False, with the table as it was, if there are none for it."""
-    rule = LOWERINGS.get(node.op.name, _element_wise if node.op.name in ELEMENT_WISE else None)
+    rule = _element_wise if "expression" in node.attrs else LOWERINGS.get(node.op.name)
     mark = len(table.rows)
     if rule is None or out.size == 0:
         return False
     try:
         rule(table, node, out, inputs)
     except NotNative:
-        del table.rows[mark:], table.numbers[mark:]
+        del table.rows[mark:]
         return False
     table.owners += [node] * (len(table.rows) - mark)
     return True
@@ -42,54 +40,104 @@ def address(array: np.ndarray) -> int:
 
 @dataclass
 class Table:
-    """Neighbouring instructions to be, and the memory that only they know."""
+    """Instructions to be, one after the other, and the memory that only they know."""
 
+    codes: Mapping[str, int]  # the address of each kernel and expression
     wrong: np.ndarray  # not 0 once a row number or label was out of range
     rows: list[list[int]] = field(default_factory=list)
-    numbers: list[float] = field(default_factory=list)
     owners: list[Node] = field(default_factory=list)  # the node each row belongs to
     kept: list[np.ndarray] = field(default_factory=list)
+    room: int = 0  # bytes that the largest product packs
 
-    def add(self, kernel: str, out: np.ndarray, *inputs: np.ndarray, n: int, imm: float = 0.0, **more: int) -> None:
-        """One instruction; ``more`` names further columns of :mod:`engine.executors.machine`."""
-        row = [0] * m.WIDTH
-        row[m.OP], row[m.OUT], row[m.N] = CODES[kernel], address(out), n
-        for column, array in zip((m.A, m.B, m.C), inputs, strict=False):
+    def add(self, kernel: str, out: np.ndarray, *inputs: np.ndarray, n: int, **more: int) -> list[int]:
+        """One instruction; ``more`` names further columns of :mod:`engine.executors.instructions`."""
+        row = [0] * i.WIDTH
+        row[i.OP], row[i.OUT], row[i.N] = self.codes[kernel], address(out), n
+        for column, array in zip((i.A, i.B, i.C), inputs, strict=False):
             row[column] = address(array)
         for name, value in more.items():
-            row[getattr(m, name.upper())] = value
+            row[getattr(i, name.upper())] = value
+        if i.TILES in i.KERNELS.get(kernel, ()):
+            row[i.TILES] = self.codes["tile"]
         self.rows.append(row)
-        self.numbers.append(imm)
+        return row
 
-    def plain(self, array: np.ndarray, shape: tuple[int, ...] | None = None) -> np.ndarray:
-        """``array``, broadcast to ``shape``, without gaps: itself, or a copy that the machine makes at each run."""
-        wanted = array if shape is None or array.shape == shape else np.broadcast_to(array, shape)
-        if wanted.flags.c_contiguous:
-            return wanted
-        sizes, strides = _merged(wanted)
-        if array.dtype != np.float32 or len(sizes) > 3:
-            raise NotNative
-        copied = np.empty(wanted.shape, array.dtype)
-        self.kept.append(copied)
-        s0, s1, s2 = (0,) * (3 - len(sizes)) + strides
-        d0, d1, d2 = (1,) * (3 - len(sizes)) + sizes
-        self.add("strided", copied, array, n=d2, m=d0, k=d1, s0=s0, s1=s1, s2=s2)
+    def keep(self, array: np.ndarray) -> np.ndarray:
+        """Memory that lives as long as the program."""
+        self.kept.append(array)
+        return array
+
+    def plain(self, array: np.ndarray) -> np.ndarray:
+        """``array`` without gaps: itself, or a copy that the machine makes at each run."""
+        if array.flags.c_contiguous:
+            return array
+        copied = self.keep(np.empty(array.shape, array.dtype))
+        self.copy(copied, array)
         return copied
+
+    def copy(self, out: np.ndarray, array: np.ndarray) -> None:
+        """``array`` (or what it is broadcast to) into ``out``; float32 with any strides, else both without gaps."""
+        array = np.broadcast_to(array, out.shape)
+        if out.flags.c_contiguous and array.flags.c_contiguous:
+            self.add("copy_bytes", out, array, n=out.nbytes)
+        elif out.dtype != np.float32:
+            raise NotNative
+        else:
+            try:
+                element_wise(self, "x0", out, [array])
+            except NotNative:
+                sizes, strides = _merged(array)
+                if not out.flags.c_contiguous or len(sizes) > 3:
+                    raise
+                s0, s1, s2 = (0,) * (3 - len(sizes)) + strides
+                d0, d1, d2 = (1,) * (3 - len(sizes)) + sizes
+                self.add("strided", out, array, n=d2, m=d0, k=d1, a0=s0, a1=s1, b0=s2)
 
 
 def _merged(array: np.ndarray) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Sizes and strides (in elements) with neighbouring axes that lie in one line taken together."""
-    sizes: list[int] = []
-    strides: list[int] = []
-    for size, stride in zip(array.shape, (each // array.itemsize for each in array.strides), strict=True):
+    shape, (strides,) = together([array])
+    return shape, tuple(each // array.itemsize for each in strides)
+
+
+def together(arrays: Sequence[np.ndarray]) -> tuple[tuple[int, ...], list[tuple[int, ...]]]:
+    """The arrays' common shape and their strides in bytes, with neighbouring axes taken together where all allow it."""
+    shape: list[int] = []
+    strides: list[list[int]] = []  # of each axis, one an array
+    for at, size in enumerate(arrays[0].shape):
+        steps = [each.strides[at] for each in arrays]
         if size == 1:
             continue
-        if sizes and strides[-1] == size * stride:
-            sizes[-1], strides[-1] = sizes[-1] * size, stride
+        if strides and all(outer == size * step for outer, step in zip(strides[-1], steps, strict=True)):
+            shape[-1], strides[-1] = shape[-1] * size, steps
         else:
-            sizes.append(size)
-            strides.append(stride)
-    return tuple(sizes), tuple(strides)
+            shape.append(size)
+            strides.append(steps)
+    return tuple(shape), [tuple(each[at] for each in strides) for at in range(len(arrays))]
+
+
+def element_wise(table: Table, text: str, out: np.ndarray, inputs: Sequence[np.ndarray]) -> None:
+    """An expression of inputs that are broadcast to ``out``: an instruction, or one for each of a few outer parts."""
+    spread = [np.broadcast_to(each, out.shape) for each in inputs]
+    shape, strides = together([out, *spread])
+    outer, rows, n = shape[:-2], shape[-2] if len(shape) > 1 else 1, shape[-1] if shape else 1
+    sizes = [each.itemsize for each in (out, *spread)]
+    steps = [each[-1] if each else 0 for each in strides]
+    if any(step not in (0, size) for step, size in zip(steps, sizes, strict=True)) or (steps[0] == 0 and n > 1):
+        raise NotNative
+    if int(np.prod(outer)) > PARTS:
+        raise NotNative
+    ups = [each[-2] if len(each) > 1 else 0 for each in strides]
+    for place in np.ndindex(outer):
+        moved = [sum(p * s for p, s in zip(place, each[:-2], strict=True)) for each in strides]
+        row = table.add(text, out, n=n, m=rows, out_row=ups[0])
+        row[i.OUT] += moved[0]
+        for at, array in enumerate(spread):
+            row[i.IN + 3 * at : i.IN + 3 * at + 3] = [address(array) + moved[at + 1], steps[at + 1], ups[at + 1]]
+
+
+PACKED = 4 * 256 * (512 + 64)  # bytes that a product packs at most; see products.py
+PARTS = 64  # instructions that one element-wise operation may become
 
 
 def lowering(*names: str) -> Callable[[Lowering], Lowering]:
@@ -102,61 +150,59 @@ def lowering(*names: str) -> Callable[[Lowering], Lowering]:
     return register
 
 
-def _element_wise(table: Table, node: Node, out: np.ndarray, ins: Sequence[np.ndarray]) -> None:
-    if any(each.dtype != np.float32 for each in (out, *ins)):
+def float32(*arrays: np.ndarray) -> None:
+    """Raises NotNative for what the machine doesn't compute with."""
+    if any(each.dtype != np.float32 for each in arrays):
         raise NotNative
-    imm = m.attribute(node.op, node.attrs)
-    if len(ins) == 1:
-        table.add(node.op.name, out, table.plain(ins[0]), n=out.size, imm=imm, step_out=4, step_a=4)
-        return
-    a, b = ins
-    name, n = node.op.name, out.size
-    if a.size == 1 and n > 1:
-        table.add(name, out, a, table.plain(b, out.shape), n=n, imm=imm, form=m.SCALAR_A, step_out=4, step_b=4)
-    elif b.size == 1 and n > 1:
-        table.add(name, out, table.plain(a, out.shape), b, n=n, imm=imm, form=m.SCALAR_B, step_out=4, step_a=4)
-    else:
-        a, b = table.plain(a, out.shape), table.plain(b, out.shape)
-        form = m.INTO_A if address(a) == address(out) else m.BOTH
-        table.add(name, out, a, b, n=n, imm=imm, form=form, step_out=4, step_a=4, step_b=4)
 
 
-@lowering("matmul")
-def _matmul(table: Table, node: Node, out: np.ndarray, ins: Sequence[np.ndarray]) -> None:
-    a, b = ins
+def int32(array: np.ndarray) -> np.ndarray:
+    """Raises NotNative unless it is whole numbers without gaps."""
+    if array.dtype != np.int32 or not array.flags.c_contiguous:
+        raise NotNative
+    return array
+
+
+def _element_wise(table: Table, node: Node, out: np.ndarray, ins: Sequence[np.ndarray]) -> None:
+    text = node.attrs["expression"]
+    try:
+        element_wise(table, text, out, ins)
+    except NotNative:  # an input lies across: its elements are put side by side first
+        element_wise(table, text, out, [each if each.size == 1 else table.plain(each) for each in ins])
+
+
+@lowering("matmul", "affine", "matmul_add")
+def _product(table: Table, node: Node, out: np.ndarray, ins: Sequence[np.ndarray]) -> None:
+    float32(out, *ins)
+    a, b, *start = ins
     a = a.T if node.attrs.get("transpose_a") else a
     b = b.T if node.attrs.get("transpose_b") else b
-    _product(table, out, a, b)
-
-
-@lowering("affine")
-def _affine(table: Table, node: Node, out: np.ndarray, ins: Sequence[np.ndarray]) -> None:
-    _product(table, out, ins[0], ins[1], ins[2])
-
-
-def _product(table: Table, out: np.ndarray, a: np.ndarray, b: np.ndarray, bias: np.ndarray | None = None) -> None:
-    if out.dtype != np.float32:
-        raise NotNative
-    a, b = (each if 4 in each.strides else table.plain(each) for each in (a, b))
-    rows, inner = a.shape
-    strides = [each // 4 for array in (a, b) for each in array.strides]
-    more = {"c": 0 if bias is None else address(table.plain(bias)), "s0": strides[0], "s1": strides[1]}
-    table.add(
-        "matmul", out, a, b, n=b.shape[1], m=rows, k=inner, s2=strides[2], s3=strides[3], blas=m.sgemm_address(), **more
-    )
+    (rows, inner), columns = a.shape, b.shape[1]
+    a0, a1, b0, b1 = (*a.strides, *b.strides)
+    b1 = 4 if columns == 1 else b1
+    b0 = 4 * columns if inner == 1 else b0
+    more = {}
+    if start:  # a row that is added to all, or a matrix
+        more = {"c": address(table.plain(start[0])), "c0": 0 if start[0].ndim == 1 else 4 * columns}
+    table.add("product", out, a, b, m=rows, k=inner, n=columns, a0=a0, a1=a1, b0=b0, b1=b1, **more)
+    table.room = max(table.room, PACKED)
 
 
 @lowering("sum_like", "sum", "max")
 def _reduction(table: Table, node: Node, out: np.ndarray, ins: Sequence[np.ndarray]) -> None:
     x = ins[0]
-    if out.dtype != np.float32:
-        raise NotNative
+    float32(out)
     kind = node.op.name
+    axis = node.attrs.get("axis")
     if out.size == 1:
         rows, columns, last = 1, x.size, True
-    elif x.ndim == 2 and out.size == x.shape[1] and (kind == "sum_like" or node.attrs.get("axis") in (0, (0,))):
-        (rows, columns), last = x.shape, False
-    elif kind != "sum_like" and node.attrs.get("axis") in (-1, x.ndim - 1, (x.ndim - 1,)):
+    elif kind == "sum_like" and out.ndim == 1 and out.size == x.shape[-1]:
+        rows, columns, last = x.size // out.size, out.size, False
+    elif kind == "sum_like" and out.ndim == x.ndim and out.shape[:-1] == x.shape[:-1]:
+        rows, columns, last = out.size, x.shape[-1], True
+    elif kind != "sum_like" and axis in (0, (0,), tuple(range(x.ndim - 1))):
+        rows, columns, last = x.size // out.size, out.size, False
+    elif kind != "sum_like" and axis in (-1, x.ndim - 1, (x.ndim - 1,)):
         rows, columns, last = out.size, x.shape[-1], True
     else:
         raise NotNative
@@ -169,31 +215,25 @@ def _reduction(table: Table, node: Node, out: np.ndarray, ins: Sequence[np.ndarr
 
 @lowering("softmax", "log_softmax")
 def _softmax(table: Table, node: Node, out: np.ndarray, ins: Sequence[np.ndarray]) -> None:
-    if out.dtype != np.float32:
-        raise NotNative
+    float32(out)
     columns = out.shape[-1]
     table.add(f"{node.op.name}_rows", out, table.plain(ins[0]), n=columns, m=out.size // columns)
 
 
-def _numbers(array: np.ndarray) -> np.ndarray:
-    if array.dtype != np.int32 or not array.flags.c_contiguous:
-        raise NotNative
-    return array
-
-
 @lowering("one_hot")
 def _one_hot(table: Table, node: Node, out: np.ndarray, ins: Sequence[np.ndarray]) -> None:
-    if out.dtype != np.float32:
-        raise NotNative
-    table.add("one_hot_rows", out, _numbers(ins[0]), n=out.shape[-1], m=ins[0].size, c=address(table.wrong))
+    float32(out)
+    table.add("one_hot_rows", out, int32(ins[0]), n=out.shape[-1], m=ins[0].size, c=address(table.wrong))
 
 
 @lowering("cross_entropy")
 def _cross_entropy(table: Table, node: Node, out: np.ndarray, ins: Sequence[np.ndarray]) -> None:
-    if out.dtype != np.float32:
-        raise NotNative
-    logits = table.plain(ins[0])
-    table.add("chosen_loss", out, logits, _numbers(ins[1]), n=logits.shape[-1], m=out.size, c=address(table.wrong))
+    logits, labels = ins
+    float32(out)
+    columns = logits.shape[-1]
+    table.add(
+        "chosen_loss", out, table.plain(logits), int32(labels), n=columns, m=labels.size, c=address(table.wrong)
+    )  # fmt: skip
 
 
 @lowering("gather")
@@ -202,43 +242,66 @@ def _gather(table: Table, node: Node, out: np.ndarray, ins: Sequence[np.ndarray]
     if not rows.flags.c_contiguous:
         raise NotNative
     width = out.nbytes // max(1, numbers.size)
-    table.add("gather_rows", out, rows, _numbers(numbers), n=width, m=numbers.size, k=len(rows), c=address(table.wrong))
+    table.add("gather_rows", out, rows, int32(numbers), n=numbers.size, m=width, k=len(rows), c=address(table.wrong))
 
 
-@lowering("broadcast_like", "copy")
-def _copy(table: Table, node: Node, out: np.ndarray, ins: Sequence[np.ndarray]) -> None:
-    x = np.broadcast_to(ins[0], out.shape)
-    if x.flags.c_contiguous:
-        table.add("copy_bytes", out, x, n=out.nbytes)
-        return
-    sizes, strides = _merged(x)
-    if out.dtype != np.float32 or len(sizes) > 3:
+@lowering("scatter_add")
+def _scatter_add(table: Table, node: Node, out: np.ndarray, ins: Sequence[np.ndarray]) -> None:
+    g, numbers = ins
+    float32(out)
+    width = out.size // len(out)
+    wrong = address(table.wrong)
+    table.add("scatter_rows", out, table.plain(g), int32(numbers), n=numbers.size, m=width, k=len(out), c=wrong)
+
+
+@lowering("random_uniform", "random_normal")
+def _random(table: Table, node: Node, out: np.ndarray, ins: Sequence[np.ndarray]) -> None:
+    float32(out)
+    table.add("uniform_numbers" if node.op.name == "random_uniform" else "normal_numbers", out, int32(ins[0]), n=out.size)
+
+
+@lowering("add")
+def _add_whole(table: Table, node: Node, out: np.ndarray, ins: Sequence[np.ndarray]) -> None:
+    if out.shape != ins[0].shape or out.shape != ins[1].shape:
         raise NotNative
-    s0, s1, s2 = (0,) * (3 - len(sizes)) + strides
-    d0, d1, d2 = (1,) * (3 - len(sizes)) + sizes
-    table.add("strided", out, x, n=d2, m=d0, k=d1, s0=s0, s1=s1, s2=s2)
+    table.add("add_whole", int32(out), int32(ins[0]), int32(ins[1]), n=out.size)
 
 
-@lowering("assign")
-def _assign(table: Table, node: Node, out: np.ndarray, ins: Sequence[np.ndarray]) -> None:
-    if not (out.flags.c_contiguous and ins[1].flags.c_contiguous):
-        raise NotNative
-    table.add("copy_bytes", out, ins[1], n=out.nbytes)
-
-
-@lowering("pack")
-def _pack(table: Table, node: Node, out: np.ndarray, ins: Sequence[np.ndarray]) -> None:
-    start = 0
-    for part in ins:
-        window = out[start : start + part.size]
-        start += part.size
-        if address(window) != address(part):
-            table.add("copy_bytes", window, table.plain(part), n=part.nbytes)
+@lowering("broadcast_like", "broadcast_to", "copy", "assign", "pack", "concat", "slice_fill", "pad")
+def _copies(table: Table, node: Node, out: np.ndarray, ins: Sequence[np.ndarray]) -> None:
+    name, attrs = node.op.name, node.attrs
+    if name == "pack":
+        start = 0
+        for part in ins:
+            window = out[start : start + part.size]
+            start += part.size
+            if address(window) != address(part):
+                table.copy(window.reshape(part.shape), part)
+    elif name == "concat":
+        start, axis = 0, attrs.get("axis", 0) % out.ndim
+        for part in ins:
+            index = (slice(None),) * axis + (slice(start, start + part.shape[axis]),)
+            start += part.shape[axis]
+            table.copy(out[index], part)
+    elif name in ("slice_fill", "pad"):
+        float32(out)
+        value = table.keep(np.array([attrs.get("value", 0.0)], np.float32))
+        table.add("fill", out, value, n=out.size)
+        if name == "pad":
+            ends = [(b, b + size) for (b, _), size in zip(attrs["widths"], ins[0].shape, strict=True)]
+            table.copy(out[tuple(slice(*each) for each in ends)], ins[0])
+        else:
+            table.copy(out[attrs["index"]], ins[0])
+    elif name == "assign":
+        table.copy(out, ins[1])
+    else:
+        table.copy(out, ins[0])
 
 
 @lowering("cast")
 def _cast(table: Table, node: Node, out: np.ndarray, ins: Sequence[np.ndarray]) -> None:
-    kernel = {"uint8": "from_bytes", "bool": "from_bytes", "int32": "from_ints"}.get(ins[0].dtype.name)
-    if out.dtype != np.float32 or kernel is None or not ins[0].flags.c_contiguous:
+    """Between whole numbers of one size: the counters that a fed bool moves."""
+    if ins[0].dtype != np.bool_ or out.dtype != np.int32 or out.size != 1:
         raise NotNative
-    table.add(kernel, out, ins[0], n=out.size)
+    table.add("fill", out, n=1)  # the upper bytes
+    table.add("copy_bytes", out, ins[0], n=1)

@@ -7,51 +7,79 @@ instruction for stays a Python call between two tables.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping
+from functools import partial
+from itertools import groupby
 from typing import Any
 
 import numpy as np
 
 from engine.errors import EngineError
-from engine.executors import machine as m
-from engine.executors.lowering import CODES, ELEMENT_WISE, Table, address, lower
+from engine.executors import instructions as i
+from engine.executors import windows  # noqa: F401 - registers how convolutions and pools are done
+from engine.executors.lowering import Table, address, lower
+from engine.executors.machine import Machine
 from engine.executors.numpy import Memory, Program
 from engine.graph import Tensor
 from engine.op import Call
-from engine.passes import Node
-from engine.plan import Plan
+from engine.plan import ALIGN, Plan
 
-CHAIN_FROM = 2 * m.BLOCK  # elements from which neighbouring element-wise instructions go block by block
+CHAIN_FROM = 4 * i.BLOCK  # elements from which neighbouring element-wise instructions go block by block
+NO_STREAMS = np.zeros((0, 3), np.int64)
 
 
 class NativeProgram(Program):
     """A program whose steps the machine runs: whole, or in tables between what only Python can do.
 
-    The plan must not let results overwrite inputs (``make_plan(..., overwrite=False)``): loops over
-    memory that overlaps aren't vectorised.
+    The plan should be one of ``make_plan(..., known=expressions.known())``.
     """
 
-    def __init__(self, plan: Plan, memory: Memory, machine: m.Machine) -> None:
-        super().__init__(plan, memory)
+    def __init__(self, plan: Plan, memory: Memory, machine: Machine, poison: bool = False) -> None:
         self._machine = machine
         self._wrong = np.zeros(1, np.int32)  # set by the machine: a row number or label is out of range
-        self._kept: list[np.ndarray] = []
-        self._readers = _readers(plan)
-        self._fetched = {node.root for node in plan.fetches}
-        self._parts: list[tuple[np.ndarray, np.ndarray] | Call] = []
-        table = Table(self._wrong)
-        for node in plan.nodes:
-            calls = self._calls(node)
-            if calls and not lower(table, node, self._arrays[node], [self._arrays[each] for each in node.inputs]):
-                self._finish(table)
-                table = Table(self._wrong)
-                self._parts += calls
-        self._finish(table)
+        self._table = Table(machine.codes, self._wrong)
+        self._parts: list[np.ndarray | Call] = []
+        super().__init__(plan, memory, poison)
 
     @property
     def whole(self) -> bool:
         """Whether the machine can run many steps without coming back."""
-        return len(self._parts) == 1 and isinstance(self._parts[0], tuple)
+        return len(self._parts) == 1 and isinstance(self._parts[0], np.ndarray)
+
+    def _bind(self, poison: bool) -> None:
+        """Fill the table.  ``calls`` are for tracing: one instruction, or one Python call, each."""
+        order: list[int | Call] = []  # rows of the table and what only Python can do
+        for at, node in enumerate(self.plan.nodes):
+            if self._is_computed(node):
+                mark = len(self._table.rows)
+                if lower(self._table, node, self._arrays[node], [self._arrays[each] for each in node.inputs]):
+                    order += range(mark, len(self._table.rows))
+                else:
+                    order += self._calls(node)
+            if poison:
+                order += self._poisons(at)
+            self.owners += [node] * (len(order) - len(self.owners))
+        code = self._finished()
+        for is_row, group in groupby(order, key=lambda each: isinstance(each, int)):
+            members: list[Any] = list(group)
+            self._parts += [code[members[0] : members[-1] + 1]] if is_row else members
+        self.calls = [self._alone(code[each]) if isinstance(each, int) else each for each in order]
+
+    def _alone(self, row: np.ndarray) -> Call:
+        """One instruction as a call, whatever chain it belongs to."""
+        alone = row[None].copy()
+        alone[0, i.CHAIN] = 0
+        return partial(self._machine.run, alone, 1, NO_STREAMS)
+
+    def _finished(self) -> np.ndarray:
+        """The table's instructions, ready to run."""
+        table = self._table
+        code = np.array(table.rows, np.int64).reshape(-1, i.WIDTH)
+        room = table.keep(np.empty(table.room + ALIGN, np.uint8))
+        products = code[:, i.OP] == table.codes["product"]
+        code[products, i.ROOM] = address(room) + -address(room) % ALIGN
+        _chain(code, {table.codes[name] for name in table.codes.keys() - i.KERNELS.keys()})
+        return code
 
     def run(self, steps: int = 1, streams: Mapping[Tensor, Any] | None = None) -> None:
         """See :meth:`engine.executors.numpy.Program.run`."""
@@ -61,8 +89,7 @@ class NativeProgram(Program):
         rows = [(address(feed), address(stream), feed.nbytes) for feed, stream in pairs]
         feeding = np.array(rows, np.int64).reshape(-1, 3)
         if self.whole:
-            code, numbers = self._parts[0]  # type: ignore[misc]
-            self._machine(code, numbers, steps, feeding)
+            self._machine.run(self._parts[0], steps, feeding)  # type: ignore[arg-type]
         else:
             self._run_parts(steps, feeding)
         if self._wrong[0]:
@@ -70,105 +97,57 @@ class NativeProgram(Program):
             raise EngineError(self._what_is_wrong())
 
     def _run_parts(self, steps: int, feeding: np.ndarray) -> None:
-        no_code, no_numbers = np.zeros((0, m.WIDTH), np.int64), np.zeros(0, np.float32)
-        no_streams = np.zeros((0, 3), np.int64)
+        nothing = np.zeros((0, i.WIDTH), np.int64)
         with np.errstate(all="ignore"):
             for _ in range(steps):
-                self._machine(no_code, no_numbers, 1, feeding)
+                self._machine.run(nothing, 1, feeding)
                 feeding[:, 1] += feeding[:, 2]
                 for part in self._parts:
-                    if isinstance(part, tuple):
-                        self._machine(*part, 1, no_streams)
+                    if isinstance(part, np.ndarray):
+                        self._machine.run(part, 1, NO_STREAMS)
                     else:
                         part()
 
     def _what_is_wrong(self) -> str:
-        names = [node for node in self.plan.nodes if node.op.name in ("gather", "one_hot", "cross_entropy")]
+        looking_up = ("gather", "one_hot", "cross_entropy", "scatter_add")
+        names = [node for node in self.plan.nodes if node.op.name in looking_up]
         places = ", ".join(f"{node.op.name} ({node.tensor.name}, {node.tensor.source})" for node in names)
         return f"a row number or label is outside its table, in one of: {places}"
 
-    def _finish(self, table: Table) -> None:
-        """Take a table over as a part of the program."""
-        if not table.rows:
-            return
-        code = np.array(table.rows, np.int64).reshape(-1, m.WIDTH)
-        for first, end in _chains(code):
-            inside = set(table.owners[first:end])
-            passing = [self._passes(node, inside) for node in table.owners[first:end]]
-            self._kept += _link(code, first, end, passing)
-        self._parts.append((code, np.array(table.numbers, np.float32)))
-        self._kept += table.kept
 
-    def _passes(self, node: Node, inside: set[Node]) -> bool:
-        """Whether only ``inside`` reads the node's result."""
-        place = self.plan.places[node]
-        return place.variable is None and node not in self._fetched and self._readers.get(node, set()) <= inside
+def _chain(code: np.ndarray, element_wise: Collection[int]) -> None:
+    """Have neighbouring ``element_wise`` instructions over many numbers run block by block.
 
-
-def _readers(plan: Plan) -> dict[Node, set[Node]]:
-    """Who reads each node's memory, be it through a view (views count as readers themselves)."""
-    found: dict[Node, set[Node]] = {}
-    for node in plan.nodes:
-        for each in node.inputs:
-            found.setdefault(each.root, set()).add(node)
-    return found
-
-
-def _chains(code: np.ndarray) -> list[tuple[int, int]]:
-    """Runs (first, end) of neighbouring element-wise instructions of one large size."""
-    first = min(CODES[name] for name in ELEMENT_WISE)
-    found, at = [], 0
+    What one writes the next reads from the cache.  Only where all that is read and written either
+    is the same memory or doesn't overlap.
+    """
+    at = 0
     while at < len(code):
         end = at
-        while end < len(code) and code[end, m.OP] >= first and code[end, m.N] == code[at, m.N] >= CHAIN_FROM:
+        while end < len(code) and _long(code[end], element_wise) and code[end, i.N] == code[at, i.N]:
+            if _out_of_step(code[at : end + 1]):
+                break
             end += 1
         if end - at > 1:
-            found.append((at, end))
+            code[at, i.CHAIN] = end - at
         at = max(end, at + 1)
-    return found
 
 
-def _link(code: np.ndarray, first: int, end: int, passing: Sequence[bool]) -> list[np.ndarray]:
-    """Have the machine run these instructions block by block; the memory that this takes.
-
-    A result that nobody outside reads (``passing``) gets one block of memory instead of its place,
-    so it never leaves the cache.  Nothing changes if what is left overlaps out of step.
-    """
-    part = code[first:end].copy()
-    size = int(part[0, m.N]) * 4
-    blocks: list[np.ndarray] = []
-    now: dict[int, int] = {}  # a place -> the block of the passing result that was last meant for it
-    written: set[int] = set()
-    read: set[tuple[int, int]] = set()  # (address, bytes)
-    for row, passes in zip(part, passing, strict=True):
-        into = row[m.FORM] == m.INTO_A
-        for column, step in ((m.A, m.STEP_A), (m.B, m.STEP_B)):
-            place = int(row[column])
-            if place in now and row[step] and not (into and column == m.A):
-                row[column], row[step] = now[place], 0
-            elif place:
-                read.add((place, size if row[step] else 4))
-        out = int(row[m.OUT])
-        if passes and not into:
-            blocks.append(np.empty(m.BLOCK, np.float32))
-            now[out] = address(blocks[-1])
-            row[m.OUT], row[m.STEP_OUT] = now[out], 0
-        else:
-            now.pop(out, None)
-            written.add(out)
-    if _out_of_step(written, read, size):
-        return []
-    part[0, m.CHAIN] = end - first
-    code[first:end] = part
-    return blocks
+def _long(row: np.ndarray, element_wise: Collection[int]) -> bool:
+    return bool(int(row[i.OP]) in element_wise and row[i.M] == 1 and row[i.N] >= CHAIN_FROM)
 
 
-def _out_of_step(written: set[int], read: set[tuple[int, int]], size: int) -> bool:
+def _out_of_step(rows: np.ndarray) -> bool:
     """Whether a block of one result could overwrite what a later block of another instruction reads."""
-    for out in written:
-        for place, count in read:
-            if (place, count) != (out, size) and place < out + size and out < place + count:
-                return True
-        if any(other != out and abs(other - out) < size for other in written):
-            return True
-    return False
+    size = 4 * int(rows[0, i.N])
+    written = {int(row[i.OUT]) for row in rows}
+    touched = {(out, size) for out in written}
+    for row in rows:
+        for at in range(i.IN, i.WIDTH, 3):
+            if row[at]:
+                touched.add((int(row[at]), size if row[at + 1] else 4))
+    return any(
+        (place, count) != (out, size) and place < out + size and out < place + count
+        for out in written
+        for place, count in touched
+    )

@@ -52,11 +52,9 @@ class Program:
         self.devices = {name: find_device(name) if name else memory.device for name in plan.arenas}
         self._arenas = {name: _aligned(self.devices[name], nbytes) for name, nbytes in plan.arenas.items()}
         self._arrays: dict[Node, Any] = {}
-        for at, node in enumerate(plan.nodes):
+        for node in plan.nodes:
             self._arrays[node] = self._array(node, memory)
-            calls = [*self._calls(node), *(self._poisons(at) if poison else ())]
-            self.calls += calls
-            self.owners += [node] * len(calls)
+        self._bind(poison)
         self.feeds: Mapping[Tensor, Any] = {tensor: self._arrays[node] for tensor, node in plan.feeds.items()}
         self.results = [None if node.op is group else self._arrays[node] for node in plan.fetches]
 
@@ -133,15 +131,26 @@ class Program:
         start = place.storage.offset + place.offset
         return self._arenas[place.storage.device][start : start + spec.nbytes].view(spec.dtype).reshape(spec.concrete)
 
+    def _bind(self, poison: bool) -> None:
+        """Fill :attr:`calls`."""
+        for at, node in enumerate(self.plan.nodes):
+            calls = [*self._calls(node), *(self._poisons(at) if poison else ())]
+            self.calls += calls
+            self.owners += [node] * len(calls)
+
+    def _is_computed(self, node: Node) -> bool:
+        """Whether something has to be done for ``node`` when the program runs."""
+        if node.op is assign:
+            place = self.plan.places.get(node.inputs[1])
+            return place is None or place.variable is None  # else the value was computed right there
+        return node.op.kernel is not None and node.op is not group
+
     def _calls(self, node: Node) -> Sequence[Call]:
         """The calls that fill ``node``'s array."""
-        op, arrays = node.op, [self._arrays[each] for each in node.inputs]
-        if op.kernel is None or op is group:
+        if not self._is_computed(node):
             return ()
-        if op is assign:
-            place = self.plan.places.get(node.inputs[1])
-            if place is not None and place.variable is not None:
-                return ()  # the value was computed right there
+        op, arrays = node.op, [self._arrays[each] for each in node.inputs]
+        assert op.kernel is not None
         return op.kernel(self.devices[node.device].xp, self._arrays[node], *arrays, **node.attrs)
 
     def _poisons(self, step: int) -> list[Call]:

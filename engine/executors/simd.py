@@ -1,0 +1,111 @@
+"""Vectors of float32 in Numba's compiled code: two types, and the functions on them.
+
+Numba's own loops leave it to the compiler whether they become vector instructions; these always are.
+Addresses are int64.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from typing import Any
+
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic, models, register_model
+
+from engine.executors import vectors
+from engine.executors.lanes import FLOAT, I32, I64, TRUTHS, VECTOR, WORDS, Lanes, W, exp, larger, select
+
+
+class Vec(types.Type):
+    """Numba's type of W float32."""
+
+
+class Mask(types.Type):
+    """Numba's type of W truths."""
+
+
+@register_model(Vec)
+class _VecModel(models.PrimitiveModel):
+    def __init__(self, manager: Any, kind: Any) -> None:
+        super().__init__(manager, kind, VECTOR)
+
+
+@register_model(Mask)
+class _MaskModel(models.PrimitiveModel):
+    def __init__(self, manager: Any, kind: Any) -> None:
+        super().__init__(manager, kind, TRUTHS)
+
+
+VEC, MASK, INT, NUMBER, NOTHING = Vec(name="Vec"), Mask(name="Mask"), types.int64, types.float32, types.void
+
+
+def _function(result: Any, *kinds: Any) -> Callable[[Callable[..., ir.Value | None]], Any]:
+    """Make a Numba function of one that writes its instructions, from a builder and values of these kinds."""
+
+    def make(write: Callable[..., ir.Value | None]) -> Any:
+        def generate(context: Any, builder: ir.IRBuilder, signature: Any, given: Any) -> ir.Value:
+            found = write(builder, *given)
+            return context.get_dummy_value() if found is None else found
+
+        space: dict[str, Any] = {"typing": (result(*kinds), generate)}
+        names = "".join(f", x{at}" for at in range(len(kinds)))  # Numba counts the parameters of the function itself
+        exec(f"def typed(context{names}):\n    return typing", space)
+        return intrinsic(space["typed"])
+
+    return make
+
+
+def _of_lanes(function: Callable[..., Lanes], result: Any, *kinds: Any) -> Any:
+    """Make a Numba function of one on Lanes."""
+    return _function(result, *kinds)(lambda b, *given: function(*(Lanes(b, each) for each in given)).value)
+
+
+load = _function(VEC, INT)(lambda b, at: b.load(vectors.pointer(b, at), align=4))
+load_part = _function(VEC, INT, MASK)(vectors.masked_load)  # 0 in the other lanes, whose memory isn't touched
+store = _function(NOTHING, INT, VEC)(lambda b, at, x: _nothing(b.store(x, vectors.pointer(b, at), align=4)))
+store_part = _function(NOTHING, INT, VEC, MASK)(vectors.masked_store)
+spread = _function(VEC, NUMBER)(lambda b, x: vectors.spread(b, x, VECTOR))
+splat = _function(VEC, INT)(lambda b, at: vectors.spread(b, b.load(vectors.pointer(b, at, FLOAT), align=4), VECTOR))
+first = _function(MASK, INT)(vectors.first)
+zero = _function(VEC)(lambda b: ir.Constant(VECTOR, [0.0] * W))
+
+add, sub, mul = (_of_lanes(each, VEC, VEC, VEC) for each in (operator.add, operator.sub, operator.mul))
+divided, maximum = _of_lanes(operator.truediv, VEC, VEC, VEC), _of_lanes(larger, VEC, VEC, VEC)
+power_of_e = _of_lanes(exp, VEC, VEC)
+choose = _of_lanes(select, VEC, MASK, VEC, VEC)
+won = _of_lanes(lambda free, x, best: free & (x == best), MASK, MASK, VEC, VEC)
+without = _of_lanes(lambda these, those: these & ~those, MASK, MASK, MASK)
+
+
+def _nothing(_: object) -> None:
+    """Numba wants to hear that there is no value."""
+
+
+def _across(combine: Callable[[Lanes, Lanes], Lanes]) -> Any:
+    """A Numba function from W numbers to one: halves are combined until one lane is left."""
+
+    def write(b: ir.IRBuilder, x: ir.Value) -> ir.Value:
+        now, half = Lanes(b, x), W // 2
+        while half:
+            moved = [(at + half) % W for at in range(W)]
+            other = b.shuffle_vector(now.value, ir.Constant(VECTOR, ir.Undefined), ir.Constant(WORDS, moved))
+            now, half = combine(now, Lanes(b, other)), half // 2
+        return b.extract_element(now.value, ir.Constant(I32, 0))
+
+    return _function(NUMBER, VEC)(write)
+
+
+total, largest = _across(operator.add), _across(larger)
+
+
+def _call(count: int) -> Any:
+    """A Numba function that calls the one at an address with ``count`` int64."""
+    kind = ir.FunctionType(ir.VoidType(), [I64] * count)
+    return _function(NOTHING, *[INT] * (count + 1))(
+        lambda b, at, *given: _nothing(b.call(b.inttoptr(at, kind.as_pointer()), given))
+    )
+
+
+call_kernel, tile = _call(3), _call(15)  # tile: see tiles.py; its address comes first

@@ -1,0 +1,207 @@
+"""Element-wise operations that read each other become one, and so do a product and the sum that follows.
+
+Only executors that compile their kernels ask for it: they say which expressions they know, as text
+like ``(x0 * (x1 - (x2 * x2)))``.  An input's letter tells its type: x float32, t bool, u uint8, i int32.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Collection, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from engine.graph import CONSTANT, Tensor
+from engine.op import Call, Op
+from engine.ops.array import broadcast_like, cast, copy
+from engine.ops.layout import broadcast_to
+from engine.ops.math import add
+from engine.ops.matrix import matmul
+from engine.ops.state import assign
+from engine.passes import Node
+from engine.spec import Spec
+
+INPUTS = 9  # of a fused operation, at most
+LONGEST = 900  # letters of its expression
+LETTERS = {"float32": "x", "bool": "t", "uint8": "u", "int32": "i"}
+_ATTRIBUTE = re.compile(r"\{([a-z_]+)\}")
+
+
+def fuse(nodes: list[Node], roots: Sequence[Node], known: Collection[str]) -> list[Node]:
+    """``nodes`` (inputs before readers) with element-wise ones taken together where ``known`` has the expression.
+
+    A node that takes others in is changed in place, so that who reads it, reads it still.
+    """
+    readers: dict[Node, set[Node]] = {}
+    for node in nodes:
+        for each in node.inputs:
+            readers.setdefault(each, set()).add(node)
+    changed = _changed(nodes)
+    gone: set[Node] = set()
+    fetched = set(roots)
+    if MATMUL_ADD.name in known:
+        for node in nodes:
+            if node.op is add and (product := _add_up(node, readers, fetched, changed)) is not None:
+                gone.add(product)
+    for node in reversed(nodes):
+        if node not in gone and template(node) is not None:
+            gone |= _Group(node, readers, fetched, changed).settle(known)
+    kept = [node for node in nodes if node not in gone]
+    made = dict.fromkeys(each for node in kept for each in node.inputs if each.order < 0)  # attributes as constants
+    found = [*made, *kept]
+    for at, node in enumerate(found):
+        node.order = at
+    return found
+
+
+def _add_up(
+    node: Node, readers: dict[Node, set[Node]], fetched: set[Node], changed: dict[Node, frozenset[Tensor]]
+) -> Node | None:
+    """Turn ``x + a @ b`` into one operation, which adds to what is there; the product that is gone then."""
+    for product, other in (node.inputs, node.inputs[::-1]):
+        fits = product.op is matmul and readers[product] == {node} and product not in fetched
+        same = product.spec == node.spec == other.spec and product is not other
+        if fits and same and _Group(node, readers, fetched, changed).in_time(product):
+            node.op, node.inputs, node.attrs = MATMUL_ADD, (*product.inputs, other), product.attrs
+            for each in product.inputs:
+                readers[each] = readers[each] - {product} | {node}
+            return product
+    return None
+
+
+def _matmul_add(xp: Any, out: Any, a: Any, b: Any, start: Any, **how: Any) -> Sequence[Call]:
+    part = xp.empty(out.shape, out.dtype)
+    assert matmul.kernel is not None
+    return [*matmul.kernel(xp, part, a, b, **how), partial(xp.add, start, part, out)]
+
+
+# Not in the registry: only fused plans have it.
+MATMUL_ADD = Op("matmul_add", "A product added to a matrix.", spec=lambda a, b, c, **_: c, kernel=_matmul_add, reuse=(2,))
+
+
+def template(node: Node) -> str | None:
+    """The expression of one element-wise node, with {0}, {1} for its inputs; None if it isn't one."""
+    op, kinds = node.op, [each.spec.dtype for each in node.inputs]
+    if node.spec.dtype not in ("float32", "bool"):
+        return None
+    if op is cast:
+        return {"bool": "select({0}, 1, 0)", "uint8": "{0}", "int32": "{0}"}.get(kinds[0])
+    if op in (copy, broadcast_like, broadcast_to):
+        return "{0}" if kinds[0] == "float32" else None
+    floats = kinds[1:] if op.name == "where" else kinds
+    return op.code or None if kinds and set(floats) == {"float32"} else None
+
+
+def _changed(nodes: Sequence[Node]) -> dict[Node, frozenset[Tensor]]:
+    """For each node, the variables that have to be changed before it can be computed."""
+    found: dict[Node, frozenset[Tensor]] = {}
+    for node in nodes:
+        own = node.variables if node.op is assign else frozenset()
+        found[node] = own.union(*(found[each] for each in node.inputs))
+    return found
+
+
+class _Group:
+    """A node and those before it that could be computed with it, one after the other."""
+
+    def __init__(
+        self, last: Node, readers: dict[Node, set[Node]], fetched: set[Node], changed: dict[Node, frozenset[Tensor]]
+    ) -> None:
+        self.last = last
+        self._readers, self._fetched, self._changed = readers, fetched, changed
+        self.inside: dict[Node, None] = {last: None}  # in the order in which they came
+
+    def settle(self, known: Collection[str]) -> set[Node]:
+        """Grow as far as it goes, and keep the largest part that is known; the nodes that are gone then."""
+        best: tuple[int, str, list[Node]] | None = None
+        while True:
+            text, inputs = self._text()
+            if len(inputs) > INPUTS or len(text) > LONGEST:
+                break
+            if text in known:
+                best = (len(self.inside), text, inputs)
+            candidate = self._next()
+            if candidate is None:
+                break
+            self.inside[candidate] = None
+        if best is None:
+            return set()
+        count, text, inputs = best
+        gone = set(list(self.inside)[1:count])
+        name = "+".join(dict.fromkeys(each.op.name for each in reversed(list(self.inside)[:count])))
+        op = _fused(name, list(self.inside)[:count], inputs)
+        self.last.op, self.last.inputs, self.last.attrs = op, tuple(inputs), {"expression": text}
+        return gone
+
+    def _next(self) -> Node | None:
+        """The latest node that only this group reads."""
+        found = [each for node in self.inside for each in node.inputs if each not in self.inside and self._may_join(each)]
+        return max(found, key=lambda each: each.order, default=None)
+
+    def _may_join(self, node: Node) -> bool:
+        if node.spec.shape != self.last.spec.shape or node.device != self.last.device or node in self._fetched:
+            return False
+        return template(node) is not None and self._readers[node] <= self.inside.keys() and self.in_time(node)
+
+    def in_time(self, node: Node) -> bool:
+        """Whether what ``node`` reads of variables is still there when the group's last node runs."""
+        others = [each for inside in self.inside for each in inside.inputs if each is not node]
+        for read in node.inputs:
+            later = [self._changed[each] for each in (*others, *node.inputs) if each is not read]
+            if read.variables and any(read.variables & each for each in later):
+                return False
+        return True
+
+    def _text(self) -> tuple[str, list[Node]]:
+        """The group's expression and its inputs, numbered as they come up."""
+        inputs: list[Node] = []
+        names: dict[Node, str] = {}
+
+        def named(node: Node) -> str:
+            if node not in names:
+                names[node] = f"{LETTERS.get(node.spec.dtype, '?')}{len(inputs)}"
+                inputs.append(node)
+            return names[node]
+
+        def written(node: Node) -> str:
+            if node not in self.inside:
+                return named(node)
+            if node not in names:
+                given = [written(each) for each in node.inputs]
+                extra = {name: named(number) for name, number in _attributes(node).items()}
+                names[node] = f"({str(template(node)).format(*given, **extra)})"
+            return names[node]
+
+        text = written(self.last)
+        return ("?" if self.last.spec.dtype == "bool" else "") + text, inputs
+
+
+def _attributes(node: Node) -> dict[str, Node]:
+    """The attributes in a node's code, as numbers."""
+    found = {}
+    for name in dict.fromkeys(_ATTRIBUTE.findall(node.op.code)):
+        assert node.op.kernel is not None
+        default = inspect.signature(node.op.kernel).parameters[name].default
+        value = np.array(node.attrs.get(name, default), "float32")
+        found[name] = Node(CONSTANT, (), {"value": value}, Spec(()), node.tensor, order=-1)
+    return found
+
+
+def _fused(name: str, parts: list[Node], inputs: list[Node]) -> Op:
+    """The operation that computes ``parts`` (the last first); each input may be overwritten by the result."""
+    steps = sorted(((each, each.op, each.inputs, dict(each.attrs)) for each in parts), key=lambda step: step[0].order)
+
+    def kernel(xp: Any, out: Any, *arrays: Any, **_: Any) -> Sequence[Call]:
+        values: dict[Node, Any] = dict(zip(inputs, arrays, strict=True))
+        calls: list[Call] = []
+        for node, op, read, attrs in steps:
+            values[node] = out if node is parts[0] else xp.empty(node.spec.concrete, node.spec.dtype)
+            assert op.kernel is not None
+            calls += op.kernel(xp, values[node], *(values[each] for each in read), **attrs)
+        return calls
+
+    flops = sum(op.flops for _, op, _, _ in steps)
+    return Op(name, "", spec=parts[0].op.spec, kernel=kernel, flops=flops, reuse=tuple(range(len(inputs))))
