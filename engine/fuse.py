@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from typing import Any
 
@@ -17,6 +17,7 @@ import numpy as np
 from engine.graph import CONSTANT, Tensor
 from engine.op import Call, Op
 from engine.ops.array import broadcast_like, cast, copy
+from engine.ops.conv import conv2d
 from engine.ops.layout import broadcast_to
 from engine.ops.math import add
 from engine.ops.matrix import matmul
@@ -60,26 +61,43 @@ def fuse(nodes: list[Node], roots: Sequence[Node], known: Collection[str]) -> li
 def _add_up(
     node: Node, readers: dict[Node, set[Node]], fetched: set[Node], changed: dict[Node, frozenset[Tensor]]
 ) -> Node | None:
-    """Turn ``x + a @ b`` into one operation, which adds to what is there; the product that is gone then."""
+    """Turn ``x + a @ b`` into one operation, which starts its sums from x; the product that is gone then.
+
+    x is a matrix, or (of a convolution too) a row that is added to all.
+    """
     for product, other in (node.inputs, node.inputs[::-1]):
-        fits = product.op is matmul and readers[product] == {node} and product not in fetched
-        same = product.spec == node.spec == other.spec and product is not other
-        if fits and same and _Group(node, readers, fetched, changed).in_time(product):
-            node.op, node.inputs, node.attrs = MATMUL_ADD, (*product.inputs, other), product.attrs
+        if product.op not in (matmul, conv2d) or readers[product] != {node} or product in fetched:
+            continue
+        same = product.op is matmul and other.spec == product.spec
+        row = other.spec == Spec(product.spec.shape[-1:], product.spec.dtype)
+        fits = product.spec == node.spec and product is not other and (same or row)
+        if fits and _Group(node, readers, fetched, changed).in_time(product):
+            op = MATMUL_ADD if product.op is matmul else CONV2D_ADD
+            node.op, node.inputs, node.attrs = op, (*product.inputs, other), product.attrs
             for each in product.inputs:
                 readers[each] = readers[each] - {product} | {node}
             return product
     return None
 
 
-def _matmul_add(xp: Any, out: Any, a: Any, b: Any, start: Any, **how: Any) -> Sequence[Call]:
-    part = xp.empty(out.shape, out.dtype)
-    assert matmul.kernel is not None
-    return [*matmul.kernel(xp, part, a, b, **how), partial(xp.add, start, part, out)]
+def _product_and_add(op: Op) -> Callable[..., Sequence[Call]]:
+    def kernel(xp: Any, out: Any, a: Any, b: Any, start: Any, **how: Any) -> Sequence[Call]:
+        part = xp.empty(out.shape, out.dtype)
+        assert op.kernel is not None
+        return [*op.kernel(xp, part, a, b, **how), partial(xp.add, start, part, out)]
+
+    return kernel
 
 
-# Not in the registry: only fused plans have it.
-MATMUL_ADD = Op("matmul_add", "A product added to a matrix.", spec=lambda a, b, c, **_: c, kernel=_matmul_add, reuse=(2,))
+# Not in the registry: only fused plans have them.
+MATMUL_ADD = Op(
+    "matmul_add", "A product added to a matrix or a row.",
+    spec=lambda a, b, c, **_: c, kernel=_product_and_add(matmul), reuse=(2,),
+)  # fmt: skip
+CONV2D_ADD = Op(
+    "conv2d_add", "A convolution, and a number for each filter.",
+    spec=lambda x, filters, c, **_: c, kernel=_product_and_add(conv2d),
+)  # fmt: skip
 
 
 def template(node: Node) -> str | None:
@@ -148,9 +166,9 @@ class _Group:
 
     def in_time(self, node: Node) -> bool:
         """Whether what ``node`` reads of variables is still there when the group's last node runs."""
-        others = [each for inside in self.inside for each in inside.inputs if each is not node]
+        inputs = [each for inside in self.inside for each in inside.inputs if each not in self.inside and each is not node]
         for read in node.inputs:
-            later = [self._changed[each] for each in (*others, *node.inputs) if each is not read]
+            later = [self._changed[each] for each in (*inputs, *node.inputs) if each is not read]
             if read.variables and any(read.variables & each for each in later):
                 return False
         return True

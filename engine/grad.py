@@ -6,7 +6,8 @@ from collections.abc import Collection, Sequence
 
 from engine.errors import EngineError, GradientError, ShapeError
 from engine.graph import Tensor, device
-from engine.ops import broadcast_like, sum_like
+from engine.ops import broadcast_like, concat, sum_like
+from engine.ops.array import slice_fill
 
 
 def gradients(y: Tensor, xs: Sequence[Tensor], seed: Tensor | None = None) -> list[Tensor]:
@@ -30,15 +31,56 @@ def gradients(y: Tensor, xs: Sequence[Tensor], seed: Tensor | None = None) -> li
 
 def _walk(y: Tensor, xs: Sequence[Tensor], seed: Tensor | None) -> list[Tensor]:
     path = _between(xs, y)
-    found: dict[Tensor, Tensor] = {y: _filled(1.0, y) if seed is None else seed}
+    sent: dict[Tensor, list[Tensor]] = {y: [_filled(1.0, y) if seed is None else seed]}
     for node in sorted(path, key=lambda each: each.id, reverse=True):
-        if node not in found or not any(each in path for each in node.inputs):
+        if node not in sent or not any(each in path for each in node.inputs):
             continue
-        for x, part in zip(node.inputs, _parts(node, found[node]), strict=True):
+        sent[node] = [_summed(sent[node])]
+        for x, part in zip(node.inputs, _parts(node, sent[node][0]), strict=True):
             if part is not None and x in path:
-                fitted = _fit(part, x)
-                found[x] = fitted if x not in found else found[x] + fitted
-    return [found[x] if x in found and x in path else _flat_or_missing(y, x) for x in xs]
+                sent.setdefault(x, []).append(_fit(part, x))
+    return [_summed(sent[x]) if x in sent and x in path else _flat_or_missing(y, x) for x in xs]
+
+
+def _summed(parts: list[Tensor]) -> Tensor:
+    """The sum; slices that make up the whole are put side by side, without zeros around each."""
+    joined = _joined(parts)
+    if joined is not None:
+        return joined
+    total = parts[0]
+    for each in parts[1:]:
+        total = total + each
+    return total
+
+
+def _joined(parts: list[Tensor]) -> Tensor | None:
+    """Gradients of slices along one axis that cover it, each place once, as one tensor."""
+    if len(parts) < 2 or any(each.op is not slice_fill for each in parts):
+        return None
+    places = [_cut(each) for each in parts]
+    if None in places or len({place[0] for place in places if place}) > 1:
+        return None
+    order = sorted(range(len(parts)), key=lambda at: places[at] or ())
+    ends = [0, *(places[at][2] for at in order)]  # type: ignore[index]
+    if [places[at][1] for at in order] != ends[:-1] or ends[-1] != parts[0].shape[places[0][0]]:  # type: ignore[index]
+        return None
+    return concat(*(parts[at].inputs[0] for at in order), axis=places[0][0])  # type: ignore[index]
+
+
+def _cut(fill: Tensor) -> tuple[int, int, int] | None:
+    """(axis, start, end) of a slice that cuts one axis, without steps; None for any other."""
+    found = None
+    for axis, part in enumerate(each for each in fill.attrs["index"] if each is not Ellipsis):
+        if part == slice(None):
+            continue
+        size = fill.shape[axis]
+        if found is not None or not isinstance(part, slice) or size is None:
+            return None
+        start, end, step = part.indices(size)
+        if step != 1:
+            return None
+        found = (axis, start, end)
+    return found
 
 
 def _parts(node: Tensor, g: Tensor) -> Sequence[Tensor | None]:

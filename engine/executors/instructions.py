@@ -41,7 +41,7 @@ KERNELS: dict[str, tuple[int, ...]] = {  # a kernel of the templates, and the co
     "add_whole": (OUT, A, B, N),
     "frame": (OUT, A, M, K, N, C, A0, A1, B0, B1, C0, ROOM),
     "mirrored": (OUT, A, M, K, N, C),
-    "convolution": (TILES, OUT, A, B, INFO),
+    "convolution": (TILES, OUT, A, B, C, INFO),
     "filter_gradient": (TILES, OUT, A, B, INFO),
     "pool": (OUT, A, INFO),
     "pool_back": (OUT, A, B, INFO),

@@ -84,7 +84,7 @@ class Table:
             raise NotNative
         else:
             try:
-                element_wise(self, "x0", out, [array])
+                element_wise(self, "(x0)", out, [array])
             except NotNative:
                 sizes, strides = _merged(array)
                 if not out.flags.c_contiguous or len(sizes) > 3:
@@ -120,10 +120,12 @@ def element_wise(table: Table, text: str, out: np.ndarray, inputs: Sequence[np.n
     """An expression of inputs that are broadcast to ``out``: an instruction, or one for each of a few outer parts."""
     spread = [np.broadcast_to(each, out.shape) for each in inputs]
     shape, strides = together([out, *spread])
+    if shape and strides[0][-1] != out.itemsize:  # the result lies across: rows of one number
+        shape, strides = (*shape, 1), [(*each, 0) for each in strides]
     outer, rows, n = shape[:-2], shape[-2] if len(shape) > 1 else 1, shape[-1] if shape else 1
     sizes = [each.itemsize for each in (out, *spread)]
     steps = [each[-1] if each else 0 for each in strides]
-    if any(step not in (0, size) for step, size in zip(steps, sizes, strict=True)) or (steps[0] == 0 and n > 1):
+    if any(step not in (0, size) for step, size in zip(steps, sizes, strict=True)):
         raise NotNative
     if int(np.prod(outer)) > PARTS:
         raise NotNative
@@ -242,7 +244,7 @@ def _gather(table: Table, node: Node, out: np.ndarray, ins: Sequence[np.ndarray]
     if not rows.flags.c_contiguous:
         raise NotNative
     width = out.nbytes // max(1, numbers.size)
-    table.add("gather_rows", out, rows, int32(numbers), n=numbers.size, m=width, k=len(rows), c=address(table.wrong))
+    table.add("gather_rows", out, rows, int32(numbers), m=numbers.size, n=width, k=len(rows), c=address(table.wrong))
 
 
 @lowering("scatter_add")
@@ -251,7 +253,7 @@ def _scatter_add(table: Table, node: Node, out: np.ndarray, ins: Sequence[np.nda
     float32(out)
     width = out.size // len(out)
     wrong = address(table.wrong)
-    table.add("scatter_rows", out, table.plain(g), int32(numbers), n=numbers.size, m=width, k=len(out), c=wrong)
+    table.add("scatter_rows", out, table.plain(g), int32(numbers), m=numbers.size, n=width, k=len(out), c=wrong)
 
 
 @lowering("random_uniform", "random_normal")

@@ -4,11 +4,11 @@ MAX, AVERAGE, AVERAGE_WITH_PADDING = range(3)
 
 
 @njit(**LOOPS)
-def bounds(at, stride, dilation, before, size, kernel):
-    """The first and the end of those elements of window ``at`` that lie on the image."""
-    start = at * stride - before
-    low = 0 if start >= 0 else (-start + dilation - 1) // dilation
-    return low, min(kernel, (size - 1 - start) // dilation + 1)
+def part_of(kind, all_elements, on_image):
+    """The part of 1 that an element of an average counts."""
+    if kind == MAX:
+        return zero()
+    return spread(F(1) / F(all_elements if kind == AVERAGE_WITH_PADDING else max(1, on_image)))
 
 
 @njit(**LOOPS)
@@ -23,8 +23,7 @@ def pool(out, image, info):
             for j in range(columns):
                 left, right = bounds(j, s[11], s[13], s[15], s[17], width)
                 corner = image + picture * image0 + (i * s[10] - s[14]) * image1 + (j * s[11] - s[15]) * image2
-                count = height * width if s[18] == AVERAGE_WITH_PADDING else max(1, (bottom - top) * (right - left))
-                share = spread(F(1) / F(count))
+                share = part_of(s[18], height * width, (bottom - top) * (right - left))
                 for c in range(0, channels, W):
                     wanted = first(channels - c)
                     found = spread(LEAST) if s[18] == MAX else zero()
@@ -50,8 +49,7 @@ def pool_back(out, g, image, info):
             for j in range(columns):
                 left, right = bounds(j, s[11], s[13], s[15], s[17], width)
                 corner = picture * image0 + (i * s[10] - s[14]) * image1 + (j * s[11] - s[15]) * image2
-                count = height * width if s[18] == AVERAGE_WITH_PADDING else max(1, (bottom - top) * (right - left))
-                share = spread(F(1) / F(count))
+                share = part_of(s[18], height * width, (bottom - top) * (right - left))
                 for c in range(0, channels, W):
                     wanted = first(channels - c)
                     sent = load_part(g + 4 * (((picture * rows + i) * columns + j) * channels + c), wanted)

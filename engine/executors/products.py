@@ -32,18 +32,18 @@ def pack(out, b, k, n, down, across):
             for j in range(0, n, PANEL):
                 copy_row(out + 4 * (j * k + q * PANEL), b + q * down + 4 * j, min(PANEL, n - j))
         return
+    if down == 4 and n >= W and k >= W:  # side by side the other way: turn blocks of W rows and W columns
+        for j in range(0, n, W):
+            for q in range(0, k, W):
+                h, g = min(j, n - W), min(q, k - W)  # the last ones overlap those before
+                turn(out + 4 * (h // PANEL * PANEL * k + g * PANEL + h % PANEL), 4 * PANEL, b + h * across + 4 * g, across)
+        return
     for j in range(n):
         to = f32s(out + 4 * (j // PANEL * PANEL * k + j % PANEL), k * PANEL)
-        source = b + j * across
-        if down == 4:
-            x = f32s(source, k)
-            for q in range(k):
-                to[q * PANEL] = x[q]
-        else:
-            step = down >> 2
-            x = f32s(source, k * step)
-            for q in range(k):
-                to[q * PANEL] = x[q * step]
+        step = down >> 2
+        x = f32s(b + j * across, k * step)
+        for q in range(k):
+            to[q * PANEL] = x[q * step]
 
 
 @njit(**LOOPS)
@@ -119,34 +119,59 @@ def mirrored(out, filters, height, width, inner, outer):
 
 
 @njit(**LOOPS)
-def convolution(tiles, out, image, filters, info):
-    """out (images, rows, columns, n) from padded images and filters (height, width, channels, n); see ``WINDOW``."""
+def bounds(at, stride, dilation, before, size, kernel):
+    """The first and the end of those elements of window ``at`` that lie on the image; none if all do on padding."""
+    begin = at * stride - before
+    if dilation == 1:
+        low, high = max(0, -begin), min(kernel, size - begin)
+    else:
+        low, high = max(0, (dilation - 1 - begin) // dilation), min(kernel, (size - 1 - begin) // dilation + 1)
+    return low, max(low, high)
+
+
+@njit(**LOOPS)
+def reach(shift, stride, size, windows):
+    """The first and the end of those windows whose element ``shift`` pixels in lies on the image."""
+    low = max(0, -(shift // stride))
+    return low, max(low, min(windows, (size - 1 - shift) // stride + 1))
+
+
+@njit(**LOOPS)
+def convolution(tiles, out, image, filters, start, info):
+    """out (images, rows, columns, n) from padded images and filters (height, width, channels, n); see ``WINDOW``.
+
+    ``start`` (n,): where the sums begin, if it isn't 0.
+    """
     s = i64s(info, WINDOW)
     rows, columns, height, width, channels, n = s[1], s[2], s[3], s[4], s[5], s[6]
     image0, image1, image2 = s[7], s[8], s[9]  # bytes from image to image, row to row, pixel to pixel
     stride0, stride1, dilation0, dilation1 = s[10], s[11], s[12], s[13]
     runs, run = (1, width * channels) if dilation1 == 1 else (width, channels)  # numbers that lie side by side
     parts = (columns + ROWS - 1) // ROWS
+    few, more = columns // parts, columns % parts
     for picture in range(s[0]):
         for j in range(0, n, PANEL):
             wide = min(PANEL, n - j)
+            begin = start + 4 * j if start != 0 else 0
             for i in range(rows):
+                low, high = bounds(i, stride0, dilation0, s[14], s[16], height)  # the others lie on padding
                 at = 0
                 for part in range(parts):
-                    pixels = (columns - at + parts - part - 1) // (parts - part)
+                    pixels = few + 1 if part < more else few
                     to = out + 4 * (((picture * rows + i) * columns + at) * n + j)
                     x = image + picture * image0 + i * stride0 * image1 + at * stride1 * image2
-                    if runs == 1:
+                    if runs == 1 or low == high:
                         tile(
-                            tiles, to, 4 * n, x, stride1 * image2, 4, filters + 4 * j, 4 * n, run, height,
-                            dilation0 * image1, 4 * n * run, wide, 0, 0, pixels,
+                            tiles, to, 4 * n, x + low * dilation0 * image1, stride1 * image2, 4,
+                            filters + 4 * (low * run * n + j), 4 * n, run, high - low, dilation0 * image1,
+                            4 * n * run, wide, begin, 0, pixels,
                         )  # fmt: skip
                     else:
-                        for q in range(height):
+                        for q in range(low, high):
                             tile(
                                 tiles, to, 4 * n, x + q * dilation0 * image1, stride1 * image2, 4,
                                 filters + 4 * (q * width * channels * n + j), 4 * n, run, runs, dilation1 * image2,
-                                4 * n * run, wide, to if q else 0, 4 * n, pixels,
+                                4 * n * run, wide, to if q > low else begin, 4 * n if q > low else 0, pixels,
                             )  # fmt: skip
                     at += pixels
 
@@ -160,17 +185,19 @@ def filter_gradient(tiles, out, image, g, info):
     stride0, stride1, dilation0, dilation1 = s[10], s[11], s[12], s[13]
     runs, run = (1, width * channels) if dilation1 == 1 else (width, channels)
     parts = (run + ROWS - 1) // ROWS
+    few, more = run // parts, run % parts
     for picture in range(s[0]):
         for q in range(height * runs):
-            x = image + picture * image0 + q // runs * dilation0 * image1 + q % runs * dilation1 * image2
+            low, high = reach(q // runs * dilation0 - s[14], stride0, s[16], rows)  # the other windows' pixels are padding
+            x = image + picture * image0 + (q // runs * dilation0 + low * stride0) * image1 + q % runs * dilation1 * image2
             at = 0
             for part in range(parts):
-                count = (run - at + parts - part - 1) // (parts - part)
+                count = few + 1 if part < more else few
                 for j in range(0, n, PANEL):
                     to = out + 4 * ((q * run + at) * n + j)
                     tile(
                         tiles, to, 4 * n, x + 4 * at, 4, stride1 * image2,
-                        g + 4 * (picture * rows * columns * n + j), 4 * n, columns, rows, stride0 * image1,
+                        g + 4 * ((picture * rows + low) * columns * n + j), 4 * n, columns, high - low, stride0 * image1,
                         4 * n * columns, min(PANEL, n - j), to if picture else 0, 4 * n, count,
                     )  # fmt: skip
                 at += count

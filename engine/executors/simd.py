@@ -79,6 +79,9 @@ won = _of_lanes(lambda free, x, best: free & (x == best), MASK, MASK, VEC, VEC)
 without = _of_lanes(lambda these, those: these & ~those, MASK, MASK, MASK)
 
 
+turn = _function(NOTHING, INT, INT, INT, INT)(vectors.turn)
+
+
 def _nothing(_: object) -> None:
     """Numba wants to hear that there is no value."""
 

@@ -73,6 +73,27 @@ def masked_store(b: ir.IRBuilder, address: ir.Value, value: ir.Value, mask: ir.V
     _llvm(b, f"masked.store.{_suffix(element)}.p0", ir.VoidType(), value, place, size, mask)
 
 
+def turn(b: ir.IRBuilder, out: ir.Value, out0: ir.Value, a: ir.Value, a0: ir.Value) -> None:
+    """W rows of W numbers, columns for rows; out0 and a0: bytes from row to row.
+
+    log2(W) times, blocks of half the size change places: first neighbours, then pairs, and so on.
+    """
+    rows = [b.load(pointer(b, b.add(a, b.mul(a0, number(at)))), align=4) for at in range(W)]
+    size = 1
+    while size < W:
+        low = [at if at & size == 0 else at - size + W for at in range(W)]  # of the first row, and of the second
+        high = [at + size if at & size == 0 else at + W for at in range(W)]
+        found = list(rows)
+        for at in range(W):
+            if at & size == 0:
+                pair = rows[at], rows[at + size]
+                found[at] = b.shuffle_vector(*pair, ir.Constant(WORDS, low))
+                found[at + size] = b.shuffle_vector(*pair, ir.Constant(WORDS, high))
+        rows, size = found, size * 2
+    for at, row in enumerate(rows):
+        b.store(row, pointer(b, b.add(out, b.mul(out0, number(at)))), align=4)
+
+
 def _suffix(element: ir.Type) -> str:
     return f"v{W}{'f' if element == FLOAT else 'i'}{32 if element in (FLOAT, I32) else 8}"
 

@@ -21,7 +21,7 @@ def _info(table: Table, over: Windows, image: np.ndarray, filters: int, kind: in
     numbers = [
         len(image), down.windows, across.windows, down.kernel, across.kernel, image.shape[3], filters,
         *image.strides[:3], down.stride, across.stride, down.dilation, across.dilation, down.before, across.before,
-        image.shape[1], image.shape[2], kind,
+        down.size, across.size, kind,
     ]  # fmt: skip
     return address(table.keep(np.array(numbers, np.int64)))
 
@@ -49,13 +49,14 @@ def _over(shape: Sequence[int], kernel: Sequence[int], attrs: Any) -> Windows:
     return windows(shape[1:3], kernel, *settings(**how))
 
 
-@lowering("conv2d")
+@lowering("conv2d", "conv2d_add")
 def _conv2d(table: Table, node: Node, out: np.ndarray, ins: Sequence[np.ndarray]) -> None:
-    image, filters = ins
+    image, filters, *start = ins
     float32(out, image, filters)
     over = _over(image.shape, filters.shape[:2], node.attrs)
     framed = _framed(table, image, over)
-    table.add("convolution", out, framed, table.plain(filters), n=0, info=_info(table, over, framed, filters.shape[3]))
+    info = _info(table, over, framed, filters.shape[3])
+    table.add("convolution", out, framed, table.plain(filters), *map(table.plain, start), n=0, info=info)
 
 
 @lowering("conv2d_filters")
