@@ -156,7 +156,9 @@ class _Group:
 
     def _next(self) -> Node | None:
         """The latest node that only this group reads."""
-        found = [each for node in self.inside for each in node.inputs if each not in self.inside and self._may_join(each)]
+        found = [
+            each for node in self.inside for each in node.inputs if each not in self.inside and self._may_join(each)
+        ]
         return max(found, key=lambda each: each.order, default=None)
 
     def _may_join(self, node: Node) -> bool:
@@ -166,7 +168,9 @@ class _Group:
 
     def in_time(self, node: Node) -> bool:
         """Whether what ``node`` reads of variables is still there when the group's last node runs."""
-        inputs = [each for inside in self.inside for each in inside.inputs if each not in self.inside and each is not node]
+        inputs = [
+            each for inside in self.inside for each in inside.inputs if each not in self.inside and each is not node
+        ]
         for read in node.inputs:
             later = [self._changed[each] for each in (*inputs, *node.inputs) if each is not read]
             if read.variables and any(read.variables & each for each in later):

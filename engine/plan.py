@@ -65,15 +65,14 @@ def make_plan(
     fetches: Sequence[Tensor],
     fed: Mapping[Tensor, Spec],
     reuse: bool = True,
-    overwrite: bool = True,
+    *,
     home: str = "cpu:0",
     known: Collection[str] = (),
 ) -> Plan:
     """The plan that computes ``fetches`` from what is fed, with every result in its place.
 
-    ``reuse=False`` gives each result memory of its own (tests compare the two), ``overwrite=False``
-    memory apart from that of its inputs.  ``known``: the expressions that the executor can do in one go
-    (:func:`engine.fuse.fuse`).  Raises FeedError
+    ``reuse=False`` gives each result memory of its own (tests compare the two).  ``known``: the
+    expressions that the executor can do in one go (:func:`engine.fuse.fuse`).  Raises FeedError
     and ShapeError as :func:`engine.passes.lower` does, EngineError if no order of the assignments
     gives every reader the value it asks for.
     """
@@ -86,7 +85,7 @@ def make_plan(
         direct, order = {}, _ordered(nodes, {})
     if order is None:
         raise EngineError(_tangled(nodes))
-    places, storages = _Placement(order, roots, direct, reuse and overwrite).run()
+    places, storages = _Placement(order, roots, direct, reuse).run()
     plan = Plan(
         nodes=order,
         fetches=roots,

@@ -69,12 +69,13 @@ def network(
 
 
 def dense(activation: str) -> Callable[[en.Tensor], en.Tensor]:
-    hidden = [en.layers.Dense(4, activation, f"hidden{at}") for at in range(2)]
+    hidden: list[Any] = [en.layers.Dense(4, activation, f"hidden{at}") for at in range(2)]
     return en.layers.Sequential(hidden)
 
 
 def images(activation: str) -> Callable[[en.Tensor], en.Tensor]:
-    parts = [en.layers.Conv2D(4, (3, 3), activation), en.layers.MaxPool(), en.layers.Flatten(), en.layers.Dropout(0.5)]
+    convolution = en.layers.Conv2D(4, (3, 3), activation)
+    parts: list[Any] = [convolution, en.layers.MaxPool(), en.layers.Flatten(), en.layers.Dropout(0.5)]
     return en.layers.Sequential(parts)
 
 
@@ -107,7 +108,7 @@ def collected() -> list[str]:
         for more in ({}, {"clip_value": 1.0}, {"clip_norm": 1.0}, {"weight_decay": 0.01}):
             found |= network(dense("relu"), lambda rate, kind=kind, more=more: kind(rate, **more))  # type: ignore[misc]
     for layer in (en.layers.LSTM(4), en.layers.GRU(4), en.layers.LSTM(4, sequence=True)):
-        flat = [layer, en.layers.Flatten()] if layer.sequence else [layer]
+        flat: list[Any] = [layer, en.layers.Flatten()] if layer.sequence else [layer]
         found |= network(en.layers.Sequential(flat), shape=(3, 5))
     found |= network(normed)
     return sorted(found)

@@ -48,6 +48,7 @@ def _of_op(op: Op) -> str | None:
         result = op.spec(*[Spec((2,))] * (op.arity or 0)).dtype
     except (EngineError, TypeError):  # not for floats, or not without attributes
         return None
+    inputs = [f"x{at}" for at in range(op.arity or 0)]
     attributes = dict.fromkeys(re.findall(r"\{([a-z_]+)\}", op.code))
-    names = {name: f"x{(op.arity or 0) + at}" for at, name in enumerate(attributes)}
-    return ("?" if result == "bool" else "") + f"({op.code.format(*(f'x{at}' for at in range(op.arity or 0)), **names)})"
+    names = {name: f"x{len(inputs) + at}" for at, name in enumerate(attributes)}
+    return f"{'?' if result == 'bool' else ''}({op.code.format(*inputs, **names)})"

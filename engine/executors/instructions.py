@@ -17,35 +17,14 @@ A, B, C, K, A0, A1, B0, B1, C0, ROOM, INFO, TILES = range(IN, IN + 12)  # of the
 
 BLOCK = 1024  # elements of a chain that are worked on at a time: they stay in the first-level cache
 
-# Windows over images lie in an array of their own: images, rows and columns of windows; height, width and
-# channels of a window; filters; bytes from image to image, row to row, pixel to pixel; strides; dilations;
-# pixels of padding above and to the left; the image's height and width; the kind of pool.
-WINDOW = 19
-
-KERNELS: dict[str, tuple[int, ...]] = {  # a kernel of the templates, and the columns that it takes
-    "copy_bytes": (OUT, A, N),
-    "fill": (OUT, A, N),
-    "strided": (OUT, A, M, K, N, A0, A1, B0),
-    "product": (TILES, OUT, A, B, C, C0, M, N, K, A0, A1, B0, B1, ROOM),
-    "column_sums": (OUT, A, M, N),
-    "row_sums": (OUT, A, M, N),
-    "row_maxima": (OUT, A, M, N),
-    "softmax_rows": (OUT, A, M, N),
-    "log_softmax_rows": (OUT, A, M, N),
-    "chosen_loss": (OUT, A, B, C, M, N),
-    "one_hot_rows": (OUT, A, C, M, N),
-    "gather_rows": (OUT, A, B, C, M, N, K),
-    "scatter_rows": (OUT, A, B, C, M, N, K),
-    "uniform_numbers": (OUT, A, N),
-    "normal_numbers": (OUT, A, N),
-    "add_whole": (OUT, A, B, N),
-    "frame": (OUT, A, M, K, N, C, A0, A1, B0, B1, C0, ROOM),
-    "mirrored": (OUT, A, M, K, N, C),
-    "convolution": (TILES, OUT, A, B, C, INFO),
-    "filter_gradient": (TILES, OUT, A, B, INFO),
-    "pool": (OUT, A, INFO),
-    "pool_back": (OUT, A, B, INFO),
-}
+# What a kernel must know of windows over images lies in an array of its own: images; windows down and across;
+# elements of a window; channels; filters; bytes from image to image, row to row, pixel to pixel; how far windows,
+# and their elements, lie apart; pixels of padding above and to the left; the image's size; the kind of pool.
+(
+    IMAGES, COUNT0, COUNT1, KERNEL0, KERNEL1, CHANNELS, FILTERS, IMAGE0, IMAGE1, IMAGE2, STRIDE0, STRIDE1,
+    DILATION0, DILATION1, PAD0, PAD1, SIZE0, SIZE1, POOL, WINDOW,
+) = range(20)  # fmt: skip
+MAX, AVERAGE, AVERAGE_WITH_PADDING = range(3)  # pools
 
 _OPERAND = re.compile(r"(?<![\w.])([xtui])(\d+)\b")
 

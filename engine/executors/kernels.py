@@ -1,21 +1,47 @@
-"""The native machine's kernels beside products and element-wise operations.
+"""The native machine's loop, and its kernels beside products and element-wise operations.
 
-This file is a template: :mod:`engine.executors.generated` puts it together with the others and
-compiles the whole as one module, so that it can be cached on disk.  Addresses are int64; arrays are
+A kernel is a function of an instruction's address (``lo`` and ``count`` are for element-wise ones
+alone) that Numba compiles; it reads from the instruction's columns what it works on.  Arrays are
 float32 without gaps, row by row, unless it says otherwise.
 """
 
 import numpy as np
-from llvmlite import ir
 from numba import carray, cfunc, njit, types
 from numba.extending import intrinsic
 
+from engine.executors.instructions import A0, A1, B0, BLOCK, CHAIN, OP, OUT, WIDTH, A, B, C, K, M, N
 from engine.executors.lanes import BYTES, W
-from engine.executors.simd import *  # noqa: F403
+from engine.executors.simd import (
+    add,
+    call_kernel,
+    choose,
+    divided,
+    first,
+    largest,
+    load,
+    load_part,
+    maximum,
+    power_of_e,
+    splat,
+    spread,
+    store,
+    store_part,
+    sub,
+    total,
+    zero,
+)
 
+KERNELS = {}  # each kernel's compiled function by its name
 F = np.float32
 LOOPS = {"error_model": "numpy", "nogil": True}
 LEAST = F(-np.inf)
+
+
+def kernel(function):
+    """Compile a kernel, or take it from the cache."""
+    compiled = cfunc(types.void(types.int64, types.int64, types.int64), cache=True, error_model="numpy")(function)
+    KERNELS[function.__name__] = compiled
+    return compiled
 
 
 def _array(kind):
@@ -35,11 +61,31 @@ def _array(kind):
     return array
 
 
-f32s, i32s, i64s, u8s, u64s = map(_array, (types.float32, types.int32, types.int64, types.uint8, types.uint64))
+f32s, i32s, i64s, u8s = map(_array, (types.float32, types.int32, types.int64, types.uint8))
 
 
 @njit(**LOOPS)
-def copy_bytes(out, a, count):
+def columns(at):
+    """An instruction's columns."""
+    return i64s(at, WIDTH)
+
+
+@njit(**LOOPS)
+def copy_row(out, a, n):
+    """n numbers that lie side by side."""
+    end = a + 4 * n
+    while a + BYTES <= end:
+        store(out, load(a))
+        a += BYTES
+        out += BYTES
+    if a < end:
+        wanted = first((end - a) >> 2)
+        store_part(out, load_part(a, wanted), wanted)
+
+
+@njit(**LOOPS)
+def copy_numbers(out, a, count):
+    """``count`` bytes."""
     copy_row(out, a, count >> 2)
     done = count & ~3
     if done < count:
@@ -48,40 +94,79 @@ def copy_bytes(out, a, count):
             o[i] = x[i]
 
 
+@njit(types.void(types.int64[:, ::1], types.int64, types.int64[:, ::1]), nogil=True, error_model="numpy", cache=True)
+def run(code, steps, streams):
+    """Run all instructions ``steps`` times; each step first takes its part of every stream into its feed.
+
+    A stream is (the feed's address, its own, bytes a step).
+    """
+    begin, end, size = code.ctypes.data, code.ctypes.data + 8 * WIDTH * code.shape[0], 8 * WIDTH
+    for step in range(steps):
+        for at in range(streams.shape[0]):
+            copy_numbers(streams[at, 0], streams[at, 1] + step * streams[at, 2], streams[at, 2])
+        now = begin
+        while now < end:
+            row = columns(now)
+            chain, n = row[CHAIN], row[N]
+            if chain <= 1:
+                call_kernel(row[OP], now, 0, n)
+                now += size
+                continue
+            for lo in range(0, n, BLOCK):
+                for link in range(now, now + chain * size, size):
+                    call_kernel(columns(link)[OP], link, lo, min(n - lo, BLOCK))
+            now += chain * size
+
+
+@kernel
+def copy_bytes(at, lo, count):
+    row = columns(at)
+    copy_numbers(row[OUT], row[A], row[N])
+
+
 @njit(**LOOPS)
-def fill(out, value, n):
-    """n times the number at ``value``; 0 if that is no address."""
-    x = splat(value) if value != 0 else zero()
+def fill_row(out, x, n):
+    """n times the number that all lanes of x hold."""
     for j in range(0, n, W):
         store_part(out + 4 * j, x, first(n - j))
 
 
-@njit(**LOOPS)
-def strided(out, a, d0, d1, d2, s0, s1, s2):
-    """out (d0, d1, d2) = a read with these strides (in elements; 0 repeats)."""
-    o, x = f32s(out, d0 * d1 * d2), f32s(a, 1)
-    at = 0
-    for i in range(d0):
-        for j in range(d1):
-            start = i * s0 + j * s1
-            for k in range(d2):
-                o[at] = x[start + k * s2]
-                at += 1
+@kernel
+def fill(at, lo, count):
+    row = columns(at)
+    fill_row(row[OUT], splat(row[A]), row[N])
 
 
-@njit(**LOOPS)
-def column_sums(out, a, m, n):
+@kernel
+def strided(at, lo, count):
+    """out (M, K, N) = a read with the strides A0, A1, B0 (in elements; 0 repeats)."""
+    row = columns(at)
+    o, x = f32s(row[OUT], row[M] * row[K] * row[N]), f32s(row[A], 1)
+    to = 0
+    for i in range(row[M]):
+        for j in range(row[K]):
+            start = i * row[A0] + j * row[A1]
+            for k in range(row[N]):
+                o[to] = x[start + k * row[B0]]
+                to += 1
+
+
+@kernel
+def column_sums(at, lo, count):
+    """out (N,) of a (M, N)."""
+    row = columns(at)
+    m, n = row[M], row[N]
     for j in range(0, n, W):
         wanted = first(n - j)
         x, y = zero(), zero()
-        at = a + 4 * j
-        for i in range(m >> 1):
-            x = add(x, load_part(at, wanted))
-            y = add(y, load_part(at + 4 * n, wanted))
-            at += 8 * n
+        a = row[A] + 4 * j
+        for _ in range(m >> 1):
+            x = add(x, load_part(a, wanted))
+            y = add(y, load_part(a + 4 * n, wanted))
+            a += 8 * n
         if m & 1:
-            x = add(x, load_part(at, wanted))
-        store_part(out + 4 * j, add(x, y), wanted)
+            x = add(x, load_part(a, wanted))
+        store_part(row[OUT] + 4 * j, add(x, y), wanted)
 
 
 @njit(**LOOPS)
@@ -97,11 +182,13 @@ def row_sum(a, n):
     return total(add(x, y))
 
 
-@njit(**LOOPS)
-def row_sums(out, a, m, n):
-    o = f32s(out, m)
-    for i in range(m):
-        o[i] = row_sum(a + 4 * n * i, n)
+@kernel
+def row_sums(at, lo, count):
+    """out (M,) of a (M, N)."""
+    row = columns(at)
+    o = f32s(row[OUT], row[M])
+    for i in range(row[M]):
+        o[i] = row_sum(row[A] + 4 * row[N] * i, row[N])
 
 
 @njit(**LOOPS)
@@ -113,11 +200,13 @@ def row_maximum(a, n):
     return largest(x)
 
 
-@njit(**LOOPS)
-def row_maxima(out, a, m, n):
-    o = f32s(out, m)
-    for i in range(m):
-        o[i] = row_maximum(a + 4 * n * i, n)
+@kernel
+def row_maxima(at, lo, count):
+    """out (M,) of a (M, N)."""
+    row = columns(at)
+    o = f32s(row[OUT], row[M])
+    for i in range(row[M]):
+        o[i] = row_maximum(row[A] + 4 * row[N] * i, row[N])
 
 
 @njit(**LOOPS)
@@ -133,14 +222,17 @@ def powers(out, a, n, edge, keep):
     return total(sums)
 
 
-@njit(**LOOPS)
-def softmax_rows(out, a, m, n):
-    for i in range(m):
-        x, o = a + 4 * n * i, out + 4 * n * i
-        share = spread(powers(o, x, n, row_maximum(x, n), True))
+@kernel
+def softmax_rows(at, lo, count):
+    """out (M, N) of a (M, N)."""
+    row = columns(at)
+    n = row[N]
+    for i in range(row[M]):
+        a, out = row[A] + 4 * n * i, row[OUT] + 4 * n * i
+        share = spread(powers(out, a, n, row_maximum(a, n), True))
         for j in range(0, n, W):
             wanted = first(n - j)
-            store_part(o + 4 * j, divided(load_part(o + 4 * j, wanted), share), wanted)
+            store_part(out + 4 * j, divided(load_part(out + 4 * j, wanted), share), wanted)
 
 
 @njit(**LOOPS)
@@ -150,95 +242,78 @@ def log_of_sum(a, n):
     return edge + np.log(powers(a, a, n, edge, False))
 
 
-@njit(**LOOPS)
-def log_softmax_rows(out, a, m, n):
-    for i in range(m):
-        x, o = a + 4 * n * i, out + 4 * n * i
-        shift = spread(log_of_sum(x, n))
+@kernel
+def log_softmax_rows(at, lo, count):
+    """out (M, N) of a (M, N)."""
+    row = columns(at)
+    n = row[N]
+    for i in range(row[M]):
+        a, out = row[A] + 4 * n * i, row[OUT] + 4 * n * i
+        shift = spread(log_of_sum(a, n))
         for j in range(0, n, W):
             wanted = first(n - j)
-            store_part(o + 4 * j, sub(load_part(x + 4 * j, wanted), shift), wanted)
+            store_part(out + 4 * j, sub(load_part(a + 4 * j, wanted), shift), wanted)
 
 
-@njit(**LOOPS)
-def chosen_loss(out, a, labels, wrong, m, n):
-    """out (m,) = -log_softmax(a (m, n))[label]; a label outside 0 .. n - 1 is noted in ``wrong``."""
-    o, x, y, w = f32s(out, m), f32s(a, m * n), i32s(labels, m), i32s(wrong, 1)
+@kernel
+def chosen_loss(at, lo, count):
+    """out (M,) = -log_softmax(a (M, N))[label], labels at B; one outside 0 .. N - 1 is noted at C."""
+    row = columns(at)
+    m, n = row[M], row[N]
+    o, x, labels, wrong = f32s(row[OUT], m), f32s(row[A], m * n), i32s(row[B], m), i32s(row[C], 1)
     for i in range(m):
-        if 0 <= y[i] < n:
-            o[i] = log_of_sum(a + 4 * n * i, n) - x[i * n + y[i]]
+        if 0 <= labels[i] < n:
+            o[i] = log_of_sum(row[A] + 4 * n * i, n) - x[i * n + labels[i]]
         else:
-            w[0] = 1
+            wrong[0] = 1
 
 
-@njit(**LOOPS)
-def one_hot_rows(out, labels, wrong, m, n):
-    o, y, w = f32s(out, m * n), i32s(labels, m), i32s(wrong, 1)
-    for i in range(m * n):
-        o[i] = F(0)
+@kernel
+def one_hot_rows(at, lo, count):
+    """out (M, N) of labels at A (M,); one outside 0 .. N - 1 is noted at C."""
+    row = columns(at)
+    m, n = row[M], row[N]
+    o, labels, wrong = f32s(row[OUT], m * n), i32s(row[A], m), i32s(row[C], 1)
+    fill_row(row[OUT], zero(), m * n)
     for i in range(m):
-        if 0 <= y[i] < n:
-            o[i * n + y[i]] = F(1)
+        if 0 <= labels[i] < n:
+            o[i * n + labels[i]] = F(1)
         else:
-            w[0] = 1
+            wrong[0] = 1
 
 
-@njit(**LOOPS)
-def gather_rows(out, table, rows, wrong, count, width, height):
-    """Rows of ``width`` bytes; a number outside 0 .. height - 1 leaves its row alone and is noted in ``wrong``."""
-    r, w = i32s(rows, count), i32s(wrong, 1)
-    for i in range(count):
-        if 0 <= r[i] < height:
-            copy_bytes(out + i * width, table + np.int64(r[i]) * width, width)
+@kernel
+def gather_rows(at, lo, count):
+    """M rows of N bytes, their numbers at B; one outside 0 .. K - 1 leaves its row alone and is noted at C."""
+    row = columns(at)
+    numbers, wrong = i32s(row[B], row[M]), i32s(row[C], 1)
+    for i in range(row[M]):
+        if 0 <= numbers[i] < row[K]:
+            copy_numbers(row[OUT] + i * row[N], row[A] + np.int64(numbers[i]) * row[N], row[N])
         else:
-            w[0] = 1
+            wrong[0] = 1
 
 
-@njit(**LOOPS)
-def scatter_rows(out, g, rows, wrong, count, width, height):
-    """out (height, width) = 0, with row i of g added to row rows[i]."""
-    r, w, o, x = i32s(rows, count), i32s(wrong, 1), f32s(out, height * width), f32s(g, count * width)
-    for i in range(height * width):
-        o[i] = F(0)
-    for i in range(count):
-        if 0 <= r[i] < height:
-            for j in range(width):
-                o[r[i] * width + j] += x[i * width + j]
+@kernel
+def scatter_rows(at, lo, count):
+    """out (K, N) = 0, with row i of a (M, N) added to row numbers[i], those at B; a wrong one is noted at C."""
+    row = columns(at)
+    n = row[N]
+    numbers, wrong = i32s(row[B], row[M]), i32s(row[C], 1)
+    o, x = f32s(row[OUT], row[K] * n), f32s(row[A], row[M] * n)
+    fill_row(row[OUT], zero(), row[K] * n)
+    for i in range(row[M]):
+        if 0 <= numbers[i] < row[K]:
+            for j in range(n):
+                o[numbers[i] * n + j] += x[i * n + j]
         else:
-            w[0] = 1
+            wrong[0] = 1
 
 
-@njit(**LOOPS)
-def mix(bits):
-    """splitmix64's last step; see :mod:`engine.ops.random`."""
-    bits = (bits ^ (bits >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    bits = (bits ^ (bits >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return bits ^ (bits >> np.uint64(31))
-
-
-@njit(**LOOPS)
-def uniform_numbers(out, state, n):
-    golden, words = np.uint64(0x9E3779B97F4A7C15), i32s(state, 2)
-    start = mix(np.uint64(words[0]) * golden + np.uint64(words[1]))
-    o = f32s(out, n)
-    for i in range(n):
-        o[i] = F(np.int64(mix(start + np.uint64(i + 1) * golden) >> np.uint64(40))) * F(0.5**24)
-
-
-@njit(**LOOPS)
-def normal_numbers(out, state, n):
-    golden, words = np.uint64(0x9E3779B97F4A7C15), i32s(state, 2)
-    start = mix(np.uint64(words[0]) * golden + np.uint64(words[1]))
-    o = f32s(out, n)
-    for i in range(n):
-        bits = mix(start + np.uint64(i + 1) * golden)
-        distance = np.sqrt(F(-2) * np.log((F(np.int64(bits >> np.uint64(32))) + F(0.5)) * F(0.5**32)))
-        o[i] = np.cos(F(np.int64(bits & np.uint64(0xFFFFFFFF))) * F(2 * np.pi * 0.5**32)) * distance
-
-
-@njit(**LOOPS)
-def add_whole(out, a, b, n):
+@kernel
+def add_whole(at, lo, count):
     """Sums of int32, as counters need them."""
-    o, x, y = i32s(out, n), i32s(a, n), i32s(b, n)
-    for i in range(n):
+    row = columns(at)
+    o, x, y = i32s(row[OUT], row[N]), i32s(row[A], row[N]), i32s(row[B], row[N])
+    for i in range(row[N]):
         o[i] = x[i] + y[i]

@@ -13,6 +13,7 @@ from typing import Any
 import llvmlite.binding as llvm
 from llvmlite import ir
 
+
 def _registers() -> tuple[int, int]:
     """How many float32 a vector register of this processor holds, and how many such registers there are."""
     features = llvm.get_host_cpu_features()

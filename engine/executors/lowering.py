@@ -12,6 +12,7 @@ from engine.passes import Node
 
 Lowering = Callable[["Table", Node, np.ndarray, Sequence[np.ndarray]], None]
 LOWERINGS: dict[str, Lowering] = {}
+USE_TILES = ("product", "convolution", "filter_gradient")
 
 
 class NotNative(Exception):
@@ -57,7 +58,7 @@ class Table:
             row[column] = address(array)
         for name, value in more.items():
             row[getattr(i, name.upper())] = value
-        if i.TILES in i.KERNELS.get(kernel, ()):
+        if kernel in USE_TILES:
             row[i.TILES] = self.codes["tile"]
         self.rows.append(row)
         return row
@@ -259,7 +260,9 @@ def _scatter_add(table: Table, node: Node, out: np.ndarray, ins: Sequence[np.nda
 @lowering("random_uniform", "random_normal")
 def _random(table: Table, node: Node, out: np.ndarray, ins: Sequence[np.ndarray]) -> None:
     float32(out)
-    table.add("uniform_numbers" if node.op.name == "random_uniform" else "normal_numbers", out, int32(ins[0]), n=out.size)
+    table.add(
+        "uniform_numbers" if node.op.name == "random_uniform" else "normal_numbers", out, int32(ins[0]), n=out.size
+    )
 
 
 @lowering("add")

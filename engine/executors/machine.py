@@ -1,8 +1,8 @@
 """The native machine: one loop over instructions, compiled once for all networks.
 
 No network is ever compiled: a new architecture is a new table of instructions
-(:mod:`engine.executors.lowering`).  The kernels are written as one module into a cache folder, so
-that Numba compiles them once a machine and loads them from disk later.
+(:mod:`engine.executors.lowering`).  What is compiled lies in a cache folder: vector code as an object
+file, the kernels' as Numba keeps it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,6 @@ from typing import Any
 import numpy as np
 
 from engine.executors.expressions import expressions
-from engine.executors.instructions import KERNELS, WIDTH
 
 Run = Callable[[np.ndarray, int, np.ndarray], None]  # (instructions, steps, streams)
 
@@ -47,29 +46,38 @@ def load(folder: Path) -> Machine:
 
     Raises ImportError without Numba.
     """
-    known, name = expressions(), _name()
+    known, folder = expressions(), folder / _name()
     folder.mkdir(parents=True, exist_ok=True)
     vectors = importlib.import_module("engine.executors.vectors")
     names = {"tile": "tile", **{text: f"expression_{at}" for at, text in enumerate(known)}}
-    data = _cached(folder / f"{name}.o", lambda: _vector_code(names))
-    kept, codes = vectors.addresses(data, list(names.values()))
-    text = importlib.import_module("engine.executors.generated").source()
-    _cached(folder / f"{name}.py", text.encode)
-    module = _imported(name, folder / f"{name}.py")
-    module.machine(np.zeros((0, WIDTH), np.int64), 0, np.zeros((0, 3), np.int64))
-    found = {key: codes[value] for key, value in names.items()}
-    found |= {kernel: int(getattr(module, f"unit_{kernel}").address) for kernel in KERNELS}
-    return Machine(module.machine, MappingProxyType(found), kept)
+    data = _cached(folder / "vectors.o", lambda: _vector_code(names))
+    kept, addresses = vectors.addresses(data, list(names.values()))
+    kernels = _kernels(folder)
+    codes = {key: addresses[name] for key, name in names.items()}
+    codes |= {name: int(each.address) for name, each in kernels.KERNELS.items()}
+    return Machine(kernels.run, MappingProxyType(codes), kept)
+
+
+def _kernels(folder: Path) -> Any:
+    """The module of kernels, with those of the others in it; Numba keeps them in ``folder``."""
+    config = importlib.import_module("numba").config
+    before, config.CACHE_DIR = config.CACHE_DIR, str(folder)
+    try:
+        for name in ("products", "convolutions", "pools", "draws"):
+            importlib.import_module(f"engine.executors.{name}")
+    finally:
+        config.CACHE_DIR = before
+    return importlib.import_module("engine.executors.kernels")
 
 
 def _name() -> str:
-    """What the compiled code is called: it tells all that it is made from, and for which processor."""
+    """A name that tells all that the code is made from, and for which processor."""
     llvm = importlib.import_module("llvmlite.binding")
     versions = [importlib.import_module(each).__version__ for each in ("numba", "llvmlite")]
     texts = [path.read_text(encoding="utf-8") for path in sorted(Path(__file__).parent.glob("*.py"))]
     told = [*versions, sys.version, llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()]
     told += [*texts, *expressions()]
-    return f"layerlab_machine_{hashlib.blake2b(' '.join(told).encode(), digest_size=8).hexdigest()}"
+    return f"machine-{hashlib.blake2b(' '.join(told).encode(), digest_size=8).hexdigest()}"
 
 
 def _cached(path: Path, make: Callable[[], bytes]) -> bytes:
@@ -92,13 +100,3 @@ def _vector_code(names: Mapping[str, str]) -> bytes:
             vectors.element_wise(module, name, text)
     code: bytes = vectors.compiled(module)
     return code
-
-
-def _imported(name: str, path: Path) -> Any:
-    module = sys.modules.get(name)
-    if module is None:
-        spec = importlib.util.spec_from_file_location(name, path)
-        assert spec is not None and spec.loader is not None
-        module = sys.modules[name] = importlib.util.module_from_spec(spec)  # Numba's cache finds it by its name
-        spec.loader.exec_module(module)
-    return module

@@ -17,6 +17,7 @@ import numpy as np
 from engine.errors import EngineError
 from engine.executors import instructions as i
 from engine.executors import windows  # noqa: F401 - registers how convolutions and pools are done
+from engine.executors.expressions import expressions
 from engine.executors.lowering import Table, address, lower
 from engine.executors.machine import Machine
 from engine.executors.numpy import Memory, Program
@@ -78,7 +79,7 @@ class NativeProgram(Program):
         room = table.keep(np.empty(table.room + ALIGN, np.uint8))
         products = code[:, i.OP] == table.codes["product"]
         code[products, i.ROOM] = address(room) + -address(room) % ALIGN
-        _chain(code, {table.codes[name] for name in table.codes.keys() - i.KERNELS.keys()})
+        _chain(code, {self._machine.codes[text] for text in expressions()})
         return code
 
     def run(self, steps: int = 1, streams: Mapping[Tensor, Any] | None = None) -> None:

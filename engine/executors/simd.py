@@ -29,13 +29,13 @@ class Mask(types.Type):
 @register_model(Vec)
 class _VecModel(models.PrimitiveModel):
     def __init__(self, manager: Any, kind: Any) -> None:
-        super().__init__(manager, kind, VECTOR)
+        super().__init__(manager, kind, VECTOR)  # type: ignore[no-untyped-call]
 
 
 @register_model(Mask)
 class _MaskModel(models.PrimitiveModel):
     def __init__(self, manager: Any, kind: Any) -> None:
-        super().__init__(manager, kind, TRUTHS)
+        super().__init__(manager, kind, TRUTHS)  # type: ignore[no-untyped-call]
 
 
 VEC, MASK, INT, NUMBER, NOTHING = Vec(name="Vec"), Mask(name="Mask"), types.int64, types.float32, types.void

@@ -150,8 +150,10 @@ def element_wise(module: ir.Module, name: str, text: str) -> None:
     def column(place: int) -> ir.Value:
         return b.load(b.gep(instruction, [number(place)]))
 
-    inputs = [_Input(b, letter, column(i.IN + 3 * k), column(i.IN + 3 * k + 1), column(i.IN + 3 * k + 2), lo)
-              for k, letter in enumerate(i.letters(text))]  # fmt: skip
+    inputs = [
+        _Input(b, letter, [column(i.IN + 3 * k + more) for more in range(3)], lo)
+        for k, letter in enumerate(i.letters(text))
+    ]
     size = 1 if text.startswith("?") else 4
     result = eval(f"lambda {', '.join(f'{each.letter}{k}' for k, each in enumerate(inputs))}: {text.lstrip('?')}", MATH)
     out, up = b.add(column(i.OUT), b.mul(lo, number(size))), column(i.OUT_ROW)
@@ -182,9 +184,8 @@ def element_wise(module: ir.Module, name: str, text: str) -> None:
 class _Input:
     """An input of an expression in the function that is being written."""
 
-    def __init__(
-        self, b: ir.IRBuilder, letter: str, start: ir.Value, step: ir.Value, up: ir.Value, lo: ir.Value
-    ) -> None:
+    def __init__(self, b: ir.IRBuilder, letter: str, columns: Sequence[ir.Value], lo: ir.Value) -> None:
+        start, step, up = columns
         self._b, self.letter = b, letter
         self._element = ELEMENTS[letter]
         self._size = 4 if self._element in (FLOAT, I32) else 1

@@ -7,12 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from engine.executors import instructions as i
+from engine.executors.instructions import AVERAGE, AVERAGE_WITH_PADDING, MAX, WINDOW
 from engine.executors.lowering import NotNative, Table, address, float32, lowering
 from engine.ops.window import Windows, settings, windows
 from engine.passes import Node
-
-MAX, AVERAGE, AVERAGE_WITH_PADDING = range(3)  # as in pools.py
 
 
 def _info(table: Table, over: Windows, image: np.ndarray, filters: int, kind: int = 0) -> int:
@@ -23,12 +21,11 @@ def _info(table: Table, over: Windows, image: np.ndarray, filters: int, kind: in
         *image.strides[:3], down.stride, across.stride, down.dilation, across.dilation, down.before, across.before,
         down.size, across.size, kind,
     ]  # fmt: skip
+    assert len(numbers) == WINDOW
     return address(table.keep(np.array(numbers, np.int64)))
 
 
-def _framed(
-    table: Table, image: np.ndarray, over: Windows, apart: tuple[int, int] = (1, 1)
-) -> np.ndarray:
+def _framed(table: Table, image: np.ndarray, over: Windows, apart: tuple[int, int] = (1, 1)) -> np.ndarray:
     """``image`` with the padding of ``over``, and its pixels ``apart``; without padding, the image itself."""
     image = table.plain(image)
     down, across = over.down, over.across
@@ -113,6 +110,3 @@ def _pool_back(table: Table, node: Node, out: np.ndarray, ins: Sequence[np.ndarr
     float32(out)
     g, image = table.plain(ins[0]), table.plain(ins[-1])  # of an average only the gradient is read
     table.add("pool_back", out, g, image, n=0, info=_pool_info(table, node, out))
-
-
-assert i.WINDOW == 19
