@@ -77,28 +77,35 @@ def make_plan(
     gives every reader the value it asks for.
     """
     nodes, roots = lower(fetches, fed, home)
-    if known:
-        nodes = fuse(nodes, roots, known)
-    direct = _direct_assignments(nodes, roots)
-    order = _ordered(nodes, direct)
-    if order is None and direct:  # two variables that swap their values need a place between
-        direct, order = {}, _ordered(nodes, {})
+    direct, order = _order(fuse(nodes, roots, known) if known else nodes, roots)
+    if order is None and known:  # what was put together can't be computed at one time: the old value and the new
+        nodes, roots = lower(fetches, fed, home)
+        direct, order = _order(nodes, roots)
     if order is None:
         raise EngineError(_tangled(nodes))
     places, storages = _Placement(order, roots, direct, reuse).run()
     plan = Plan(
         nodes=order,
         fetches=roots,
-        feeds={node.tensor: node for node in nodes if node.op is PLACEHOLDER},
+        feeds={node.tensor: node for node in order if node.op is PLACEHOLDER},
         places=places,
         arenas={
             device: _lay_out([each for each in storages if each.device == device], reuse)
-            for device in sorted({node.device for node in nodes} | {""})
+            for device in sorted({node.device for node in order} | {""})
         },
     )
     for storage in storages:
         plan.freed.setdefault(storage.end, []).append(storage)
     return plan
+
+
+def _order(nodes: list[Node], roots: list[Node]) -> tuple[dict[Node, Node], list[Node] | None]:
+    """The values that are computed right in a variable's memory, and all nodes in order (None if that can't be)."""
+    direct = _direct_assignments(nodes, roots)
+    order = _ordered(nodes, direct)
+    if order is None and direct:  # two variables that swap their values need a place between
+        direct, order = {}, _ordered(nodes, {})
+    return direct, order
 
 
 def _computes(node: Node) -> bool:

@@ -13,7 +13,7 @@ import importlib.util
 import os
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -30,8 +30,8 @@ class Machine:
     """``run``, and the address of each kernel and expression that an instruction can name."""
 
     run: Run
-    codes: Mapping[str, int]
-    kept: Any  # what holds the vector code in memory
+    codes: Mapping[str, int] = field(repr=False)
+    kept: Any = field(repr=False)  # what holds the vector code in memory
 
 
 def problem() -> str | None:

@@ -23,6 +23,7 @@ from engine.executors.machine import Machine
 from engine.executors.numpy import Memory, Program
 from engine.graph import Tensor
 from engine.op import Call
+from engine.passes import Node
 from engine.plan import ALIGN, Plan
 
 CHAIN_FROM = 4 * i.BLOCK  # elements from which neighbouring element-wise instructions go block by block
@@ -40,6 +41,7 @@ class NativeProgram(Program):
         self._wrong = np.zeros(1, np.int32)  # set by the machine: a row number or label is out of range
         self._table = Table(machine.codes, self._wrong)
         self._parts: list[np.ndarray | Call] = []
+        self.left_to_python: list[Node] = []  # operations that the machine has no instructions for
         super().__init__(plan, memory, poison)
 
     @property
@@ -57,6 +59,7 @@ class NativeProgram(Program):
                     order += range(mark, len(self._table.rows))
                 else:
                     order += self._calls(node)
+                    self.left_to_python.append(node)
             if poison:
                 order += self._poisons(at)
             self.owners += [node] * (len(order) - len(self.owners))

@@ -27,18 +27,12 @@ def pack(out, b, k, n, down, across):
             for j in range(0, n, PANEL):
                 copy_row(out + 4 * (j * k + q * PANEL), b + q * down + 4 * j, min(PANEL, n - j))
         return
-    if down == 4 and n >= W and k >= W:  # side by side the other way: turn blocks of W rows and W columns
-        for j in range(0, n, W):
-            for q in range(0, k, W):
-                h, g = min(j, n - W), min(q, k - W)  # the last ones overlap those before
-                turn(
-                    out + 4 * (h // PANEL * PANEL * k + g * PANEL + h % PANEL),
-                    4 * PANEL,
-                    b + h * across + 4 * g,
-                    across,
-                )
-        return
-    for j in range(n):
+    turned = n - n % W if down == 4 and k >= W else 0  # columns that are side by side the other way, in whole blocks
+    for j in range(0, turned, W):
+        for q in range(0, k, W):
+            g = min(q, k - W)  # the last block overlaps the one before
+            turn(out + 4 * (j // PANEL * PANEL * k + g * PANEL + j % PANEL), 4 * PANEL, b + j * across + 4 * g, across)
+    for j in range(turned, n):
         to = f32s(out + 4 * (j // PANEL * PANEL * k + j % PANEL), k * PANEL)
         step = down >> 2
         x = f32s(b + j * across, k * step)

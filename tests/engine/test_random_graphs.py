@@ -9,18 +9,32 @@ from typing import Any
 
 import numpy as np
 import pytest
+from expressions import Everything
 from hypothesis import HealthCheck, Phase, assume, given, settings
 from hypothesis import strategies as st
 
 import engine as en
+from engine.executors.numpy import Program
 from engine.layers import ACTIVATIONS
 from engine.op import REGISTRY
 from engine.ops import assign, flat, group, reshape, transpose
 from engine.optim import OPTIMIZERS
+from engine.plan import make_plan
 from engine.spec import Spec
 from tests.engine.tools import Interpreter
 
-KINDS: dict[str, dict[str, Any]] = {"reuse": {}, "no reuse": {"reuse": False}, "poison": {"poison": True}}
+
+class FusedSession(en.Session):
+    """Computes whatever can be computed in one go in one go: in NumPy, so that the numbers are the very same."""
+
+    def _program(self, wanted: Sequence[en.Tensor], fed: Mapping[en.Tensor, Spec]) -> Program:
+        return Program(make_plan(wanted, fed, known=Everything()), self._memory, self._poison)
+
+
+KINDS: dict[str, dict[str, Any]] = {
+    "reuse": {}, "no reuse": {"reuse": False}, "poison": {"poison": True},
+    "fused": {"kind": FusedSession}, "fused, poison": {"kind": FusedSession, "poison": True},
+}  # fmt: skip
 OPS = [(op, sample.attrs) for op in REGISTRY.values() for sample in op.samples]
 SHAPES = [(3, 4), (3, 4), (4,), (4, 3), (3,), (1, 4), (), (0, 4), (3, 1)]
 
@@ -51,8 +65,8 @@ class Case:
             self.real[tensor] = tensor.op.spec(*inputs, **tensor.attrs)
         return tensor
 
-    def session(self, **kind: Any) -> en.Session:
-        return en.Session(self.graph, seed=3, **kind)
+    def session(self, kind: type[en.Session] = en.Session, **options: Any) -> en.Session:
+        return kind(self.graph, seed=3, **options)
 
     def first_values(self) -> dict[en.Tensor, np.ndarray]:
         session = self.session()
@@ -197,7 +211,7 @@ def test_any_network_trains_as_the_interpreter_does(widths: list[int], activatio
 def test_a_program_run_many_times_is_the_session_run_many_times(kind: str):
     graph, parts = first_network([4], "tanh", "adam")
     feeds: Mapping[en.Tensor, np.ndarray] = {parts["x"]: np.ones((5, 3), "f4"), parts["target"]: np.ones((5, 2), "f4")}
-    one, many = en.Session(graph, 1, **KINDS[kind]), en.Session(graph, 1)
+    one, many = Case(graph, {}).session(**KINDS[kind]), Case(graph, {}).session()
     program = one.bind(parts["train"], {each: value.shape for each, value in feeds.items()})
     for tensor, value in feeds.items():
         program.feeds[tensor][...] = value
