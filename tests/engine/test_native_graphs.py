@@ -79,7 +79,7 @@ def assert_trains_alike(
         states.append(session.state())
         if options:
             assert isinstance(program, NativeProgram)
-            assert program.whole, [each.name for each in program.left_to_python]
+            assert program.whole, [str(each) for each in program.left_to_python]
     for dtype, values in states[1].items():
         np.testing.assert_allclose(states[0][dtype], values, 2e-3, 2e-4)
 
