@@ -16,7 +16,7 @@ import numpy as np
 
 from engine.errors import EngineError
 from engine.executors.cuda_source import OPTIONS, Source, source
-from engine.executors.fusion import Element, Kernel, Step, fuse, kept, parts
+from engine.executors.fusion import Element, Kernel, Step, fuse, parts
 from engine.executors.numpy import Memory, Program
 from engine.graph import Tensor
 from engine.op import Call
@@ -42,10 +42,8 @@ class CudaProgram(Program):
         self._warm = False  # whether a step has run call by call
         self._pool: Any = None  # what captured calls allocate from: the graph goes on using it
         self._graph: Any = None
-        steps = fuse(self._parts(poison))
-        stored = kept(plan, steps)
-        for step in steps:
-            self.launches += self._kernel(step, stored) if isinstance(step, Kernel) else step.calls
+        for step in fuse(self._parts(poison), plan):
+            self.launches += self._kernel(step) if isinstance(step, Kernel) else step.calls
 
     @property
     def captured(self) -> bool:
@@ -127,12 +125,11 @@ class CudaProgram(Program):
         start = self.devices[storage.device].address(self._arenas[storage.device]) + storage.offset
         return start, start + storage.nbytes
 
-    def _kernel(self, kernel: Kernel, kept: set[Node]) -> Sequence[Call]:
+    def _kernel(self, kernel: Kernel) -> Sequence[Call]:
         """The call that launches ``kernel``; none if nobody needs what it computes."""
-        stored = kernel.stored(kept)
-        if not stored:
+        if not kernel.stored:
             return ()
-        made = source(kernel, stored)
+        made = source(kernel)
         self.sources.append(made)
         compiled = self.device.xp.RawKernel(made.code, made.name, OPTIONS)  # CuPy keeps what it compiled, also on disk
         blocks = min(-(-kernel.size // THREADS), BLOCKS)

@@ -53,9 +53,9 @@ class Source:
     arguments: tuple[Any, ...]  # arrays, then the numbers of elements, sizes and strides
 
 
-def source(kernel: Kernel, stored: Sequence[Element]) -> Source:
-    """The source of ``kernel`` with the results of ``stored`` written to memory."""
-    return _Writer(kernel, stored).write()
+def source(kernel: Kernel) -> Source:
+    """The source of ``kernel``, which stores the results that are asked for outside."""
+    return _Writer(kernel, kernel.stored).write()
 
 
 def expression(element: Element, names: Sequence[str]) -> str:

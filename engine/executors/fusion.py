@@ -9,7 +9,7 @@ views, parts of variables or reused places of the arena two operations meet.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -104,41 +104,51 @@ class Step:
 
 @dataclass(eq=False)
 class Kernel:
-    """Operations that run element by element, one after the other, as one call."""
+    """Operations that run element by element, one after the other, as one call.
 
+    ``readers`` are those of each node's value, None among them if it has to last.
+    """
+
+    readers: Mapping[Node, set[Node | None]]
     elements: list[Element] = field(default_factory=list)
-    _reads: set[Access] = field(default_factory=set)
-    _writes: set[Access] = field(default_factory=set)
-
-    @property
-    def reads(self) -> Iterable[tuple[int, int]]:
-        return (each.span for each in self._reads)
-
-    @property
-    def writes(self) -> Iterable[tuple[int, int]]:
-        return (each.span for each in self._writes)
+    _loads: set[Access] = field(default_factory=set)
+    _last: dict[Access, Element] = field(default_factory=dict)  # whose result each place holds in the end
+    _nodes: set[Node | None] = field(default_factory=set)
 
     @property
     def size(self) -> int:
         """How many elements each operation has."""
         return self.elements[0].size
 
+    @property
+    def stored(self) -> list[Element]:
+        """The operations whose results go to memory: these are read outside, too, and no later one overwrites them."""
+        return [each for each in self._last.values() if not self.readers[each.node] <= self._nodes]
+
+    @property
+    def reads(self) -> Iterable[tuple[int, int]]:
+        return (each.span for each in self._loads)
+
+    @property
+    def writes(self) -> Iterable[tuple[int, int]]:
+        return (each.out.span for each in self.stored)
+
     def takes(self, other: Element) -> bool:
-        """Whether ``other`` may run as this kernel's last operation."""
-        if self.elements and (len(self.elements) == LARGEST or other.size != self.size):
+        """Whether ``other`` may run as this kernel's last operation.
+
+        What isn't stored is in nobody's way: the plan may have given its place to ``other`` already.
+        """
+        if len(self.elements) == LARGEST or other.size != self.size:
             return False
-        written = any(each.out_of_step(done) for done in self._writes for each in (*other.reads, other.out))
-        return not written and not any(other.out.out_of_step(each) for each in (*self._reads, *other.reads))
+        written = [each.out for each in self.stored]
+        clash = any(each.out_of_step(done) for done in written for each in (*other.reads, other.out))
+        return not clash and not any(other.out.out_of_step(each) for each in self._loads)
 
     def add(self, other: Element) -> None:
         self.elements.append(other)
-        self._reads.update(other.reads)
-        self._writes.add(other.out)
-
-    def stored(self, kept: set[Node]) -> list[Element]:
-        """The operations whose results go to memory: those of ``kept``, but not what a later one overwrites."""
-        last = {each.out: each for each in self.elements}
-        return [each for each in last.values() if each.node in kept]
+        self._loads.update(each for each in other.reads if each not in self._last)
+        self._last[other.out] = other
+        self._nodes.add(other.node)
 
 
 def parts(device: Device, node: Node, arrays: Sequence[Any], calls: Sequence[Call]) -> list[Element | Step]:
@@ -173,7 +183,7 @@ def _element(device: Device, node: Node, code: str, ins: Sequence[Any], out: Any
         return None
     reads = tuple(access(device, each, out.shape) for each in ins)
     made = Element(node, code, reads, access(device, out, out.shape), (*ins, out))
-    return made if Kernel().takes(made) else None
+    return None if any(made.out.out_of_step(each) for each in reads) else made
 
 
 def _step(device: Device, calls: Sequence[Call], ins: Sequence[Any], out: Any) -> Step:
@@ -182,12 +192,13 @@ def _step(device: Device, calls: Sequence[Call], ins: Sequence[Any], out: Any) -
     return Step(calls, tuple(reads), tuple(writes))
 
 
-def fuse(found: Iterable[Element | Step]) -> list[Kernel | Step]:
-    """``found``, which is in the plan's order, with as many operations in a kernel as may be.
+def fuse(found: Iterable[Element | Step], plan: Plan) -> list[Kernel | Step]:
+    """``found``, which is in the order of ``plan``, with as many operations in a kernel as may be.
 
     An operation joins an earlier kernel if nothing between the two reads what it writes, or writes
     what it reads or writes: then it makes no difference that it runs earlier.
     """
+    readers = _readers(plan)
     done: list[Kernel | Step] = []
     for each in found:
         if isinstance(each, Step):
@@ -195,10 +206,25 @@ def fuse(found: Iterable[Element | Step]) -> list[Kernel | Step]:
             continue
         home = _home(done, each)
         if home is None:
-            home = Kernel()
+            home = Kernel(readers)
             done.append(home)
         home.add(each)
     return done
+
+
+def _readers(plan: Plan) -> dict[Node, set[Node | None]]:
+    """Who reads each node's value, be it through a view; None: it is fetched, or a variable's new value."""
+    found: dict[Node, set[Node | None]] = {node: set() for node in plan.nodes}
+    for node in plan.nodes:
+        place = plan.places.get(node)
+        if node.op is assign or (place is not None and place.variable is not None):
+            found[node].add(None)
+        if node.op is not group and node.op.view is None:
+            for each in node.inputs:
+                found[each.root].add(node)
+    for node in plan.fetches:
+        found[node.root].add(None)
+    return found
 
 
 def _home(done: Sequence[Kernel | Step], element: Element) -> Kernel | None:
@@ -221,13 +247,3 @@ def _clash(earlier: Kernel | Step, element: Element) -> bool:
 
 def _overlap(a: tuple[int, int], b: tuple[int, int]) -> bool:
     return a[0] < b[1] and b[0] < a[1]
-
-
-def kept(plan: Plan, steps: Sequence[Kernel | Step]) -> set[Node]:
-    """The nodes whose values are asked for outside the kernel that computes them: these have to go to memory."""
-    found = {node.root for node in plan.fetches}
-    at = {each.node: step for step in steps if isinstance(step, Kernel) for each in step.elements}
-    for reader in plan.nodes:
-        if reader.op is not group and reader.op.view is None:
-            found |= {each.root for each in reader.inputs if at.get(reader) is not at.get(each.root)}
-    return {node for node in at if node in found or node.op is assign or plan.places[node].variable is not None}

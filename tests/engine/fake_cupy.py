@@ -6,13 +6,14 @@ import types
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from tests.engine.fake_kernels import RawKernel
 
-VIEWS = {np.broadcast_to, np.lib.stride_tricks.as_strided, np.empty_like, np.shape}  # compute nothing
+VIEWS = {np.broadcast_to, np.empty_like, np.shape}  # compute nothing
 COMPUTES = {np.where, np.copyto, np.dot, np.argmax, np.concatenate, np.take}
 
 
@@ -37,7 +38,7 @@ class Now:
     """What all arrays of the stand-in share."""
 
     capture: Capture | None = None
-    allocate: Callable[[int], object] | None = None
+    allocate: Callable[[int], FakePool] | None = None
 
 
 def only_outside(what: str) -> None:
@@ -58,8 +59,7 @@ def perform(action: Callable[[], Any]) -> Any:
     kept = np.array(result)
     if capture is not None:
         assert Now.allocate is not None, "a graph's temporary arrays must come from a pool of its own"
-        Now.allocate(kept.nbytes)
-        capture.pools.add(weakref.ref(Now.allocate.__self__))
+        capture.pools.add(weakref.ref(Now.allocate(kept.nbytes)))
         capture.actions.append(lambda: np.copyto(kept, action()))
     return kept.view(FakeArray)
 
@@ -106,26 +106,6 @@ class FakeArray(np.ndarray):
         given, named = plain(args), {name: plain(each) for name, each in kwargs.items()}
         return perform(lambda: func(*given, **named))
 
-    def _method(self, name: str, *args: Any, out: FakeArray | None = None) -> Any:
-        given, own = plain(args), plain(self)
-        if out is None:
-            return perform(lambda: getattr(own, name)(*given))
-        into = plain(out)
-        perform(lambda: getattr(own, name)(*given, out=into) is None)
-        return out
-
-    def dot(self, other, out=None):
-        return self._method("dot", other, out=out)
-
-    def take(self, rows, axis=None, out=None):
-        return self._method("take", rows, axis, out=out)
-
-    def fill(self, value):
-        return self._method("fill", value)
-
-    def argmax(self, axis=None):
-        return self._method("argmax", axis)
-
     def __setitem__(self, index, value):
         if isinstance(value, np.ndarray) and not isinstance(value, FakeArray):
             only_outside("a copy from the host")
@@ -141,6 +121,23 @@ class FakeArray(np.ndarray):
         return found if isinstance(found, FakeArray) else np.asarray(found).view(FakeArray)
 
 
+def _method(name: str, outs: int) -> Callable[..., Any]:
+    """NumPy's method ``name``, performed; its argument number ``outs``, if there is one, is where the result goes."""
+
+    def method(self: FakeArray, *args: Any) -> Any:
+        given, own = plain(args), plain(self)
+        if len(args) <= outs:
+            return perform(lambda: getattr(own, name)(*given))
+        perform(lambda: getattr(own, name)(*given) is None)
+        return args[outs]
+
+    return method
+
+
+for _name, _outs in {"dot": 1, "take": 2, "fill": 9, "argmax": 9}.items():  # those that don't come by as ufuncs
+    setattr(FakeArray, _name, _method(_name, _outs))
+
+
 class FakeKernel(RawKernel):
     """Launched, or noted down."""
 
@@ -149,13 +146,14 @@ class FakeKernel(RawKernel):
 
 
 class FakePool:
-    """A memory pool that knows how much it gave."""
+    """A memory pool that knows how much it gave, and says that it gave it."""
 
     def __init__(self) -> None:
         self.given = 0
 
-    def malloc(self, size: int) -> None:
+    def malloc(self, size: int) -> FakePool:
         self.given += size
+        return self
 
 
 class FakeGraph:
@@ -204,10 +202,12 @@ class FakeStream:
 
 
 @contextmanager
-def using_allocator(allocate: Callable[[int], object]) -> Iterator[None]:
+def using_allocator(allocate: Callable[[int], FakePool]) -> Iterator[None]:
     before, Now.allocate = Now.allocate, allocate
-    yield
-    Now.allocate = before
+    try:
+        yield
+    finally:
+        Now.allocate = before
 
 
 class FakeCuPy(types.ModuleType):
@@ -224,6 +224,8 @@ class FakeCuPy(types.ModuleType):
         self.memory: list[weakref.ref[np.ndarray]] = []
         self.launched: list[FakeGraph] = []
         self.streams = [FakeStream(self)]  # the current one is the last
+        windows = partial(np.lib.stride_tricks.as_strided, subok=True)
+        self.lib = types.SimpleNamespace(stride_tricks=types.SimpleNamespace(as_strided=windows))
         self.cuda = types.SimpleNamespace(
             runtime=types.SimpleNamespace(getDeviceCount=lambda: 2),
             Device=lambda index: types.SimpleNamespace(use=lambda: self.used.append(index)),
