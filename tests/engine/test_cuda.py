@@ -249,6 +249,22 @@ def test_variables_are_changed_in_part_in_turn_and_crosswise(gpu: str) -> None:
         np.testing.assert_allclose(one, other, rtol=1e-6)
 
 
+@pytest.mark.parametrize("down", [False, True])
+def test_numbers_are_read_before_others_come_in_their_place_out_of_step(gpu: str, down: bool) -> None:
+    lower, upper = (slice(None, -1),), (slice(1, None),)
+    source, target = (upper, lower) if down else (lower, upper)
+
+    def moved(where: str) -> list[np.ndarray]:
+        with en.Graph() as graph:
+            v, w = en.variable(np.arange(300.0), name="v"), en.variable(-np.arange(299.0), name="w")
+            found = [slice_(v, index=source) * 2.0, assign(slice_(v, index=target), w)]
+        session = en.Session(graph, device=where)
+        return [each for _ in range(3) for each in session.run([*found, v])]
+
+    for one, other in zip(moved(gpu), moved("cpu:0"), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
 @some
 @given(moves, st.lists(picks, min_size=1, max_size=5), st.sampled_from([{}, {"reuse": False}, {"poison": True}]))
 def test_any_expression_is_numpy_s_to_the_last_bit(fake: Any, moves: Any, wanted: list[int], kind: Any) -> None:
@@ -271,6 +287,36 @@ def test_any_assignments(fake: Any, before: Any, changes: Any, after: Any, wante
     done = change(case, changes)
     grow(case, after, EXACT)
     agree(case, [*(case.pool[-1 - at % len(case.pool)] for at in wanted), *case.graph.variables, *done], kind)
+
+
+@some
+@given(moves, picks)
+def test_any_gradient(fake: Any, moves: Any, wanted: int) -> None:
+    case = sources()
+    grow(case, moves, EXACT)
+    floats = [each for each in case.pool if each.spec.is_float]
+    y, found = floats[-1 - wanted % len(floats)], []
+    for x in floats[:9] + case.graph.variables:
+        with contextlib.suppress(en.GradientError, en.ShapeError):  # ShapeError: pack() of sizes not known yet
+            found += en.gradients(y, [x])
+    agree(case, [y, *found], {})
+
+
+@settings(some, max_examples=25)
+@given(st.lists(st.tuples(st.sampled_from(sorted(ROUNDED | {"add", "sub", "mul", "div"})), picks, picks), max_size=25))
+def test_chains_of_smooth_functions_agree_within_rounding(gpu: str, chain: list[tuple[str, int, int]]) -> None:
+    shapes = [(5, 4), (4,), (5, 1), (), (5, 4)]
+    with en.Graph():
+        pool = [en.placeholder(shape, "float64") for shape in shapes]
+        feeds = {each: np.random.default_rng(at).uniform(0.5, 1.5, each.shape) for at, each in enumerate(pool)}
+        for name, *which in chain:
+            op = REGISTRY[name]
+            pool.append(op(*(pool[at % len(pool)] for at in which[: op.arity])))
+        results = pool[-4:]
+    session, _ = bound(results, feeds, gpu)
+    with np.errstate(all="ignore"):
+        for one, other in zip(session.run(results, feeds), en.Session(session.graph).run(results, feeds), strict=True):
+            np.testing.assert_allclose(one, other, rtol=1e-6, atol=1e-9)  # each function passes rounding on, enlarged
 
 
 def agree(case: Case, fetches: Sequence[en.Tensor], kind: Mapping[str, Any]) -> None:
