@@ -9,6 +9,7 @@ a step is one launch.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -44,6 +45,8 @@ class CudaProgram(Program):
         self._graph: Any = None
         for step in fuse(self._parts(poison), plan):
             self.launches += self._kernel(step) if isinstance(step, Kernel) else step.calls
+        if not self.launches:
+            self.uncaptured = "there is nothing to compute"
 
     @property
     def captured(self) -> bool:
@@ -98,12 +101,13 @@ class CudaProgram(Program):
                 try:
                     for call in self.launches:
                         call()
-                finally:
-                    graph = stream.end_capture()  # an error, too, has to end the capture
+                except BaseException:
+                    with suppress(RuntimeError):  # it has to end, and tells less than the error that broke it
+                        stream.end_capture()
+                    raise
+                self._graph = stream.end_capture()
         except (RuntimeError, MemoryError) as error:  # CuPy's errors of CUDA and its libraries are RuntimeErrors
-            self.uncaptured, self._pool = f"CUDA can't capture this step: {error.__context__ or error}", None
-        else:
-            self._graph = graph
+            self.uncaptured, self._pool = f"CUDA can't capture this step: {error}", None
 
     def _parts(self, poison: bool) -> list[Element | Step]:
         """What the step does, in the plan's order."""

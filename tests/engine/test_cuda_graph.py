@@ -238,6 +238,18 @@ def test_what_cuda_refuses_to_capture_runs_uncaptured_and_says_why(gpu: str, loo
     assert not program.captured
     assert program.uncaptured is not None
     assert program.uncaptured.startswith("CUDA can't capture this step: ")
+    if isinstance(session.device.xp, FakeCuPy):  # the first error, not that the capture is broken
+        assert program.uncaptured.endswith("cudaErrorStreamCaptureUnsupported: a copy to the host")
+
+
+def test_a_program_that_only_reads_has_nothing_to_capture(gpu: str) -> None:
+    with en.Graph() as graph:
+        v = en.variable([1.0, 2.0], name="v")
+    session = en.Session(graph, device=gpu)
+    assert [session.run(v).tolist() for _ in range(3)] == [[1, 2]] * 3
+    program = session.bind(v, {})
+    assert isinstance(program, CudaProgram)
+    assert (program.captured, program.uncaptured) == (False, "there is nothing to compute")
 
 
 def test_a_retired_program_gives_its_graph_back_and_refuses(gpu: str) -> None:
