@@ -14,6 +14,7 @@ import numpy as np
 from engine.device import Device
 from engine.device import device as find_device
 from engine.errors import DtypeError, EngineError, FeedError, GraphGrowsWarning, ShapeError, Source
+from engine.executors.cuda import CudaProgram
 from engine.executors.expressions import known
 from engine.executors.machine import Machine
 from engine.executors.native import NativeProgram
@@ -119,7 +120,7 @@ class Session:
     def _program(self, wanted: Sequence[Tensor], fed: Mapping[Tensor, Spec]) -> Program:
         if self._machine is None:
             plan = make_plan(wanted, fed, self._reuse, home=self.device.name)
-            return Program(plan, self._memory, self._poison)
+            return (CudaProgram if self.device.is_gpu else Program)(plan, self._memory, self._poison)
         plan = make_plan(wanted, fed, self._reuse, home=self.device.name, known=known())
         if len(plan.arenas) > 1:  # the machine reaches no other device
             return Program(plan, self._memory, self._poison)

@@ -62,7 +62,7 @@ abs_ = op(
 )  # fmt: skip
 sign: Op = op(
     "sign", "-1, 0 or 1.",
-    spec=arithmetic, kernel=ufunc("sign"), code="select({0} > 0, 1, 0) - select({0} < 0, 1, 0)", reuse=(0,), flops=1,
+    spec=arithmetic, kernel=ufunc("sign"), code="select({0} > 0, 1, select({0} < 0, -1, {0}))", reuse=(0,), flops=1,
     grad=lambda y, g, x: [None], samples=ONE,
 )  # fmt: skip
 step = op(

@@ -18,7 +18,7 @@ from engine.spec import Spec, same_dtype
 
 relu = op(
     "relu", "Rectified linear unit: negative numbers become 0.",
-    spec=float_elementwise, code="select({0} < 0, 0, {0})", reuse=(0,), flops=1,
+    spec=float_elementwise, code="select({0} <= 0, 0, {0})", reuse=(0,), flops=1,
     kernel=lambda xp, out, x: (partial(xp.maximum, x, number(xp, 0, x), out=out),),
     grad=lambda y, g, x: [g * step(y)], samples=ONE,
 )  # fmt: skip

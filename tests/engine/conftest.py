@@ -34,3 +34,13 @@ def nothing(monkeypatch) -> Iterator[None]:
     gpu_problem.cache_clear()
     yield
     gpu_problem.cache_clear()
+
+
+@pytest.fixture(params=["stand-in", "GPU"])
+def gpu(request: pytest.FixtureRequest) -> str:
+    """The name of a GPU: the stand-in's, and this machine's own if it has one."""
+    if request.param == "stand-in":
+        request.getfixturevalue("fake")
+    elif gpu_problem() is not None:
+        pytest.skip(gpu_problem() or "")
+    return "gpu:0"

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 import engine as en
 from engine.executors.numpy import Program
 from engine.layers import ACTIVATIONS
-from engine.op import REGISTRY
+from engine.op import REGISTRY, Op
 from engine.ops import assign, flat, group, reshape, transpose
 from engine.optim import OPTIMIZERS
 from engine.plan import make_plan
@@ -89,10 +89,10 @@ def sources() -> Case:
     return case
 
 
-def grow(case: Case, moves: Sequence[tuple[int, list[int]]]) -> None:
+def grow(case: Case, moves: Sequence[tuple[int, list[int]]], ops: Sequence[tuple[Op, Any]] = OPS) -> None:
     """Apply each move's op to tensors of the pool, where they fit."""
     for choice, which in moves:
-        op, attrs = OPS[choice]
+        op, attrs = ops[choice % len(ops)]
         count = op.arity or len(which)
         inputs = [case.pool[at % len(case.pool)] for at in which[:count]]
         try:
