@@ -6,8 +6,6 @@ like ``(x0 * (x1 - (x2 * x2)))``.  An input's letter tells its type: x float32, 
 
 from __future__ import annotations
 
-import inspect
-import re
 from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from typing import Any
@@ -15,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from engine.graph import CONSTANT, Tensor
-from engine.op import Call, Op
+from engine.op import Call, Op, attributes
 from engine.ops.array import broadcast_like, cast, copy
 from engine.ops.conv import conv2d
 from engine.ops.layout import broadcast_to
@@ -28,7 +26,6 @@ from engine.spec import Spec
 INPUTS = 9  # of a fused operation, at most
 LONGEST = 900  # letters of its expression
 LETTERS = {"float32": "x", "bool": "t", "uint8": "u", "int32": "i"}
-_ATTRIBUTE = re.compile(r"\{([a-z_]+)\}")
 
 
 def fuse(nodes: list[Node], roots: Sequence[Node], known: Collection[str]) -> list[Node]:
@@ -202,12 +199,10 @@ class _Group:
 
 
 def _attributes(node: Node) -> dict[str, Node]:
-    """The attributes in a node's code, as numbers."""
+    """The attributes in a node's code, as nodes to read."""
     found = {}
-    for name in dict.fromkeys(_ATTRIBUTE.findall(node.op.code)):
-        assert node.op.kernel is not None
-        default = inspect.signature(node.op.kernel).parameters[name].default
-        value = np.array(node.attrs.get(name, default), "float32")
+    for name, number in attributes(node.op, node.attrs).items():
+        value = np.array(number, "float32")
         found[name] = Node(CONSTANT, (), {"value": value}, Spec(()), node.tensor, order=-1)
     return found
 

@@ -7,7 +7,9 @@ parametrised test over :data:`REGISTRY`) follow from it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import inspect
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -84,6 +86,19 @@ class Op:
 
     def __repr__(self) -> str:
         return f"<op {self.name}>"
+
+
+_ATTRIBUTE = re.compile(r"\{([a-z_]+)\}")
+
+
+def attributes(op: Op, attrs: Mapping[str, Any]) -> dict[str, float]:
+    """The numbers that stand for {name} in the op's code: the node's ``attrs``, else the kernel's default."""
+    names = dict.fromkeys(_ATTRIBUTE.findall(op.code))
+    if not names:
+        return {}
+    assert op.kernel is not None
+    defaults = inspect.signature(op.kernel).parameters
+    return {name: float(attrs.get(name, defaults[name].default)) for name in names}
 
 
 REGISTRY: dict[str, Op] = {}

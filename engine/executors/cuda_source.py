@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from engine.executors.fusion import Access, Element, Kernel
-from engine.executors.machine import ATTRIBUTE, NUMBER, attribute
+from engine.op import attributes
 
 TYPES = {
     "float32": "float", "float64": "double", "int32": "int", "int64": "long long", "uint8": "unsigned char",
@@ -36,6 +36,7 @@ __device__ inline double magnitude(double x) { return fabs(x); }
 """
 # CUDA's own max and min drop NaN, its fabs takes whole numbers for double, and it has no select
 RENAMED = {"max": "larger", "min": "smaller", "select": "chosen", "fabs": "magnitude"}
+NUMBER = re.compile(r"(?<![\w.{])\d+(?:\.\d+)?(?:[eE][-+]?\d+)?")  # not the place of an input
 FUNCTION = re.compile(r"\b(" + "|".join(RENAMED) + r")\(")
 
 
@@ -62,9 +63,9 @@ def expression(element: Element, names: Sequence[str]) -> str:
     """``element``'s code as C++, of the variables ``names``."""
     dtype = element.reads[-1].dtype
     text = NUMBER.sub(lambda found: literal(float(found.group()), dtype), element.code)
-    if ATTRIBUTE.search(text):
-        text = ATTRIBUTE.sub(f"({literal(attribute(element.node.op, element.node.attrs), dtype)})", text)
-    text = FUNCTION.sub(lambda found: RENAMED[found.group(1)] + "(", text).format(*names)
+    extra = attributes(element.node.op, element.node.attrs)
+    numbers = {name: f"({literal(value, dtype)})" for name, value in extra.items()}
+    text = FUNCTION.sub(lambda found: RENAMED[found.group(1)] + "(", text).format(*names, **numbers)
     return text if text not in names or element.out.dtype == dtype else f"({TYPES[element.out.dtype]}){text}"
 
 

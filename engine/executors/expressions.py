@@ -7,14 +7,13 @@ What isn't in it is done op by op.
 
 from __future__ import annotations
 
-import re
 from functools import cache
 from pathlib import Path
 
 import engine.ops  # noqa: F401 - fills the registry
 from engine.errors import EngineError
 from engine.fuse import MATMUL_ADD
-from engine.op import REGISTRY, Op
+from engine.op import REGISTRY, Op, attributes
 from engine.spec import Spec
 
 _FILE = Path(__file__).with_name("expressions.txt")
@@ -49,6 +48,5 @@ def _of_op(op: Op) -> str | None:
     except (EngineError, TypeError):  # not for floats, or not without attributes
         return None
     inputs = [f"x{at}" for at in range(op.arity or 0)]
-    attributes = dict.fromkeys(re.findall(r"\{([a-z_]+)\}", op.code))
-    names = {name: f"x{len(inputs) + at}" for at, name in enumerate(attributes)}
+    names = {name: f"x{len(inputs) + at}" for at, name in enumerate(attributes(op, {}))}
     return f"{'?' if result == 'bool' else ''}({op.code.format(*inputs, **names)})"
