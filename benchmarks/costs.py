@@ -80,7 +80,7 @@ def _table(first: str, numbers: Mapping[str, Mapping[str, float]]) -> list[str]:
 
 def toy(number: int) -> Workload:
     """2-4-2-1 and its like, a new one for each number."""
-    return dense("toy", (2, 4 + number, 2, 1), 10, "tanh", "sgd", 0.03)
+    return dense("toy", (2, 4 + number, 2, 1), 10, "tanh", rate=0.03)
 
 
 def small_cnn(number: int) -> Workload:
@@ -162,7 +162,7 @@ def growth(modules: Sequence[Any], sizes: Mapping[int, Any]) -> dict[int, dict[s
     """Milliseconds a step, by size and engine."""
     found = {}
     for size, (layers, batch) in sizes.items():
-        work = replace(dense("growth", layers, batch, "relu", "sgd", 0.1), chunk=20)
+        work = replace(dense("growth", layers, batch, "relu", rate=0.1), chunk=20)
         speeds = take_turns([module.Runner(work) for module in modules], work.chunk, rounds=3, seconds=0.15)
         found[size] = {name: 1000 / statistics.median(each) for name, each in speeds.items()}
     return found

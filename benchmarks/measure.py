@@ -44,7 +44,7 @@ def compare(
 
 
 def check(runner: Runner, wanted: float) -> float:
-    """The loss after one pass.  Raises Unsupported if it isn't the one ``wanted``, unless that is NaN: not known yet."""
+    """The loss after one pass.  Raises Unsupported if it isn't the one ``wanted``; NaN: not known yet."""
     runner.run(BATCHES)
     loss = runner.loss()
     if not math.isfinite(loss) or abs(loss - wanted) > TOLERANCE * abs(wanted):

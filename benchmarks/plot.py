@@ -6,14 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import matplotlib as mpl
+from matplotlib import pyplot as plt
 
-mpl.use("svg")
-from matplotlib import pyplot as plt  # noqa: E402 - after the choice of what draws
+from benchmarks.measure import Speeds
+from benchmarks.report import ratio
 
-from benchmarks.measure import Speeds  # noqa: E402
-from benchmarks.report import ratio  # noqa: E402
-
+plt.switch_backend("svg")  # no screen is needed
 STYLE = {
     "font.family": "sans-serif",
     "font.size": 10,

@@ -21,8 +21,8 @@ FORMS = {
 
 
 EXPLAINED = """\
-Medians over the rounds. A dash: left out, see below. A goal is for ours / the fastest of the peer's forms
-(PyTorch: eager or compiled)."""
+Medians over the rounds. A dash: left out, see below. The goals for PyTorch are for its faster form,
+eager or compiled."""
 
 
 def versions() -> dict[str, str]:
@@ -45,18 +45,17 @@ def line(cells: Sequence[str]) -> str:
     return "| " + " | ".join(cells) + " |"
 
 
-def head(names: Sequence[str]) -> list[str]:
-    """The speeds' columns, for runners of these names; the first is ours."""
-    speeds = [f"{name} steps/s" for name in names]
-    return ["workload", "loss", *speeds, *(f"ours / {name}" for name in names[1:]), "goals"]
-
-
-def row(names: Sequence[str], work: Workload, loss: float, speeds: Speeds) -> list[str]:
-    """One workload: medians, ours over each peer's, and whether the goals are met.  A dash: left out."""
-    ours = next(iter(speeds))
+def speed_row(names: Sequence[str], work: Workload, loss: float, speeds: Speeds) -> list[str]:
+    """One workload: the loss that all agree on and the medians of each engine's speeds.  A dash: left out."""
     cells = [number(statistics.median(speeds[name])) if name in speeds else "–" for name in names]
-    ratios = [f"{ratio(speeds, ours, name):.2f}" if name in speeds else "–" for name in names[1:]]
-    return [work.title, f"{loss:.4f}", *cells, *ratios, goals(work.goals, speeds)]
+    return [work.title, f"{loss:.4f}", *cells]
+
+
+def ratio_row(names: Sequence[str], work: Workload, speeds: Speeds) -> list[str]:
+    """One workload: the first engine's speed, ours, over that of each other of ``names``; and the goals."""
+    ours = next(iter(speeds))
+    ratios = [number(ratio(speeds, ours, name)) if name in speeds else "–" for name in names if name != ours]
+    return [work.name, *ratios, goals(work.goals, speeds)]
 
 
 def ratio(speeds: Speeds, ours: str, peer: str) -> float:
@@ -65,17 +64,17 @@ def ratio(speeds: Speeds, ours: str, peer: str) -> float:
 
 
 def goals(wanted: Mapping[str, float], speeds: Speeds) -> str:
-    """E.g. "PyTorch 1.77 ≥ 1.4 met; JAX lax.scan 0.91 ≥ 0.95 missed"."""
+    """E.g. "PyTorch eager 1.77 ≥ 1.4 met; JAX lax.scan 0.91 ≥ 0.95 **missed**": against each peer's fastest form."""
     ours = next(iter(speeds))
     told = []
     for peer, goal in wanted.items():
         forms = [name for name in FORMS[peer] if name in speeds]
         if forms:
-            found = min(ratio(speeds, ours, name) for name in forms)
-            told.append(f"{peer} {found:.2f} ≥ {goal:g} {'met' if found >= goal else '**missed**'}")
+            found, name = min((ratio(speeds, ours, name), name) for name in forms)
+            told.append(f"{name} {number(found)} ≥ {goal:g} {'met' if found >= goal else '**missed**'}")
     return "; ".join(told) or "–"
 
 
 def number(value: float) -> str:
-    """Three figures at least: 887,112, 75.6, 1.23."""
-    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+    """Three figures at least: 887,112, 75.6, 1.20."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:#.3g}"

@@ -85,14 +85,25 @@ def speed(told: Report, modules: Sequence[Any], chosen: argparse.Namespace) -> N
     names = [module.NAME for module in modules]
     speeds: dict[str, Speeds] = {}
     notes: list[str] = []
-    told.say(*report.table(report.head(names), []))
+    told.say("## Steps per second", "", *report.table(["workload", "loss", *names], []))
     for work in WORKLOADS:
         if work.name.startswith(chosen.only):
             loss, found, left_out = compare(modules, work, chosen.device, chosen.rounds, chosen.seconds)
             speeds[work.name] = found
             notes += left_out
-            told.say(report.line(report.row(names, work, loss, found)))
-    told.say("", report.EXPLAINED, *(f"- {note}" for note in notes), "")
+            told.say(report.line(report.speed_row(names, work, loss, found)))
+    ratios = [report.ratio_row(names, work, speeds[work.name]) for work in WORKLOADS if work.name in speeds]
+    head = ["workload", *names[1:], "goals"]
+    told.say(
+        "",
+        f"## {names[0]} / peer",
+        "",
+        *report.table(head, ratios),
+        "",
+        report.EXPLAINED,
+        *(f"- {note}" for note in notes),
+        "",
+    )
     told.raw["steps_per_second"] = speeds
 
 

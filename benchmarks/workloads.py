@@ -155,7 +155,9 @@ def _points(shape: tuple[int, ...], batch: int) -> tuple[np.ndarray, np.ndarray]
     return x, np.where((x**2).sum(axis=-1, keepdims=True) < shape[0] / 3, 1.0, -1.0).astype("f")
 
 
-def dense(name: str, sizes: tuple[int, ...], batch: int, activation: str, optimizer: str, rate: float) -> Workload:
+def dense(
+    name: str, sizes: tuple[int, ...], batch: int, activation: str, *, optimizer: str = "sgd", rate: float
+) -> Workload:
     """A network of dense layers: ``activation`` in the hidden ones, and tanh at a single output."""
     hidden = [Dense(units, activation) for units in sizes[1:-1]]
     output = Dense(sizes[-1], "linear" if sizes[-1] > 1 else "tanh")
@@ -174,12 +176,12 @@ def _goals(work: Workload, pytorch: float, jax: float, **more: int) -> Workload:
 
 
 WORKLOADS = [
-    _goals(dense("W1", (2, 4, 2, 1), 10, "tanh", "sgd", 0.03), 400, 8, chunk=1000),
-    _goals(dense("W1b", (7, 8, 8, 8, 1), 10, "tanh", "sgd", 0.03), 80, 2, chunk=1000),
-    _goals(dense("W2", (784, 10), 100, "linear", "sgd", 0.5), 2.5, 0.95),
-    _goals(dense("W3 SGD", (784, 128, 64, 10), 100, "relu", "sgd", 0.1), 1.4, 0.95),
-    _goals(dense("W3 Adam", (784, 128, 64, 10), 100, "relu", "adam", 0.001), 1.7, 1.0),
-    _goals(dense("W3b", (784, 512, 512, 10), 128, "relu", "adam", 0.001), 1.2, 1.0),
+    _goals(dense("W1", (2, 4, 2, 1), 10, "tanh", rate=0.03), 400, 8, chunk=1000),
+    _goals(dense("W1b", (7, 8, 8, 8, 1), 10, "tanh", rate=0.03), 80, 2, chunk=1000),
+    _goals(dense("W2", (784, 10), 100, "linear", rate=0.5), 2.5, 0.95),
+    _goals(dense("W3 SGD", (784, 128, 64, 10), 100, "relu", rate=0.1), 1.4, 0.95),
+    _goals(dense("W3 Adam", (784, 128, 64, 10), 100, "relu", optimizer="adam", rate=0.001), 1.7, 1.0),
+    _goals(dense("W3b", (784, 512, 512, 10), 128, "relu", optimizer="adam", rate=0.001), 1.2, 1.0),
     _goals(Workload("W4", DEEP_ABOUT, IMAGE, DEEP, 50, "adam", 1e-4, chunk=5), 1.0, 1.5),
     _goals(Workload("W4b", "conv 3x3x8, pool, conv 3x3x16, pool, 10", IMAGE, SMALL, 100, "sgd", 0.1, chunk=20), 1.1, 2),
     _goals(Workload("W5", "LSTM 128 over 28 rows, 10", (28, 28), (LSTM(128), Dense(10)), 100, "adam", 1e-3, 20), 1, 1),

@@ -42,15 +42,15 @@ class Runner:
 
         self._chunk = jax.jit(chunk, donate_argnums=0)
         self._single = jax.jit(self._step, donate_argnums=0)
-        self._mean_loss = jax.jit(lambda params, x, y: self._loss(params, x, y, None))
+        self._mean_loss = jax.jit(lambda params, batch: self._loss(params, batch, None))
 
     def _loss(self, *values: Any) -> jax.Array:
         return loss(self._work, self._convolve, *values)
 
     def _step(self, state: Any, data: Any) -> Any:
         params, m, v, count, key = state
-        x, y = data[0][count % BATCHES], data[1][count % BATCHES]
-        grads = jax.grad(self._loss)(params, x, y, jax.random.fold_in(key, count))
+        batch = [each[count % BATCHES] for each in data]
+        grads = jax.grad(self._loss)(params, batch, jax.random.fold_in(key, count))
         count += 1
         rate, epsilon = self._work.rate, 1e-8
         if self._work.optimizer == "adam":
@@ -69,7 +69,7 @@ class Runner:
         jax.block_until_ready(self._state)
 
     def loss(self) -> float:
-        return float(np.mean([self._mean_loss(self._state[0], x, y) for x, y in zip(*self._data, strict=True)]))
+        return float(np.mean([self._mean_loss(self._state[0], batch) for batch in zip(*self._data, strict=True)]))
 
 
 def convolution(x: jax.Array, w: jax.Array) -> jax.Array:
@@ -87,8 +87,9 @@ def columns(x: jax.Array, w: jax.Array) -> jax.Array:
     return found.reshape(n, height, width, -1)
 
 
-def loss(work: Workload, convolve: Convolve, params: Any, x: jax.Array, y: jax.Array, key: Any) -> jax.Array:
-    """The mean loss of one batch."""
+def loss(work: Workload, convolve: Convolve, params: Any, batch: Any, key: Any) -> jax.Array:
+    """The mean loss of a batch (x, y)."""
+    x, y = batch
     weights = iter(params)
     for layer in work.layers:
         match layer:

@@ -26,7 +26,7 @@ class Runner:
         self._v = [tf.Variable(tf.zeros_like(each)) for each in self._params]
         self._count = tf.Variable(0)
         self._steps = tf.function(self._many)
-        self._loss = tf.function(lambda x, y: self._mean_loss(x, y))
+        self._loss = tf.function(self._mean_loss)
 
     def _many(self, steps: tf.Tensor) -> None:
         for _ in tf.range(steps):
