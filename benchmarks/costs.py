@@ -22,7 +22,7 @@ Say = Callable[..., None]
 
 OURS = ("Layerlab native", "Layerlab NumPy")
 MEMORY_OF = ("W3b", "W4")
-SIZES = {
+SIZES: dict[str, dict[int, tuple[tuple[int, ...], int]]] = {
     "width (784-w-w-10, batch 100)": {w: ((784, w, w, 10), 100) for w in (16, 64, 256, 1024)},
     "depth (784-64-…-10, batch 100)": {d: ((784, *[64] * d, 10), 100) for d in (1, 2, 4, 8, 16)},
     "batch (784-64-64-10)": {b: ((784, 64, 64, 10), b) for b in (8, 64, 256, 1024)},

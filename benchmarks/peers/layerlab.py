@@ -33,7 +33,7 @@ class Runner:
         first = [array for pair in work.first_weights() for array in pair]
         for variable, value in zip(variables, first, strict=True):
             self.session.set(variable, value)
-        self._xs, self._ys = self.session.device.send(xs), self.session.device.send(ys)
+        self.xs, self.ys = self.session.device.send(xs), self.session.device.send(ys)
         self._at = 0
         self.program = self.session.bind(train, {x: xs.shape[1:], y: ys.shape[1:]})
 
@@ -41,7 +41,7 @@ class Runner:
         return en.Session(graph, device=device)
 
     def run(self, steps: int) -> None:
-        program, xs, ys, at = self.program, self._xs, self._ys, self._at
+        program, xs, ys, at = self.program, self.xs, self.ys, self._at
         feed_x, feed_y = program.feeds[self.x], program.feeds[self._y]
         for _ in range(steps):
             feed_x[...] = xs[at]
@@ -53,7 +53,7 @@ class Runner:
 
     def loss(self) -> float:
         fetch = self.session.device.fetch
-        batches = [(fetch(x), fetch(y)) for x, y in zip(self._xs, self._ys, strict=True)]
+        batches = [(fetch(x), fetch(y)) for x, y in zip(self.xs, self.ys, strict=True)]
         return float(np.mean([self.session.run(self._loss, {self.x: x, self._y: y}) for x, y in batches]))
 
 

@@ -30,9 +30,9 @@ class Runner(NumpyRunner):
 
     def __init__(self, work: Workload, device: str = "cpu:0") -> None:
         super().__init__(work, device)
-        repeat = -(-work.chunk // BATCHES) if self._xs.nbytes <= SMALL else 1
+        repeat = -(-work.chunk // BATCHES) if self.xs.nbytes <= SMALL else 1
         self._length = repeat * BATCHES
-        self._streams = {self.x: np.concatenate([self._xs] * repeat), self._y: np.concatenate([self._ys] * repeat)}
+        self._streams = {self.x: np.concatenate([self.xs] * repeat), self._y: np.concatenate([self.ys] * repeat)}
 
     def _open(self, graph: en.Graph, device: str) -> en.Session:
         return en.Session(graph, device=device, machine=_machine())
