@@ -29,44 +29,40 @@ SIZES: dict[str, dict[int, tuple[tuple[int, ...], int]]] = {
 }
 
 
+FIRST_STEP = """\
+Milliseconds from layer sizes to the end of the first step. Each size is new; the engine has trained another one
+before (the native machine is loaded). Median of five."""
+MEMORY = """\
+MB by which the resident memory of a fresh process is larger at the peak of a step than before the network was built:
+weights, the optimiser's state, all results, what compiling left, and the batches if the engine copies them.
+Planned: Layerlab's variables and the memory of its plan."""
+FRAME = "Milliseconds for all neurons of 7-8-8-8-1 over a grid, as uint8, without sending it."
+GROWTH = "Milliseconds a step; relu, SGD."
+
+
 def measure(say: Say, modules: Sequence[Any]) -> dict[str, Any]:
     """Print all tables of this file; the numbers."""
     by_name = {module.NAME: module for module in modules}
-    found: dict[str, Any] = {}
-    say("## A new architecture's first step", "", "Milliseconds from layer sizes to the end of the first step; each")
-    say("size is new, the engine has trained another one before (the native machine is loaded). Median of five.", "")
-    found["first_step"] = first_steps(_named(by_name, *OURS, "PyTorch eager", "PyTorch compiled", "JAX jit"))
-    say(*_table("network", found["first_step"]), "")
-    say(
-        "## Memory of a step",
-        "",
-        "MB by which the resident memory of a fresh process is larger at the peak of a step than",
-    )
-    say("before the network was built: weights, the optimiser's state, all results, 20 batches, what compiling left.")
-    say("Planned: what Layerlab's plan and variables take of it.", "")
-    found["memory"] = memory(_named(by_name, *OURS, "PyTorch eager", "JAX lax.scan", "TensorFlow tf.function"), say)
-    say(*_table("workload", found["memory"]), "")
-    say(
-        "## A frame of heat maps",
-        "",
-        "Milliseconds for all neurons of 7-8-8-8-1 over a grid, as uint8, without sending it.",
-        "",
-    )
-    found["frame"] = frames(_named(by_name, *OURS))
-    say(*_table("grid", found["frame"]), "")
-    say("## Growth", "", "Milliseconds a step; relu, SGD.", "")
-    found["growth"] = {}
+
+    def named(*names: str) -> list[Any]:
+        return [by_name[name] for name in (*OURS, *names) if name in by_name]
+
+    say("## A new architecture's first step", "", FIRST_STEP, "")
+    first = first_steps(named("PyTorch eager", "JAX jit"))
+    say(*_table("network", first), "")
+    say("## Memory of a step", "", MEMORY, "")
+    held = memory(named("PyTorch eager", "JAX lax.scan", "TensorFlow tf.function"), say)
+    say(*_table("workload", held), "")
+    say("## A frame of heat maps", "", FRAME, "")
+    frame = frames(named())
+    say(*_table("grid", frame), "")
+    say("## Growth", "", GROWTH, "")
+    grown = {}
     for what, sizes in SIZES.items():
-        times = growth(_named(by_name, *OURS, "PyTorch eager", "JAX lax.scan"), sizes)
-        say(*_table(what, {str(size): times_of for size, times_of in times.items()}), "")
-        found["growth"][what] = {
-            name: {size: times[size][name] for size in times} for name in next(iter(times.values()))
-        }
-    return found
-
-
-def _named(by_name: Mapping[str, Any], *names: str) -> list[Any]:
-    return [by_name[name] for name in names if name in by_name]
+        times = growth(named("PyTorch eager", "JAX lax.scan"), sizes)
+        say(*_table(what, {str(size): each for size, each in times.items()}), "")
+        grown[what] = {name: {size: each[name] for size, each in times.items()} for name in next(iter(times.values()))}
+    return {"first_step": first, "memory": held, "frame": frame, "growth": grown}
 
 
 def _table(first: str, numbers: Mapping[str, Mapping[str, float]]) -> list[str]:

@@ -9,7 +9,7 @@ from typing import Any
 from matplotlib import pyplot as plt
 
 from benchmarks.measure import Speeds
-from benchmarks.report import ratio
+from benchmarks.report import number, ratio
 
 plt.switch_backend("svg")  # no screen is needed
 STYLE = {
@@ -60,12 +60,12 @@ def ratios(speeds: Mapping[str, Speeds], path: Path) -> None:
         for place, _, value in bars:
             side = 3 if value >= 1 else -3
             axes.annotate(
-                f"{value:.3g}", (value, place), (side, 0), textcoords="offset points",
+                number(value), (value, place), (side, 0), textcoords="offset points",
                 va="center", ha="left" if side > 0 else "right", fontsize=7, color="#444444",
             )  # fmt: skip
         axes.axvline(1, color="black", linewidth=1)
         axes.set_xscale("log")
-        axes.margins(x=0.08)
+        axes.margins(x=0.08, y=0.01)
         axes.grid(axis="y", visible=False)
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
         axes.set_yticks([place for place, _ in ticks], [name for _, name in ticks])

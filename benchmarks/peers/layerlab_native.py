@@ -32,7 +32,9 @@ class Runner(NumpyRunner):
         super().__init__(work, device)
         repeat = -(-work.chunk // BATCHES) if self.xs.nbytes <= SMALL else 1
         self._length = repeat * BATCHES
-        self._streams = {self.x: np.concatenate([self.xs] * repeat), self._y: np.concatenate([self.ys] * repeat)}
+        self._streams = {self.x: self.xs, self._y: self.ys}
+        if repeat > 1:
+            self._streams = {tensor: np.concatenate([each] * repeat) for tensor, each in self._streams.items()}
 
     def _open(self, graph: en.Graph, device: str) -> en.Session:
         return en.Session(graph, device=device, machine=_machine())
