@@ -35,7 +35,7 @@ before (the native machine is loaded). Median of five."""
 MEMORY = """\
 MB by which the resident memory of a fresh process is larger at the peak of a step than before the network was built:
 weights, the optimiser's state, all results, what compiling left, and the batches if the engine copies them.
-Planned: Layerlab's variables and the memory of its plan."""
+Planned: Layerlab's variables and the memory of its plan, of which the native machine leaves some untouched."""
 FRAME = "Milliseconds for all neurons of 7-8-8-8-1 over a grid, as uint8, without sending it."
 GROWTH = "Milliseconds a step; relu, SGD."
 

@@ -1,10 +1,11 @@
 """``python -m benchmarks.memory MODULE WORKLOAD``: how much memory a step takes, in MB, in this process.
 
-Linux only: it reads the resident memory, and its peak since a mark, from /proc.
+Linux with glibc only: it reads the resident memory, and its peak since a mark, from /proc.
 """
 
 from __future__ import annotations
 
+import ctypes
 import importlib
 import sys
 from pathlib import Path
@@ -18,6 +19,7 @@ def main(module_name: str, name: str) -> None:
     module = importlib.import_module(module_name)
     module.Runner(works["W1"]).run(1)  # the engine is up
     works[name].data()
+    ctypes.CDLL(None).malloc_trim(0)  # what was freed goes back to the system, or the network would get it for nothing
     before = kilobytes("VmRSS")
     runner = module.Runner(works[name])
     runner.run(works[name].chunk)
