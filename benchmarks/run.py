@@ -1,8 +1,8 @@
-"""``make bench``: steps per second of Layerlab's engine and of its peers, as ratios.
+"""Steps per second of Layerlab's engine and of its peers, as ratios, and what else training costs.
 
-All runners of a workload live in one process with one BLAS thread and take turns, so that a
-disturbance of the machine meets all alike.  Before anything is timed, every runner trains the
-same batches from the same weights and must arrive at the same loss.
+All runners of a workload live in one process with one BLAS thread on one processor and take turns,
+so that a disturbance of the machine meets all alike.  Before anything is timed, every runner trains
+the same batches from the same weights (without dropout) and must arrive at the same loss.
 """
 
 from __future__ import annotations
@@ -12,25 +12,67 @@ import datetime
 import importlib
 import json
 import os
-import platform
-import statistics
-import time
-from importlib.metadata import PackageNotFoundError, version
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benchmarks.workloads import WORKLOADS, Runner, Workload
+from benchmarks import costs, report
+from benchmarks.measure import Speeds, compare
+from benchmarks.workloads import WORKLOADS
+from engine.device import device as find_device
+from engine.errors import DeviceError
 
-PEERS = ("layerlab_native", "layerlab", "pytorch", "jax_scan")
-CHECK_STEPS = 20
-TOLERANCE = 2e-3  # relative: float32 sums in other orders
+CPU_PEERS = ("layerlab_native", "layerlab", "pytorch", "pytorch_compiled", "jax_scan", "jax_jit")
+CPU_PEERS += ("tensorflow_function", "sklearn_mlp")
+GPU_PEERS = ("layerlab_gpu", "pytorch", "pytorch_compiled", "jax_scan", "jax_jit")
 RESULTS = Path(__file__).parent / "results"
 
 
-def available() -> tuple[list[Any], list[str]]:
+@dataclass
+class Report:
+    """Lines that are printed as they come and kept to be saved, and the numbers behind them."""
+
+    lines: list[str] = field(default_factory=list)
+    raw: dict[str, Any] = field(default_factory=dict)
+
+    def say(self, *lines: str) -> None:
+        self.lines += lines
+        print(*lines, sep="\n", flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
+    parser.add_argument("--only", default="", help="workloads whose name begins so, e.g. W1; without the costs")
+    parser.add_argument("--part", choices=("speed", "costs"), help="only the comparison, or only the further costs")
+    parser.add_argument("--device", default="cpu:0", help="gpu:0: the comparison on a GPU")
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--seconds", type=float, default=0.5, help="of one turn")
+    parser.add_argument("--save", action="store_true", help="write tables, numbers, pictures to benchmarks/results")
+    chosen = parser.parse_args()
+    on_cpu = chosen.device == "cpu:0"
+    try:
+        find_device(chosen.device)
+    except DeviceError as error:
+        raise SystemExit(str(error)) from None
+    if on_cpu:
+        os.environ.setdefault("JAX_PLATFORMS", "cpu")
+    told = Report(raw={"about": report.versions(), "device": chosen.device})
+    told.say(", ".join(f"{name} {text}" for name, text in told.raw["about"].items()), "")
+    modules, missing = available(CPU_PEERS if on_cpu else GPU_PEERS)
+    told.say(*missing)
+    if chosen.part != "costs":
+        speed(told, modules, chosen)
+    if chosen.part != "speed" and not chosen.only and on_cpu:
+        told.raw["costs"] = costs.measure(told.say, modules)
+    if chosen.save:
+        save(told)
+
+
+def available(names: Sequence[str]) -> tuple[list[Any], list[str]]:
     """The peers' modules that can be imported, and a line for each that can't."""
     modules, missing = [], []
-    for name in PEERS:
+    for name in names:
         try:
             modules.append(importlib.import_module(f"benchmarks.peers.{name}"))
         except ModuleNotFoundError as error:
@@ -38,98 +80,45 @@ def available() -> tuple[list[Any], list[str]]:
     return modules, missing
 
 
-def check(runners: list[Runner], work: Workload) -> float:
-    """Train all alike; the loss they agree on.  Raises SystemExit if one arrives elsewhere."""
-    for runner in runners:
-        runner.run(CHECK_STEPS)
-    losses = {runner.name: runner.loss() for runner in runners}
-    ours = next(iter(losses.values()))
-    for name, loss in losses.items():
-        if not abs(loss - ours) <= TOLERANCE * abs(ours):
-            raise SystemExit(f"{work.title}: after {CHECK_STEPS} steps the loss is {ours:.6g}, with {name} {loss:.6g}")
-    return ours
-
-
-def measure(runner: Runner, seconds: float) -> int:
-    """How many steps take about ``seconds``; warms up on the way."""
-    steps = 100
-    while True:
-        began = time.perf_counter()
-        runner.run(steps)
-        spent = time.perf_counter() - began
-        if spent >= seconds / 2:
-            return max(100, int(steps * seconds / spent) // 100 * 100)
-        steps *= 2
-
-
-def compare(runners: list[Runner], rounds: int, seconds: float) -> dict[str, list[float]]:
-    """Steps per second of each runner in each round, taking turns."""
-    steps = {runner.name: measure(runner, seconds) for runner in runners}
-    speeds: dict[str, list[float]] = {runner.name: [] for runner in runners}
-    for _ in range(rounds):
-        for runner in runners:
-            began = time.perf_counter()
-            runner.run(steps[runner.name])
-            speeds[runner.name].append(steps[runner.name] / (time.perf_counter() - began))
-    return speeds
-
-
-def row(work: Workload, loss: float, speeds: dict[str, list[float]]) -> str:
-    """One line of the table: medians, and ours over each peer's (median of the rounds' ratios)."""
-    names = list(speeds)
-    cells = [f"{statistics.median(speeds[name]):,.0f}" for name in names]
-    ratios = [
-        f"{statistics.median(a / b for a, b in zip(speeds[names[0]], speeds[name], strict=True)):.2f}"
-        for name in names[1:]
-    ]
-    return "| " + " | ".join([work.title, f"{loss:.4f}", *cells, *ratios]) + " |"
-
-
-def versions() -> dict[str, str]:
-    """What was measured with what."""
-    found = {"python": platform.python_version(), "machine": f"{platform.machine()}, {os.cpu_count()} cores"}
-    for package in ("numpy", "torch", "jax"):
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            found[package] = "not installed"
-    return found
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
-    parser.add_argument("--only", help="workloads whose name begins so, e.g. W1")
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--seconds", type=float, default=0.5, help="of one turn")
-    parser.add_argument("--save", action="store_true", help="write the table and the numbers to benchmarks/results")
-    chosen = parser.parse_args()
-    modules, missing = available()
+def speed(told: Report, modules: Sequence[Any], chosen: argparse.Namespace) -> None:
+    """The table of steps per second."""
     names = [module.NAME for module in modules]
-    head = ["workload", "loss", *(f"{name} steps/s" for name in names), *(f"ours / {name}" for name in names[1:])]
-    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
-    print(*missing, *lines, sep="\n", flush=True)
-    raw = {}
+    speeds: dict[str, Speeds] = {}
+    notes: list[str] = []
+    told.say("## Steps per second", "", *report.table(["workload", "loss", *names], []))
     for work in WORKLOADS:
-        if chosen.only and not work.name.startswith(chosen.only):
-            continue
-        runners = [module.Runner(work) for module in modules]
-        loss = check(runners, work)
-        raw[work.name] = compare(runners, chosen.rounds, chosen.seconds)
-        lines.append(row(work, loss, raw[work.name]))
-        print(lines[-1], flush=True)
-    if chosen.save:
-        save(lines, missing, raw)
+        if work.name.startswith(chosen.only):
+            loss, found, left_out = compare(modules, work, chosen.device, chosen.rounds, chosen.seconds)
+            speeds[work.name] = found
+            notes += left_out
+            told.say(report.line(report.speed_row(names, work, loss, found)))
+    ratios = [report.ratio_row(names, work, speeds[work.name]) for work in WORKLOADS if work.name in speeds]
+    head = ["workload", *names[1:], "goals"]
+    told.say(
+        "",
+        f"## {names[0]} / peer",
+        "",
+        *report.table(head, ratios),
+        "",
+        report.EXPLAINED,
+        *(f"- {note}" for note in notes),
+        "",
+    )
+    told.raw["steps_per_second"] = speeds
 
 
-def save(lines: list[str], missing: list[str], raw: dict[str, dict[str, list[float]]]) -> None:
-    """Write ``results/<date>.md`` and ``.json``."""
+def save(told: Report) -> None:
+    """Write ``results/<date>.md``, ``.json`` and the pictures."""
+    plot = importlib.import_module("benchmarks.plot")
     today = datetime.date.today().isoformat()
-    about = versions()
-    told = [f"# {today}", "", ", ".join(f"{name} {text}" for name, text in about.items()), "", *missing, "", *lines, ""]
     RESULTS.mkdir(exist_ok=True)
-    (RESULTS / f"{today}.md").write_text("\n".join(told))
-    (RESULTS / f"{today}.json").write_text(json.dumps({"about": about, "steps_per_second": raw}, indent=1) + "\n")
-
-
-if __name__ == "__main__":
-    main()
+    pictures = []
+    if speeds := told.raw.get("steps_per_second"):
+        plot.ratios(speeds, RESULTS / f"{today}.svg")
+        pictures.append(f"![ours / peer]({today}.svg)")
+    if grown := told.raw.get("costs", {}).get("growth"):
+        plot.growth(grown, RESULTS / f"{today}-growth.svg")
+        pictures.append(f"![milliseconds a step]({today}-growth.svg)")
+    text = "\n".join([f"# {today}", "", *told.lines, "", *pictures, ""])
+    (RESULTS / f"{today}.md").write_text(text, encoding="utf-8")
+    (RESULTS / f"{today}.json").write_text(json.dumps(told.raw, indent=1) + "\n", encoding="utf-8")

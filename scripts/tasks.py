@@ -79,7 +79,7 @@ def run(options: list[str]) -> int:
 
 def bench(options: list[str]) -> int:
     """Run the benchmarks, in an environment of their own."""
-    return subprocess.run([prepare.bench_python(), "-m", "benchmarks.run", *options], cwd=ROOT).returncode
+    return subprocess.run([prepare.bench_python(), "-m", "benchmarks", *options], cwd=ROOT).returncode
 
 
 def lint(_: list[str]) -> int:

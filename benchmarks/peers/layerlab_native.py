@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 
 import numba  # noqa: F401 - without it this peer is left out
@@ -10,10 +11,16 @@ import numpy as np
 import engine as en
 from benchmarks.peers.layerlab import Runner as NumpyRunner
 from benchmarks.workloads import BATCHES, Workload
-from engine.executors.machine import load
+from engine.executors.machine import Machine, load
 
 NAME = "Layerlab native"
-REPEAT = 10  # a stream holds the batches this many times over
+CACHE = Path(__file__).parents[2] / ".tools" / "machine"
+SMALL = 1 << 20  # bytes of all batches, up to which a stream holds them several times over
+
+
+@functools.cache
+def _machine() -> Machine:
+    return load(CACHE)
 
 
 class Runner(NumpyRunner):
@@ -21,19 +28,20 @@ class Runner(NumpyRunner):
 
     name = NAME
 
-    def __init__(self, work: Workload) -> None:
-        super().__init__(work)
-        state = self._session.state()
-        self._session = en.Session(self._session.graph, machine=load(Path(__file__).parents[2] / ".tools" / "machine"))
-        self._session.load_state(state)
-        shapes = {self._x: self.xs.shape[1:], self._y: self.ys.shape[1:]}
-        self._program = self._session.bind(self._train, shapes)
-        self._streams = {self._x: np.concatenate([self.xs] * REPEAT), self._y: np.concatenate([self.ys] * REPEAT)}
+    def __init__(self, work: Workload, device: str = "cpu:0") -> None:
+        super().__init__(work, device)
+        repeat = -(-work.chunk // BATCHES) if self.xs.nbytes <= SMALL else 1
+        self._length = repeat * BATCHES
+        self._streams = {self.x: self.xs, self._y: self.ys}
+        if repeat > 1:
+            self._streams = {tensor: np.concatenate([each] * repeat) for tensor, each in self._streams.items()}
+
+    def _open(self, graph: en.Graph, device: str) -> en.Session:
+        return en.Session(graph, device=device, machine=_machine())
 
     def run(self, steps: int) -> None:
         while steps:
-            now = min(steps, (REPEAT - 1) * BATCHES)
-            streams = {tensor: stream[self._at :] for tensor, stream in self._streams.items()}
-            self._program.run(now, streams)
-            self._at = (self._at + now) % BATCHES
+            now = min(steps, self._length - self._at)
+            self.program.run(now, {tensor: stream[self._at :] for tensor, stream in self._streams.items()})
+            self._at = (self._at + now) % self._length
             steps -= now

@@ -1,0 +1,170 @@
+"""The benchmarks, as far as they need no other engine: the workloads, our own runner, the tables."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from benchmarks import report
+from benchmarks.costs import SIZES, small_cnn, toy
+from benchmarks.measure import UnequalLoss, compare, take_turns
+from benchmarks.peers import layerlab
+from benchmarks.workloads import BATCHES, WORKLOADS, Dropout, Unsupported, Workload, dense
+
+LIGHT = dense("light", (2, 3, 1), 4, "tanh", rate=0.1)
+SHAPES = {
+    "W1": [(2, 4), (4,), (4, 2), (2,), (2, 1), (1,)],
+    "W3b": [(784, 512), (512,), (512, 512), (512,), (512, 10), (10,)],
+    "W4": [(5, 5, 1, 32), (32,), (5, 5, 32, 64), (64,), (3136, 1024), (1024,), (1024, 10), (10,)],
+    "W4b": [(3, 3, 1, 8), (8,), (3, 3, 8, 16), (16,), (784, 10), (10,)],
+    "W5": [(156, 512), (512,), (128, 10), (10,)],
+}
+
+
+def named(name: str) -> Workload:
+    return next(work for work in WORKLOADS if work.name == name)
+
+
+@pytest.mark.parametrize("work", WORKLOADS, ids=lambda work: work.name)
+def test_our_runner_trains_each_workload(work):
+    runner = layerlab.Runner(work.without_dropout())
+    x, y = (runner.xs[:1], runner.ys[:1])
+    runner.xs, runner.ys = x, y  # the loss of the batch that it trains on
+    before = runner.loss()
+    runner.run(1)
+    assert runner.loss() < before
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_first_weights_have_the_shapes_of_the_layers(name):
+    arrays = [array for pair in named(name).first_weights() for array in pair]
+    assert [array.shape for array in arrays] == SHAPES[name]
+    assert {array.dtype.name for array in arrays} == {"float32"}
+
+
+def test_an_lstm_remembers_at_first():
+    bias = named("W5").first_weights()[0][1].reshape(4, 128)
+    assert (bias.min(axis=1) == [0, 1, 0, 0]).all()
+    assert (bias.max(axis=1) == [0, 1, 0, 0]).all()
+
+
+@pytest.mark.parametrize("work", WORKLOADS, ids=lambda work: work.name)
+def test_batches_fit_the_network(work):
+    x, y = work.data()
+    assert x.shape == (BATCHES, work.batch, *work.input)
+    assert y.shape == ((BATCHES, work.batch) if work.classes else (BATCHES, work.batch, 1))
+    assert -1 <= x.min() < x.max() <= 1
+
+
+def test_without_dropout_nothing_else_changes():
+    work = named("W4")
+    plain = work.without_dropout()
+    assert [layer for layer in work.layers if layer not in plain.layers] == [Dropout(0.5)]
+    assert plain.goals == work.goals
+    assert len(plain.first_weights()) == len(work.first_weights())
+
+
+def test_every_workload_has_its_goals():
+    assert all(set(work.goals) == set(report.FORMS) for work in WORKLOADS)
+
+
+class Peer:
+    """A peer's module and runner in one, whose loss is given."""
+
+    def __init__(self, name: str, loss: float, fails: str = "") -> None:
+        self.NAME = self.name = name
+        self.fails, self.value, self.steps = fails, loss, 0
+
+    def Runner(self, work: Workload, device: str) -> Peer:
+        if self.fails:
+            raise Unsupported(self.fails)
+        return self
+
+    def run(self, steps: int) -> None:
+        self.steps += steps
+        sum(range(300 * steps))  # takes time that can be measured
+
+    def loss(self) -> float:
+        return self.value
+
+
+def compared(*peers: Peer):
+    return compare(peers, LIGHT, "cpu:0", 2, 1e-4)
+
+
+def test_all_are_measured_who_arrive_at_our_loss():
+    loss, speeds, left_out = compared(Peer("ours", 0.5), Peer("alike", 0.5001))
+    assert loss == 0.5
+    assert list(speeds) == ["ours", "alike"]
+    assert all(len(rounds) == 2 and min(rounds) > 0 for rounds in speeds.values())
+    assert left_out == []
+
+
+@pytest.mark.parametrize(
+    "peer, reason",
+    [
+        (Peer("it", 0.6), "after 20 steps its loss is 0.6, not 0.5"),
+        (Peer("it", math.nan), "after 20 steps its loss is nan, not 0.5"),
+        (Peer("it", 0.5, "it has no layers"), "it has no layers"),
+    ],
+)
+def test_who_trains_something_else_is_left_out_with_the_reason(peer, reason):
+    _, speeds, left_out = compared(Peer("ours", 0.5), peer, Peer("alike", 0.5))
+    assert list(speeds) == ["ours", "alike"]
+    assert left_out == [f"light without it: {reason}"]
+
+
+def test_if_nobody_agrees_with_us_there_is_no_table():
+    with pytest.raises(UnequalLoss, match=r"nobody but ours has a loss of 0\.5"):
+        compared(Peer("ours", 0.5), Peer("it", 0.6))
+
+
+def test_turns_are_whole_chunks():
+    peer = Peer("ours", 0.5)
+    take_turns([peer], 100, rounds=3, seconds=1e-4)
+    assert peer.steps % 100 == 0
+    assert peer.steps >= 500  # one to warm up, one to measure, three rounds
+
+
+NAMES = ["ours", "PyTorch eager", "PyTorch compiled", "JAX lax.scan"]
+
+
+def test_a_row_of_speeds_has_medians_and_dashes():
+    speeds = {"ours": [3000.0, 1000.0, 2000.0], "PyTorch eager": [1.25, 1.5, 50.0]}
+    row = report.speed_row(NAMES, LIGHT, 0.123456, speeds)
+    assert row == ["light: 2-3-1 tanh, batch 4, sgd", "0.1235", "2,000", "1.50", "–", "–"]
+
+
+def test_a_row_of_ratios_says_which_goals_are_met():
+    work = named("W2")  # 2.5 and 0.95
+    speeds = {
+        "ours": [10.0, 20.0],
+        "PyTorch eager": [1.0, 2.0],
+        "PyTorch compiled": [5.0, 10.0],
+        "JAX lax.scan": [10.0, 20.0],
+    }
+    row = report.ratio_row(NAMES, work, speeds)
+    told = "PyTorch compiled 2.00 ≥ 2.5 **missed**; JAX lax.scan 1.00 ≥ 0.95 met"
+    assert row == ["W2", "10.0", "2.00", "1.00", told]
+
+
+def test_a_goal_without_its_peer_is_not_judged():
+    assert report.goals(named("W2").goals, {"ours": [1.0]}) == "–"
+
+
+def test_a_ratio_compares_turns_of_one_round():
+    speeds = {"ours": [10.0, 1.0, 10.0], "it": [5.0, 0.5, 5.0]}  # the second round was disturbed
+    assert report.ratio(speeds, "ours", "it") == 2
+
+
+def test_each_new_architecture_is_a_new_one():
+    for make in (toy, small_cnn):
+        shapes = [tuple(w.shape for w, _ in make(number).first_weights()) for number in range(6)]
+        assert len(set(shapes)) == 6
+
+
+def test_growth_goes_from_small_to_large():
+    for sizes in SIZES.values():
+        assert list(sizes) == sorted(sizes)
+        assert all(layers[0] == 784 and layers[-1] == 10 for layers, _ in sizes.values())
