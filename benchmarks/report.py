@@ -11,7 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from benchmarks.measure import Speeds
 from benchmarks.workloads import Workload
 
-PACKAGES = ["numpy", "numba", "scipy", "cupy-cuda12x", "cupy-cuda13x", "torch", "jax", "tensorflow-cpu", "scikit-learn"]
+PACKAGES = ["numpy", "numba", "cupy-cuda12x", "cupy-cuda13x", "torch", "jax", "tensorflow-cpu", "scikit-learn"]
 # A goal is meant for the peer's best form: that of these which is fastest on the workload.
 FORMS = {
     "PyTorch": ("PyTorch eager", "PyTorch compiled"),
