@@ -96,14 +96,14 @@ def copy_numbers(out, a, count):
 
 @njit(types.void(types.int64[:, ::1], types.int64, types.int64[:, ::1]), nogil=True, error_model="numpy", cache=True)
 def run(code, steps, streams):
-    """Run all instructions ``steps`` times; each step first takes its part of every stream into its feed.
+    """Run all instructions ``steps`` times; in each step, the streams' columns name the next part of their stream.
 
-    A stream is (the feed's address, its own, bytes a step).
+    A stream is (the column's address, that of its first part, bytes a step).
     """
     begin, end, size = code.ctypes.data, code.ctypes.data + 8 * WIDTH * code.shape[0], 8 * WIDTH
     for step in range(steps):
         for at in range(streams.shape[0]):
-            copy_numbers(streams[at, 0], streams[at, 1] + step * streams[at, 2], streams[at, 2])
+            i64s(streams[at, 0], 1)[0] = streams[at, 1] + step * streams[at, 2]
         now = begin
         while now < end:
             row = columns(now)

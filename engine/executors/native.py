@@ -7,7 +7,7 @@ instruction for stays a Python call between two tables.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from itertools import groupby
 from typing import Any
@@ -41,6 +41,7 @@ class NativeProgram(Program):
         self._wrong = np.zeros(1, np.int32)  # set by the machine: a row number or label is out of range
         self._table = Table(machine.codes, self._wrong)
         self._parts: list[np.ndarray | Call] = []
+        self._places: dict[int, list[tuple[int, int]]] = {}  # see _readers
         self.left_to_python: list[Node] = []  # operations that the machine has no instructions for
         super().__init__(plan, memory, poison)
 
@@ -89,23 +90,41 @@ class NativeProgram(Program):
         """See :meth:`engine.executors.numpy.Program.run`."""
         if self.retired:
             super().run()
-        pairs = [(feed, np.ascontiguousarray(stream)) for feed, stream in self._feeding(steps, streams or {})]
-        rows = [(address(feed), address(stream), feed.nbytes) for feed, stream in pairs]
-        feeding = np.array(rows, np.int64).reshape(-1, 3)
+        feeding = [(feed, np.ascontiguousarray(stream)) for feed, stream in self._feeding(steps, streams or {})]
         if self.whole:
-            self._machine.run(self._parts[0], steps, feeding)  # type: ignore[arg-type]
+            self._run_whole(self._parts[0], steps, feeding)  # type: ignore[arg-type]
         else:
             self._run_parts(steps, feeding)
         if self._wrong[0]:
             self._wrong[0] = 0
             raise EngineError(self._what_is_wrong())
 
-    def _run_parts(self, steps: int, feeding: np.ndarray) -> None:
-        nothing = np.zeros((0, i.WIDTH), np.int64)
+    def _run_whole(self, code: np.ndarray, steps: int, feeding: Sequence[tuple[np.ndarray, np.ndarray]]) -> None:
+        """Nothing is copied: at each step, what reads a feed is pointed to the step's part of its stream."""
+        moves = [
+            (address(code) + 8 * place, address(stream) + offset, feed.nbytes)
+            for feed, stream in feeding
+            for place, offset in self._readers(code, feed)
+        ]
+        self._machine.run(code, steps, np.array(moves, np.int64).reshape(-1, 3))
+        for feed, stream in feeding if steps else ():
+            for place, offset in self._readers(code, feed):
+                code.flat[place] = address(feed) + offset
+            feed[...] = stream[steps - 1]
+
+    def _readers(self, code: np.ndarray, feed: np.ndarray) -> list[tuple[int, int]]:
+        """The columns of the table that name a place in ``feed``, and how many bytes from its begin it is."""
+        begin = address(feed)
+        if begin not in self._places:
+            places = np.flatnonzero((code >= begin) & (code < begin + feed.nbytes))
+            self._places[begin] = [(int(place), int(code.flat[place]) - begin) for place in places]
+        return self._places[begin]
+
+    def _run_parts(self, steps: int, feeding: Sequence[tuple[np.ndarray, np.ndarray]]) -> None:
         with np.errstate(all="ignore"):
-            for _ in range(steps):
-                self._machine.run(nothing, 1, feeding)
-                feeding[:, 1] += feeding[:, 2]
+            for step in range(steps):
+                for feed, stream in feeding:
+                    feed[...] = stream[step]
                 for part in self._parts:
                     if isinstance(part, np.ndarray):
                         self._machine.run(part, 1, NO_STREAMS)
