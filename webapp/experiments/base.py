@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from engine.executors.machine import Machine
 from webapp import protocol
 from webapp.wire import Part
+
+if TYPE_CHECKING:  # the web process imports this file, and has no use for the engine
+    from engine.executors.machine import Machine
 
 
 class Diverged(Exception):

@@ -30,7 +30,7 @@ class Evaluation:
     """Runs a copy of ``model``'s weights over the test images and a sample of the training images."""
 
     def __init__(
-        self, model: Model, pixels: en.Tensor, digits: Digits, step: int, epoch: float, machine: Machine | None = None
+        self, model: Model, pixels: en.Tensor, digits: Digits, step: int, epoch: float, *, machine: Machine | None
     ) -> None:
         self.step, self.epoch = step, epoch
         self.seconds = 0.0
