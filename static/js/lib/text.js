@@ -68,13 +68,13 @@ export function epochText(epoch, locale) {
  * @param {string} locale
  */
 export function epochMark(epoch, locale) {
-  return epoch < MILLION ? epoch.toLocaleString(locale) : large(epoch, locale);
+  return epoch.toLocaleString(locale, epoch < MILLION ? {} : { notation: "compact" });
 }
 
 const MILLION = 1e6;
 
 /** @param {number} value @param {string} locale */
 function large(value, locale) {
-  const digits = { maximumSignificantDigits: 4, roundingMode: /** @type {const} */ ("trunc") };
+  const digits = { minimumSignificantDigits: 4, maximumSignificantDigits: 4, roundingMode: /** @type {const} */ ("trunc") };
   return new Intl.NumberFormat(locale, { notation: "compact", ...digits }).format(value);
 }
