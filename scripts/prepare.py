@@ -50,7 +50,10 @@ def say(text: str) -> None:
 
 
 def python_packages(level: Literal["run", "dev"]) -> None:
-    """Install into ``.venv`` what running (or developing, which is more) needs, if it isn't there yet."""
+    """Install into ``.venv`` what running (or developing, which is more) needs, if it isn't there yet.
+
+    To run, the native executor's packages are tried too; Layerlab works without them.
+    """
     _make_venv()
     wanted = _fingerprint()
     stamp = VENV / f".layerlab-{level}.json"
@@ -64,6 +67,16 @@ def python_packages(level: Literal["run", "dev"]) -> None:
     pip = [str(PYTHON), "-m", "pip", "install", "-qq", "--disable-pip-version-check"]
     if subprocess.run([*pip, "--constraint", "constraints.txt", *packages], cwd=ROOT).returncode:
         raise SetupError("pip could not install the packages; its message is above. Is there a network?")
+    if level == "run":
+        native = project["project"]["optional-dependencies"]["native"]
+        tried = subprocess.run(
+            [*pip, "--constraint", "constraints.txt", *native],
+            cwd=ROOT,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+        )
+        if tried.returncode:
+            say("Numba can't be installed here: training will run on NumPy, which is slower for small networks")
     stamp.write_text(wanted, encoding="utf-8")
 
 

@@ -16,6 +16,7 @@ import psutil
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
+MACHINE = ROOT / ".tools" / "machine"  # the native machine, compiled once for all tests
 
 
 def free_port() -> int:
@@ -38,8 +39,15 @@ def wait_until(condition: Callable[[], Any], what: str, seconds: float = 10.0) -
 class Server:
     """``python -m webapp`` in a process of its own, with a data folder of its own."""
 
-    def __init__(self, data_dir: Path, *options: str, code: Path = ROOT) -> None:
-        """Start the server of the folder ``code``, which holds the packages engine and webapp."""
+    def __init__(self, data_dir: Path, *options: str, code: Path = ROOT, machine: Path | None = MACHINE) -> None:
+        """Start the server of the folder ``code``, which holds the packages engine and webapp.
+
+        It finds its native machine in the folder ``machine``; if None, it has to compile one of its own.
+        """
+        if machine is not None and not (data_dir / "machine").exists():
+            machine.mkdir(parents=True, exist_ok=True)
+            data_dir.mkdir(parents=True, exist_ok=True)
+            (data_dir / "machine").symlink_to(machine, target_is_directory=True)
         self.output: list[str] = []
         command = [sys.executable, "-m", "webapp", "--no-browser", "--port", str(free_port())]
         self.process = subprocess.Popen(
@@ -69,6 +77,11 @@ class Server:
         """The processes that train."""
         family = psutil.Process(self.process.pid).children(recursive=True)
         return [child for child in family if "spawn_main" in " ".join(child.cmdline())]
+
+    def compilers(self) -> list[psutil.Process]:
+        """The process that compiles the native machine, while it does."""
+        family = psutil.Process(self.process.pid).children(recursive=True)
+        return [child for child in family if "webapp.workers.compiler" in child.cmdline()]
 
     def stop(self) -> None:
         """End the server as Ctrl-C does; nothing of it may stay behind."""

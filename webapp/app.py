@@ -36,9 +36,11 @@ def version() -> str:
 
 def make_pool(config: Config) -> Pool:
     """The workers of a server; not started yet.  Raises ConfigError if the device can't be had."""
-    options = Options(config.experiments, resolve_device(config.device), config.data_dir, config.fps)
+    device = resolve_device(config.device, config.executor)
+    options = Options(config.experiments, device, config.data_dir, config.fps)
     limits = {"max_queue": config.max_queue, "max_queue_per_run": config.max_queue_per_run}
-    return Pool(config.workers, options, **limits)
+    native = config.executor != "numpy" and device == "cpu:0"
+    return Pool(config.workers, options, machine_dir=config.machine_folder if native else None, **limits)
 
 
 def create_app(config: Config, pool: Pool | None = None) -> Flask:

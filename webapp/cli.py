@@ -69,7 +69,9 @@ def _config(options: argparse.Namespace) -> Config:
         raise ConfigError(f"--workers {options.workers}: at least 1 is needed.")
     if not 1 <= options.fps <= 120:
         raise ConfigError(f"--fps {options.fps:g}: 1 to 120 pictures a second can be sent.")
-    config = Config(host=options.host, port=options.port, device=options.device, fps=options.fps)
+    config = Config(
+        host=options.host, port=options.port, device=options.device, executor=options.executor, fps=options.fps
+    )
     if options.workers is not None:
         config = replace(config, workers=options.workers)
     if options.data_dir is not None:
@@ -82,6 +84,8 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on; 0.0.0.0 for a whole class")
     parser.add_argument("--port", type=int, default=8765, help="port to listen on (8765); 0 takes a free one")
     parser.add_argument("--device", choices=("auto", "cpu", "gpu"), default="auto", help="where to train (auto)")
+    executors = "what computes on the CPU: Python with NumPy, or machine code compiled once by Numba (auto)"
+    parser.add_argument("--executor", choices=("auto", "numpy", "native"), default="auto", help=executors)
     parser.add_argument("--workers", type=int, help="training processes (one a core)")
     parser.add_argument("--fps", type=float, default=30.0, help="pictures a second that a page gets at most (30)")
     parser.add_argument("--no-browser", action="store_true", help="don't open the page")

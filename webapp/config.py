@@ -13,6 +13,7 @@ from typing import Literal
 import platformdirs
 
 DeviceChoice = Literal["auto", "cpu", "gpu"]
+ExecutorChoice = Literal["auto", "numpy", "native"]
 
 _HERE = Path(__file__).resolve().parent
 _WILDCARDS = {"0.0.0.0", "::", ""}
@@ -39,8 +40,10 @@ class Config:
     port: int = 8765
     workers: int = field(default_factory=lambda: os.cpu_count() or 1)
     device: DeviceChoice = "auto"
+    executor: ExecutorChoice = "auto"  # on the CPU
     fps: float = 30.0
     data_dir: Path = field(default_factory=_default_data_dir)
+    machine_dir: Path | None = None  # where the native machine is kept; None: in data_dir
     secret: bytes | None = None  # signs the cookie; None: kept in data_dir
     extra_hosts: tuple[str, ...] = ()  # further names ("lab.school.example:8765") that may stand in a Host header
     experiments: dict[str, str] = field(default_factory=lambda: dict(EXPERIMENTS))
@@ -76,6 +79,11 @@ class Config:
         return frozenset(hosts | {name.lower() for name in self.extra_hosts})
 
     @property
+    def machine_folder(self) -> Path:
+        """Where the native machine is compiled to and loaded from."""
+        return self.machine_dir or self.data_dir / "machine"
+
+    @property
     def address(self) -> str:
         """Where a browser on this machine finds the page."""
         host = "127.0.0.1" if self.host in {"0.0.0.0", ""} else "::1" if self.host == "::" else self.host
@@ -105,9 +113,16 @@ def asset_folder(name: str) -> Path:
     return inside if inside.is_dir() else beside
 
 
-def resolve_device(choice: DeviceChoice) -> str:
-    """The engine's name of the device to train on.  Raises ConfigError where there is no GPU to be had."""
-    if choice == "cpu":
+def resolve_device(choice: DeviceChoice, executor: ExecutorChoice = "auto") -> str:
+    """The engine's name of the device to train on.  Raises ConfigError where there is no GPU to be had.
+
+    Who insists on the native executor, which is the CPU's, gets the CPU.
+    """
+    if executor == "native":
+        if choice == "gpu":
+            raise ConfigError("--executor native: that is for the CPU, so --device gpu doesn't go with it.")
+        _insist_on_native()
+    if choice == "cpu" or executor == "native":
         return "cpu:0"
     problem = importlib.import_module("engine.device").gpu_problem()  # starts a process to see, so only if asked
     if problem is None:
@@ -115,3 +130,9 @@ def resolve_device(choice: DeviceChoice) -> str:
     if choice == "gpu":
         raise ConfigError(f"--device gpu: {problem}. Use --device cpu, or auto to take what is there.")
     return "cpu:0"
+
+
+def _insist_on_native() -> None:
+    problem = importlib.import_module("engine.executors.machine").problem()
+    if problem is not None:
+        raise ConfigError(f"--executor native: {problem}. Use --executor numpy, or auto to take what is there.")

@@ -89,7 +89,7 @@ def test_another_weight_seed_gives_other_weights(data_dir: Path) -> None:
 
 def test_an_epoch_takes_each_example_once(experiment: Any) -> None:
     configure(experiment, batch=7 if experiment.kind == "points" else 999)
-    rows = np.concatenate([experiment._next_rows() for _ in range(experiment.steps_per_epoch)])
+    rows = np.concatenate([experiment._next_rows(1).ravel() for _ in range(experiment.steps_per_epoch)])
     assert np.array_equal(np.sort(rows), np.arange(experiment.examples()))
     assert experiment.epoch == 1.0
 

@@ -4,7 +4,7 @@ import { Curve } from "../../static/js/lib/curve.js";
 import { FrameClock } from "../../static/js/lib/frameclock.js";
 import { Undo } from "../../static/js/lib/history.js";
 import { nextSize } from "../../static/js/lib/layers.js";
-import { epochText, fill, formatNumber, parseNumber, percent, shortNumber } from "../../static/js/lib/text.js";
+import { epochMark, epochText, fill, formatNumber, parseNumber, percent, shortNumber } from "../../static/js/lib/text.js";
 
 for (const [text, value] of [
   ["0.5", 0.5],
@@ -28,9 +28,17 @@ test("numbers for people", () => {
   assert.equal(formatNumber(-0.001), "0.00");
   assert.equal(formatNumber(NaN), "–");
   assert.equal(shortNumber(0.00001 * 10), "0.0001");
-  assert.equal(epochText(7.999999999999), "0008");
-  assert.equal(epochText(12345.6), "12345");
+  assert.equal(epochText(7.999999999999, "en"), "0008");
+  assert.equal(epochText(12345.6, "en"), "12345");
   assert.equal(fill("{n} of {m} {x}", { n: 1, m: 2 }), "1 of 2 {x}");
+});
+
+test("an epoch of any size fits its place", () => {
+  assert.equal(epochText(999_999.9, "en"), "999999");
+  assert.equal(epochText(1_999_999, "en"), "1.999M");
+  assert.equal(epochText(12_345_678, "zh-CN"), "1234万");
+  for (let epoch = 1; epoch < 1e12; epoch *= 1.7) assert.ok(epochText(epoch, "en").length <= 6, String(epoch));
+  assert.deepEqual([20, 50_000, 2e6].map((epoch) => epochMark(epoch, "en")), ["20", "50,000", "2M"]);
 });
 
 test("100% is said only when nothing is missing", () => {

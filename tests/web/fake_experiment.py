@@ -36,7 +36,6 @@ class FakeExperiment:
     """Counts steps; one takes ``seconds_per_step`` of ``clock``."""
 
     kind = "points"
-    executor = "Fake"
 
     def __init__(
         self,
@@ -51,6 +50,7 @@ class FakeExperiment:
         background_slices: int = 0,
     ) -> None:
         self.settings = settings
+        self.executor = "Fake"
         self.step = 0
         self.value = 0.0
         self.frames = 0
@@ -70,6 +70,10 @@ class FakeExperiment:
 
     def steps_per_second(self) -> float:
         return {"batch": 10.0, "epoch": 100.0, "max": math.inf}[self.settings.speed]
+
+    def use_machine(self, machine: Any) -> None:
+        self.executor = "Fake, native"
+        self.calls.append("use_machine")
 
     def configure(self, settings: Settings) -> None:
         self.settings = settings

@@ -32,7 +32,7 @@ class Lab:
     """A server in this process, on a free port, with fake experiments in real worker processes."""
 
     def __init__(self, data_dir: Path, **choices: Any) -> None:
-        config = Config(workers=2, device="cpu", experiments=FAKE, port=0, data_dir=data_dir)
+        config = Config(workers=2, device="cpu", executor="numpy", experiments=FAKE, port=0, data_dir=data_dir)
         config = replace(config, **choices)
         listener = listen(config)
         self.config = replace(config, port=listener.getsockname()[1])

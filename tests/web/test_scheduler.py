@@ -303,6 +303,30 @@ def test_a_new_executor_is_told(bench):
     assert bench.statuses[-1].executor == "CPU · native" and bench.statuses[-1].playing
 
 
+def test_every_run_goes_over_to_the_machine_and_one_that_stands_still_keeps_its_reason(bench):
+    playing, stopped = bench.create(A), bench.create(B)
+    bench.play(A)
+    stopped.value = DIVERGE
+    bench.play(B)
+    bench.go(1.0)
+    bench.scheduler.use_machine(lambda *_: None)
+    told = {status.run: status for status in bench.statuses[-2:]}
+    assert {status.executor for status in told.values()} == {"Fake, native"}
+    assert told[A].playing and told[A].step == playing.step > 0
+    assert (told[B].playing, told[B].reason, told[B].step) == (False, "diverged", 1)
+
+
+def test_runs_that_come_later_or_come_back_get_the_machine_too(bench):
+    bench.create(A)
+    bench.play(A)
+    bench.go(3.0)
+    bench.scheduler.use_machine(lambda *_: None)
+    assert bench.create(B).executor == "Fake, native"
+    back = bench.create(A, snapshot=bench.of(Snapshot)[-1])
+    assert back.executor == "Fake, native" and back.step > 0
+    assert [status.executor for status in bench.statuses[-2:]] == ["Fake, native"] * 2
+
+
 def test_a_speed_of_zero_never_spins(bench, monkeypatch):
     experiment = bench.create()
     monkeypatch.setattr(experiment, "steps_per_second", lambda: 0.0)

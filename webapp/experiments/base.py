@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from webapp import protocol
 from webapp.wire import Part
+
+if TYPE_CHECKING:  # the web process imports this file, and has no use for the engine
+    from engine.executors.machine import Machine
 
 
 class Diverged(Exception):
@@ -25,7 +28,11 @@ class Experiment(Protocol):
     kind: str
     settings: Any
     step: int  # batches trained since the reset
-    executor: str  # for the page's badge, e.g. "CPU · NumPy"
+
+    @property
+    def executor(self) -> str:
+        """What computes it, for the page's badge, e.g. "CPU · NumPy"."""
+        ...
 
     @property
     def epoch(self) -> float: ...
@@ -35,6 +42,10 @@ class Experiment(Protocol):
 
     def steps_per_second(self) -> float:
         """How fast ``settings.speed`` asks to train; ``inf`` for as fast as it goes."""
+        ...
+
+    def use_machine(self, machine: Machine) -> None:
+        """Compute with the engine's native machine from now on; weights, curve and counters stay as they are."""
         ...
 
     def configure(self, settings: Any) -> None:

@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 
 import engine as en
-from engine.executors.numpy import Program
 from webapp import protocol
 from webapp.experiments.data import mnist
 from webapp.experiments.evaluation import Evaluation, Scores
@@ -58,12 +57,11 @@ class DigitsExperiment(Training):
         self._image = int(self._sample[0])
 
     def task(self) -> Task:
-        def feed() -> tuple[en.Tensor, en.Tensor]:
-            self._rows = en.placeholder((None,), "int32", name="rows")
+        def feed(rows: en.Tensor) -> tuple[en.Tensor, en.Tensor]:
             images = en.constant(self.digits.train_images, name="images")
-            self._pixels = en.ops.gather(images, self._rows)
+            self._pixels = en.ops.gather(images, rows)
             x = en.ops.cast(self._pixels, dtype="float32") * (1 / 255)
-            return x, en.ops.gather(en.constant(self._labels, name="labels"), self._rows)
+            return x, en.ops.gather(en.constant(self._labels, name="labels"), rows)
 
         def head(logits: en.Tensor, target: en.Tensor) -> tuple[en.Tensor, en.Tensor]:
             return en.ops.softmax(logits), en.losses.softmax_cross_entropy(logits, target)
@@ -74,12 +72,6 @@ class DigitsExperiment(Training):
     def examples(self) -> int:
         return len(self._labels)
 
-    def batch_shapes(self, size: int) -> dict[en.Tensor, tuple[int, ...]]:
-        return {self._rows: (size,)}
-
-    def fill(self, program: Program, rows: np.ndarray) -> None:
-        program.feeds[self._rows][...] = self.model.session.device.send(rows)
-
     # evaluating all test images, a slice at a time
 
     def background(self, deadline: float) -> bool:
@@ -87,7 +79,9 @@ class DigitsExperiment(Training):
         if self._evaluation is None:
             if self._scored_step == self.step or time.perf_counter() < self._next_evaluation:
                 return False
-            self._evaluation = Evaluation(self.model, self._pixels, self.digits, self.step, self.epoch)
+            self._evaluation = Evaluation(
+                self.model, self._pixels, self.digits, self.step, self.epoch, machine=self.machine
+            )
         if self._evaluation.advance(deadline):
             self._finish(self._evaluation)
             self._evaluation = None
@@ -97,7 +91,7 @@ class DigitsExperiment(Training):
         self.scores = evaluation.scores()
         self._scored_step = evaluation.step
         self._next_evaluation = time.perf_counter() + max(PAUSE, REST * evaluation.seconds)
-        self.record(self.scores.metrics)
+        self.record(self.scores.metrics, evaluation.epoch)
         if self.settings.gallery == "mistakes":
             self._choose_gallery()
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 import engine as en
+from engine.executors.machine import Machine
 from webapp.experiments.data.mnist import Digits
 from webapp.experiments.model import Model
 
@@ -28,11 +29,13 @@ class Scores:
 class Evaluation:
     """Runs a copy of ``model``'s weights over the test images and a sample of the training images."""
 
-    def __init__(self, model: Model, pixels: en.Tensor, digits: Digits, step: int, epoch: float) -> None:
+    def __init__(
+        self, model: Model, pixels: en.Tensor, digits: Digits, step: int, epoch: float, *, machine: Machine | None
+    ) -> None:
         self.step, self.epoch = step, epoch
         self.seconds = 0.0
         self._model, self._pixels = model, pixels
-        self._session = en.Session(model.session.graph, device=model.session.device.name)
+        self._session = en.Session(model.session.graph, device=model.session.device.name, machine=machine)
         self._session.load_state(model.session.state())
         sample = np.linspace(0, len(digits.train_labels) - 1, TRAINING_SAMPLE).astype(np.int64)
         self._images = [digits.test_images, digits.train_images[sample]]

@@ -9,6 +9,7 @@ import numpy as np
 
 import engine as en
 from engine import Tensor
+from engine.executors.machine import Machine
 from webapp.protocol import Settings
 
 PENALTIES: dict[str, Callable[[Tensor], Tensor]] = {"l1": en.losses.l1, "l2": en.losses.l2}
@@ -20,7 +21,7 @@ class Task:
 
     inputs: tuple[str, ...]  # the names of the inputs, one a column of x
     outputs: int
-    feed: Callable[[], tuple[Tensor, Tensor]]  # makes (x (batch, inputs), target)
+    feed: Callable[[Tensor], tuple[Tensor, Tensor]]  # numbers of examples (batch,) -> (x (batch, inputs), target)
     head: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]  # (logits, target) -> (output, loss)
     first_weights: Callable[..., np.ndarray] | None = None  # of the output layer; None: as usual
 
@@ -37,12 +38,18 @@ class Layer:
 
 
 class Model:
-    """Graph and session of one network.  ``layers`` are the hidden ones and the output, in order."""
+    """Graph and session of one network.  ``layers`` are the hidden ones and the output, in order.
 
-    def __init__(self, settings: Settings, hidden: Sequence[int], task: Task, device: str) -> None:
+    The examples lie in the graph: a training step is fed their numbers (``rows``, int32 (batch,)) alone.
+    """
+
+    def __init__(
+        self, settings: Settings, hidden: Sequence[int], task: Task, device: str, machine: Machine | None
+    ) -> None:
         self.task = task
         with en.Graph() as graph:
-            self.x, self.target = task.feed()
+            self.rows = en.placeholder((None,), "int32", name="rows")
+            self.x, self.target = task.feed(self.rows)
             self.rate = en.placeholder((), name="rate")
             self.penalty_rate = en.placeholder((), name="penalty_rate")
             self.layers: list[Layer] = []
@@ -55,7 +62,7 @@ class Model:
             variables = [each for layer in self.layers for each in (layer.weights, layer.bias)]
             self._checksum = en.ops.sum_(en.ops.flat(*variables))
             self.train = self._optimizer(settings).minimize(self._penalized(settings), variables)
-        self.session = en.Session(graph, seed=settings.weight_seed, device=device)
+        self.session = en.Session(graph, seed=settings.weight_seed, device=device, machine=machine)
 
     def _add(self, name: str, units: int, activation: str, x: Tensor, initial: object = None) -> Tensor:
         dense = en.layers.Dense(units, activation, name, initial)  # type: ignore[arg-type]

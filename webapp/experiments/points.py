@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 
 import engine as en
-from engine.executors.numpy import Program
 from webapp import protocol
 from webapp.experiments.data import points as data
 from webapp.experiments.model import Task
@@ -69,9 +68,11 @@ class PointsExperiment(Training):
         self._fine = features(grid(FINE), chosen.inputs)
 
     def task(self) -> Task:
-        def feed() -> tuple[en.Tensor, en.Tensor]:
-            inputs = len(self.settings.inputs)
-            return en.placeholder((None, inputs), name="x"), en.placeholder((None, 1), name="target")
+        inputs, targets = self._sets[0]
+
+        def feed(rows: en.Tensor) -> tuple[en.Tensor, en.Tensor]:
+            x = en.ops.gather(en.constant(inputs, name="inputs"), rows)
+            return x, en.ops.gather(en.constant(targets, name="targets"), rows)
 
         def head(logits: en.Tensor, target: en.Tensor) -> tuple[en.Tensor, en.Tensor]:
             output = en.ops.tanh(logits)
@@ -81,14 +82,6 @@ class PointsExperiment(Training):
 
     def examples(self) -> int:
         return len(self._training)
-
-    def batch_shapes(self, size: int) -> dict[en.Tensor, tuple[int, ...]]:
-        return {self.model.x: (size, len(self.settings.inputs)), self.model.target: (size, 1)}
-
-    def fill(self, program: Program, rows: np.ndarray) -> None:
-        (inputs, targets), send = self._sets[0], self.model.session.device.send
-        program.feeds[self.model.x][...] = send(inputs[rows])
-        program.feeds[self.model.target][...] = send(targets[rows])
 
     def train(self, steps: int, deadline: float) -> int:
         done = super().train(steps, deadline)

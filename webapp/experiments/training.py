@@ -9,13 +9,13 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 import numpy as np
 
-from engine import Tensor
-from engine.device import device as find_device
+from engine.executors.machine import Machine
 from engine.executors.numpy import Program
 from engine.session import name_rng
 from webapp import protocol
@@ -38,6 +38,16 @@ class Snapshot(msgspec.Struct, frozen=True):
     curve: bytes
 
 
+@dataclass(frozen=True)
+class _Moment:
+    """Where a slice of training began."""
+
+    state: dict[str, np.ndarray]
+    step: int
+    passes: int
+    cursor: int
+
+
 class Training:
     """Base of the experiments; a subclass brings the data and draws the frames."""
 
@@ -49,7 +59,7 @@ class Training:
     def __init__(self, settings: Any, device: str = "cpu:0") -> None:
         self.settings = settings
         self._device = device
-        self.executor = find_device(device).label
+        self.machine: Machine | None = None
         self.step = 0
         self._passes = 0  # whole epochs done
         self._cursor = 0  # examples used of this epoch
@@ -78,14 +88,6 @@ class Training:
         """How many examples there are to train on."""
         raise NotImplementedError
 
-    def batch_shapes(self, size: int) -> dict[Tensor, tuple[int, ...]]:
-        """What is fed for a batch of ``size`` examples, and its shapes."""
-        raise NotImplementedError
-
-    def fill(self, program: Program, rows: np.ndarray) -> None:
-        """Feed these examples (int32 row numbers) to a program made for :meth:`batch_shapes`."""
-        raise NotImplementedError
-
     # the counters
 
     @property
@@ -101,6 +103,19 @@ class Training:
         pace = protocol.PACE[self.kind]
         speeds = {"batch": pace["batch"], "epoch": pace["epoch"] * self.steps_per_epoch, "max": math.inf}
         return speeds[self.settings.speed]
+
+    # what computes
+
+    @property
+    def executor(self) -> str:
+        """See :meth:`webapp.experiments.base.Experiment.executor`."""
+        return self.model.session.executor
+
+    def use_machine(self, machine: Machine) -> None:
+        """See :meth:`webapp.experiments.base.Experiment.use_machine`."""
+        self.machine = machine
+        self.model.session.use_machine(machine)
+        self._forget_programs()
 
     # settings
 
@@ -129,8 +144,12 @@ class Training:
         """Called after the network or the weights were changed from outside."""
 
     def _build(self) -> Model:
-        self._programs: dict[int, Program] = {}
-        return Model(self.settings, self.settings.hidden, self.task(), self._device)
+        self._forget_programs()
+        return Model(self.settings, self.settings.hidden, self.task(), self._device, self.machine)
+
+    def _forget_programs(self) -> None:
+        self._programs: dict[int, Program] = {}  # by the size of their batches
+        self._step_time: dict[int, float] = {}  # seconds a step of each took when last run
 
     def reset(self) -> None:
         """Back to step 0 with the first weights."""
@@ -145,28 +164,55 @@ class Training:
 
     def train(self, steps: int, deadline: float) -> int:
         """See :meth:`webapp.experiments.base.Experiment.train`."""
-        done = 0
+        done, before = 0, None
         self._touched = True
         while done < steps:
-            rows = self._next_rows()
-            program = self._program(len(rows))
-            self.fill(program, rows)
-            program.run()
-            self.step += 1
-            done += 1
-            if time.perf_counter() >= deadline:
+            left = deadline - time.perf_counter()
+            if left <= 0 < done:
                 break
+            batches = min(steps - done, self._affordable(left))
+            if batches > 1 and before is None:
+                before = self._moment()  # a step goes over all of the state, so this costs less than one
+            done += self._train(batches)
         if not self.model.finite():
+            if before is not None:
+                self._find_divergence(before)
             self._diverged = True
             raise Diverged(self.step)
         return done
+
+    def _affordable(self, seconds: float) -> int:
+        """How many whole batches can be trained in this time, as far as is known; one at least."""
+        step_time = self._step_time.get(self._batch_size)
+        return 1 if step_time is None else max(1, int(seconds / step_time))
+
+    def _train(self, batches: int) -> int:
+        """Train at most so many batches in one call of the executor; how many it was."""
+        began = time.perf_counter()
+        rows = self._next_rows(batches)
+        program = self._program(rows.shape[1])
+        program.run(len(rows), {self.model.rows: self.model.session.device.send(rows)})
+        self.step += len(rows)
+        self._step_time[rows.shape[1]] = (time.perf_counter() - began) / len(rows)
+        return len(rows)
+
+    def _moment(self) -> _Moment:
+        return _Moment(self.model.session.state(), self.step, self._passes, self._cursor)
+
+    def _find_divergence(self, before: _Moment) -> None:
+        """Train from ``before`` on once more, batch by batch, up to the first step whose weights aren't numbers."""
+        last = self.step
+        self.model.session.load_state(before.state)
+        self.step, self._passes, self._cursor, self._order = before.step, before.passes, before.cursor, None
+        while self.model.finite() and self.step < last:
+            self._train(1)
 
     def _program(self, size: int) -> Program:
         """One training step for a batch of this size, with the present rates fed."""
         model, chosen = self.model, self.settings
         program = self._programs.get(size)
         if program is None:
-            shapes = self.batch_shapes(size) | {model.rate: ()}
+            shapes: dict[Any, tuple[int, ...]] = {model.rows: (size,), model.rate: ()}
             if chosen.regularization != "none":
                 shapes[model.penalty_rate] = ()
             program = model.session.bind(model.train, shapes)
@@ -176,26 +222,40 @@ class Training:
             program.feeds[model.penalty_rate][...] = chosen.regularization_rate
         return program
 
-    def _next_rows(self) -> np.ndarray:
-        """The numbers of the next batch's examples; the last batch of an epoch may be short."""
-        count = self.examples()
-        if self._cursor >= count:
-            self._passes, self._cursor, self._order = self._passes + 1, 0, None
-        if self._order is None:
-            seed = getattr(self.settings, "data_seed", 0)
-            self._order = name_rng(seed, f"epoch {self._passes}").permutation(count).astype(np.int32)
-        rows = self._order[self._cursor : self._cursor + self.settings.batch]
-        self._cursor += len(rows)
-        return rows
+    @property
+    def _batch_size(self) -> int:
+        return min(int(self.settings.batch), self.examples())
+
+    def _next_rows(self, batches: int) -> np.ndarray:
+        """The numbers of the next examples, for at most ``batches`` batches of one size: int32 (batches, size).
+
+        The last batch of an epoch may be short; it then comes alone.
+        """
+        count, size = self.examples(), self._batch_size
+        parts: list[np.ndarray] = []
+        while batches > 0:
+            if self._cursor >= count:
+                self._passes, self._cursor, self._order = self._passes + 1, 0, None
+            if self._order is None:
+                seed = getattr(self.settings, "data_seed", 0)
+                self._order = name_rng(seed, f"epoch {self._passes}").permutation(count).astype(np.int32)
+            whole = min(batches, (count - self._cursor) // size)
+            if whole == 0 and parts:
+                break
+            rows = self._order[self._cursor : self._cursor + max(1, whole) * size]
+            parts.append(rows.reshape(max(1, whole), -1))
+            self._cursor += rows.size
+            batches = batches - whole if whole else 0
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
     def background(self, deadline: float) -> bool:
         """No work beside training, unless a subclass has some."""
         return False
 
-    def record(self, metrics: Sequence[float] | np.ndarray) -> None:
-        """Take new metrics into the curve; keep a way back while the loss is sane."""
+    def record(self, metrics: Sequence[float] | np.ndarray, epoch: float | None = None) -> None:
+        """Take metrics (of the weights at ``epoch``, now if None) into the curve; keep a way back while all is sane."""
         self.metrics = np.asarray(metrics, np.float32)
-        self.curve.add(self.epoch, self.metrics)
+        self.curve.add(self.epoch if epoch is None else epoch, self.metrics)
         loss = float(self.metrics[0])
         if math.isfinite(loss) and loss <= 2 * self._best:
             self._best = min(self._best, loss)

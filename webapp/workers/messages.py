@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from webapp.protocol import Notice, RunCommand, Settings, Status
@@ -66,7 +67,14 @@ class Drop:
     run: str
 
 
-ToWorker = Create | Order | Want | Drop
+@dataclass(frozen=True, slots=True)
+class LoadMachine:
+    """The native machine was compiled into ``folder``: load it, and let all runs go over to it."""
+
+    folder: Path
+
+
+ToWorker = Create | Order | Want | Drop | LoadMachine
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +95,13 @@ class EventOut:
     event: Status | Notice
 
 
-FromWorker = FrameOut | EventOut | Snapshot
+@dataclass(frozen=True, slots=True)
+class MachineLoaded:
+    """The answer to :class:`LoadMachine`; ``problem`` says why it could not be loaded."""
+
+    problem: str | None = None
+
+
+FromWorker = FrameOut | EventOut | Snapshot | MachineLoaded
 
 Factory = Any  # Class(settings, device=..., data_dir=...) -> Experiment

@@ -2,54 +2,25 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import multiprocessing
-import os
-import signal
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterator
-from multiprocessing import resource_tracker
+from collections.abc import Callable
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Any
 
 from webapp.workers import worker
-from webapp.workers.messages import Create, Drop, FromWorker, ToWorker
+from webapp.workers.children import child_environment
+from webapp.workers.compiler import Compiler
+from webapp.workers.messages import Create, Drop, FromWorker, LoadMachine, MachineLoaded, ToWorker
 
 log = logging.getLogger(__name__)
 
-# One thread of linear algebra a worker: there is a worker for each core already.
-_ENVIRONMENT = dict.fromkeys(("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS"), "1")
-_environment_lock = threading.Lock()
 _QUICK_DEATH = 5.0  # a worker that lives shorter is started again only after a pause
-
-
-@contextlib.contextmanager
-def _child_environment() -> Iterator[None]:
-    """What children inherit; this process is as before afterwards.
-
-    Ctrl-C reaches all processes of a terminal: a child that is still importing would show a
-    traceback, so it is born with that signal blocked.
-    """
-    masks = hasattr(signal, "pthread_sigmask")
-    if masks:
-        resource_tracker.ensure_running()  # it unblocks the signal when it starts, so it must have started before
-    with _environment_lock:
-        before = {name: os.environ.get(name) for name in _ENVIRONMENT}
-        os.environ.update(_ENVIRONMENT)
-        old_mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT}) if masks else None
-        try:
-            yield
-        finally:
-            if old_mask is not None:
-                signal.pthread_sigmask(signal.SIG_SETMASK, old_mask)
-            for name, value in before.items():
-                if value is None:
-                    os.environ.pop(name, None)
-                else:
-                    os.environ[name] = value
+_MAX_LOAD_DEATHS = 2  # workers that may die of loading the native machine until nobody is told to any more
 
 
 class Outbox:
@@ -66,11 +37,12 @@ class Outbox:
     def put(self, message: ToWorker, force: bool) -> bool:
         """Queue ``message``; False if there is no room.  ``force`` is for what is bounded by its nature."""
         with self._changed:
-            full = len(self._waiting) >= self._limit or self._per_run[message.run] >= self._limit_per_run
+            run = _run_of(message)
+            full = len(self._waiting) >= self._limit or self._per_run[run] >= self._limit_per_run
             if full and not force:
                 return False
             self._waiting.append(message)
-            self._per_run[message.run] += 1
+            self._per_run[run] += 1
             self._changed.notify()
             return True
 
@@ -81,15 +53,20 @@ class Outbox:
             if not self._open:
                 return None
             message = self._waiting.popleft()
-            self._per_run[message.run] -= 1
-            if not self._per_run[message.run]:
-                del self._per_run[message.run]
+            run = _run_of(message)
+            self._per_run[run] -= 1
+            if not self._per_run[run]:
+                del self._per_run[run]
             return message
 
     def close(self) -> None:
         with self._changed:
             self._open = False
             self._changed.notify_all()
+
+
+def _run_of(message: ToWorker) -> str:
+    return "" if isinstance(message, LoadMachine) else message.run
 
 
 class Handle:
@@ -99,12 +76,18 @@ class Handle:
         context = multiprocessing.get_context("spawn")
         self.outbox = outbox
         self.runs: dict[str, None] = {}  # in the order they came
+        self.loading = False  # the native machine: it was told to, and hasn't answered yet
         self.started = time.monotonic()
         self._pipe, far = context.Pipe(duplex=True)
         self.process = context.Process(target=worker.main, args=(far, options), name=name, daemon=True)
-        with _child_environment():
+        with child_environment():
             self.process.start()
         far.close()  # or the end of the process would never be seen as the end of the pipe
+
+    def load(self, folder: Path) -> None:
+        """Have it load the native machine."""
+        self.loading = True
+        self.outbox.put(LoadMachine(folder), force=True)
 
     def serve(self, receive: Callable[[FromWorker], None], died: Callable[[Handle], None]) -> None:
         threading.Thread(target=_write, args=(self.outbox, self._pipe), name="to-worker", daemon=True).start()
@@ -145,9 +128,21 @@ def _write(outbox: Outbox, pipe: Connection[Any, Any]) -> None:
 
 
 class Pool:
-    """``size`` workers, each with many runs.  A worker that dies is replaced at once."""
+    """``size`` workers, each with many runs.  A worker that dies is replaced at once.
 
-    def __init__(self, size: int, options: worker.Options, *, max_queue: int, max_queue_per_run: int) -> None:
+    They start on NumPy; the native machine is compiled into ``machine_dir`` meanwhile (never, if
+    None), and then each of them loads it.
+    """
+
+    def __init__(
+        self,
+        size: int,
+        options: worker.Options,
+        *,
+        max_queue: int,
+        max_queue_per_run: int,
+        machine_dir: Path | None = None,
+    ) -> None:
         self._size = max(1, size)
         self._options = options
         self._limits = (max_queue, max_queue_per_run)
@@ -157,21 +152,37 @@ class Pool:
         self._receive: Callable[[FromWorker], None]
         self._lost: Callable[[list[str]], None]
         self._stopping = False
+        self._compiler = None if machine_dir is None else Compiler(machine_dir)
+        self._machine: Path | None = None  # where workers find the machine, once it is compiled
+        self._load_deaths = 0
+        self._load_failed = False
 
     def start(self, receive: Callable[[FromWorker], None], lost: Callable[[list[str]], None]) -> None:
         """Start the workers.  ``receive`` gets their messages; ``lost`` the runs of one that died."""
         self._receive, self._lost = receive, lost
         self._handles = [self._start_worker(index) for index in range(self._size)]
+        if self._compiler is not None:
+            self._compiler.start(self._compiled)
 
     def _start_worker(self, index: int) -> Handle:
         handle = Handle(f"layerlab-worker-{index}", Outbox(*self._limits), self._options)
-        handle.serve(self._receive, lambda dead: self._died(index, dead))
+        if self._machine is not None:
+            handle.load(self._machine)
+        handle.serve(lambda message: self._hear(handle, message), lambda dead: self._died(index, dead))
         return handle
+
+    def _hear(self, handle: Handle, message: FromWorker) -> None:
+        if isinstance(message, MachineLoaded):
+            self._loaded(handle, message.problem)
+        else:
+            self._receive(message)
 
     def stop(self) -> None:
         with self._lock:
             self._stopping = True
             handles = list(self._handles)
+        if self._compiler is not None:
+            self._compiler.stop()
         for handle in handles:
             handle.process.terminate()  # all at once, then wait for each
         for handle in handles:
@@ -217,6 +228,31 @@ class Pool:
                 handle.runs.pop(message.run, None)
                 handle.outbox.put(message, force=True)
 
+    # ---- the native machine
+
+    def _compiled(self) -> None:
+        """The machine can be loaded: every worker is told, and those to come will be."""
+        assert self._compiler is not None
+        with self._lock:
+            self._machine = self._compiler.folder
+            for handle in self._handles:
+                handle.load(self._machine)
+
+    def _loaded(self, handle: Handle, problem: str | None) -> None:
+        with self._lock:
+            handle.loading = False
+            if problem is not None and not self._load_failed:
+                self._load_failed = True
+                log.error("a worker could not load the native machine, its runs stay on NumPy: %s", problem)
+
+    def _died_loading(self) -> None:
+        self._load_deaths += 1
+        if self._load_deaths == _MAX_LOAD_DEATHS:
+            self._machine = None
+            log.error("workers end while they load the native machine: from now on all training runs on NumPy")
+
+    # ---- when a worker dies
+
     def _died(self, index: int, dead: Handle) -> None:
         """Replace a worker; called by its reading thread, which then ends."""
         if self._stops():
@@ -227,6 +263,8 @@ class Pool:
         with self._lock:
             if self._stops():  # meanwhile
                 return
+            if dead.loading:
+                self._died_loading()
             self._handles[index] = self._start_worker(index)
             runs = list(dead.runs)
             for run in runs:

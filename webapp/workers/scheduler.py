@@ -10,13 +10,17 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable
-from typing import TypeVar
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
 
 from webapp import protocol
 from webapp.experiments.base import Diverged, Experiment
 from webapp.protocol import Notice, ProtocolError, RunCommand, Settings
-from webapp.workers.messages import Create, Drop, EventOut, FromWorker, Order, Snapshot, ToWorker, Want
+from webapp.workers.messages import Create, Drop, EventOut, FromWorker, Order, Snapshot, Want
 from webapp.workers.task import SLICE, Task
+
+if TYPE_CHECKING:  # the web process imports this file, and has no use for the engine
+    from engine.executors.machine import Machine
 
 log = logging.getLogger(__name__)
 
@@ -40,11 +44,12 @@ class Scheduler:
         self._interval = 1.0 / fps
         self._clock = clock
         self._tasks: dict[str, Task] = {}
+        self._machine: Machine | None = None
         self._virtual = 0.0  # the virtual time of the run that had the last turn
 
     # ---- messages
 
-    def receive(self, message: ToWorker) -> None:
+    def receive(self, message: Create | Order | Want | Drop) -> None:
         """Apply one message of the web process; no training happens here."""
         if isinstance(message, Create):
             self._create(message)
@@ -80,12 +85,18 @@ class Scheduler:
         task.start_pacing(self._clock())
         self._tell(task, None if task.playing else "paused")
 
+    def _new(self, kind: str, settings: Settings) -> Experiment:
+        experiment = self._make(kind, settings)
+        if self._machine is not None:
+            experiment.use_machine(self._machine)
+        return experiment
+
     def _revive(self, message: Create) -> Experiment:
         snapshot = message.snapshot
         if snapshot is None:
-            experiment = self._make(message.kind, message.settings)
+            experiment = self._new(message.kind, message.settings)
         else:
-            experiment = self._make(message.kind, snapshot.settings)
+            experiment = self._new(message.kind, snapshot.settings)
             experiment.restore(snapshot.data)
             if snapshot.settings != message.settings:
                 experiment.configure(message.settings)
@@ -112,7 +123,7 @@ class Scheduler:
         """Do what ``command`` says; the reason why the run now stands still, if it does."""
         experiment = task.experiment
         if experiment is None:
-            experiment = task.experiment = self._make(task.kind, task.settings)
+            experiment = task.experiment = self._new(task.kind, task.settings)
         if isinstance(command, protocol.Set):
             experiment.configure(task.settings)
         elif isinstance(command, (protocol.Play, protocol.Recover)):
@@ -135,6 +146,15 @@ class Scheduler:
         else:
             experiment.handle(command)
         return None
+
+    def use_machine(self, machine: Machine) -> None:
+        """Let all runs, those to come too, go over to the native machine; the pages are told."""
+        self._machine = machine
+        for task in self._tasks.values():
+            experiment = task.experiment
+            if experiment is not None:
+                self._attempt(task, "going over to the native machine", partial(experiment.use_machine, machine))
+                self._tell_executor(task, experiment)
 
     # ---- turns
 
@@ -162,9 +182,8 @@ class Scheduler:
             self._virtual = task.used
         self._work(task, now)
         task.used += self._clock() - now
-        if task.experiment is not None and task.experiment.executor != task.executor:
-            task.executor = task.experiment.executor
-            self._tell(task, None)
+        if task.experiment is not None:
+            self._tell_executor(task, task.experiment)
 
     def _work(self, task: Task, now: float) -> None:
         if task.frame_at() <= now:
@@ -243,5 +262,11 @@ class Scheduler:
         return None
 
     def _tell(self, task: Task, reason: str | None, step: int | None = None) -> None:
-        stopped = not task.training
-        self._send(EventOut(task.run, task.status(reason if stopped else None, step)))
+        task.stopped = (None, None) if task.training else (reason, step)
+        self._send(EventOut(task.run, task.status(*task.stopped)))
+
+    def _tell_executor(self, task: Task, experiment: Experiment) -> None:
+        """Tell, once, that something else computes the run now."""
+        if experiment.executor != task.executor:
+            task.executor = experiment.executor
+            self._tell(task, *task.stopped)

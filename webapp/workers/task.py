@@ -35,6 +35,7 @@ class Task:
     sequence: int = -1  # of the last frame
     used: float = 0.0  # virtual time: the run with the least is next
     executor: str = ""
+    stopped: tuple[str | None, int | None] = (None, None)  # why it stands still, and at which step, as was told
 
     wanted: bool = False
     want_key: bool = False

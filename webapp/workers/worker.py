@@ -6,12 +6,14 @@ import importlib
 import logging
 import signal
 from dataclasses import dataclass
-from multiprocessing.connection import Connection
+from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
 from webapp.experiments.base import Experiment
 from webapp.protocol import Settings
+from webapp.workers.loader import Loader
+from webapp.workers.messages import LoadMachine, MachineLoaded
 from webapp.workers.scheduler import Scheduler
 
 log = logging.getLogger(__name__)
@@ -39,11 +41,21 @@ def main(pipe: Connection[Any, Any], options: Options) -> None:
         )
         return experiment
 
-    scheduler = Scheduler(make, pipe.send, fps=options.fps)
+    scheduler, loader = Scheduler(make, pipe.send, fps=options.fps), Loader()
     try:
         while True:
-            if pipe.poll(scheduler.idle_time()):
-                scheduler.receive(pipe.recv())
+            ready = wait([pipe, loader.news], scheduler.idle_time())
+            if pipe in ready:
+                message = pipe.recv()
+                if isinstance(message, LoadMachine):
+                    loader.start(message.folder)
+                else:
+                    scheduler.receive(message)
+            elif loader.news in ready:
+                machine, problem = loader.result()
+                if machine is not None:
+                    scheduler.use_machine(machine)
+                pipe.send(MachineLoaded(problem))
             else:
                 scheduler.turn()
     except (EOFError, BrokenPipeError, ConnectionResetError):

@@ -53,9 +53,28 @@ export function percent(share) {
 }
 
 /**
- * An epoch for the counter: whole, at least four digits.
+ * An epoch for the counter: whole, at least four digits; from a million on as people say it ("1.234M", "123.4万").
  * @param {number} epoch
+ * @param {string} locale Of the browser's number formats.
  */
-export function epochText(epoch) {
-  return String(Math.floor(epoch + 1e-9)).padStart(4, "0");
+export function epochText(epoch, locale) {
+  const whole = Math.floor(epoch + 1e-9);
+  return whole < MILLION ? String(whole).padStart(4, "0") : large(whole, locale);
+}
+
+/**
+ * An epoch beside a mark of an axis.
+ * @param {number} epoch
+ * @param {string} locale
+ */
+export function epochMark(epoch, locale) {
+  return epoch.toLocaleString(locale, epoch < MILLION ? {} : { notation: "compact" });
+}
+
+const MILLION = 1e6;
+
+/** @param {number} value @param {string} locale */
+function large(value, locale) {
+  const digits = { minimumSignificantDigits: 4, maximumSignificantDigits: 4, roundingMode: /** @type {const} */ ("trunc") };
+  return new Intl.NumberFormat(locale, { notation: "compact", ...digits }).format(value);
 }

@@ -2,7 +2,9 @@
 import { useEffect, useRef } from "../../vendor/preact/hooks.js";
 import { html } from "../lib/html.js";
 import { t } from "../core/i18n.js";
+import { runOf } from "../core/runs.js";
 import { helpOpen } from "../core/shortcuts.js";
+import { page } from "../core/url.js";
 import { IconButton } from "./controls.js";
 
 const TEXTS = ["planes", "points", "lines", "hover", "weights", "dice", "curve", "address"];
@@ -19,9 +21,17 @@ const KEYS = [
   ["?", "help.help"],
 ];
 
+/** Sentences on what computes the network ("CPU · NumPy" …) and what the words mean. @param {string} executor */
+export function executorWords(executor) {
+  if (!executor) return [];
+  const kind = executor.startsWith("GPU") ? "gpu" : executor.endsWith("native") ? "native" : "numpy";
+  return [t(`executor.${kind}`), t("executor.words")];
+}
+
 export function HelpDialog() {
   const dialog = useRef(/** @type {HTMLDialogElement | null} */ (null));
   const open = helpOpen.value;
+  const executor = runOf(page.value)?.status.value.executor ?? "";
   useEffect(() => {
     if (open && !dialog.current?.open) dialog.current?.showModal();
     if (!open && dialog.current?.open) dialog.current.close();
@@ -43,7 +53,9 @@ export function HelpDialog() {
     <div class="help-columns">
       <section>
         <h3>${t("help.what")}</h3>
-        <ul class="help-texts">${TEXTS.map((name) => html`<li>${t(`help.${name}`)}</li>`)}</ul>
+        <ul class="help-texts">${TEXTS.map((name) => html`<li>${t(`help.${name}`)}</li>`)}${
+          executor && html`<li>${executorWords(executor).join(" ")}</li>`
+        }</ul>
       </section>
       <section>
         <h3>${t("help.keys")}</h3>

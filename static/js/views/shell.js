@@ -9,7 +9,7 @@ import { connection } from "../core/stream.js";
 import { nextTheme, theme } from "../core/theme.js";
 import { goTo, page } from "../core/url.js";
 import { IconButton } from "../ui/controls.js";
-import { HelpDialog } from "../ui/help.js";
+import { HelpDialog, executorWords } from "../ui/help.js";
 import { Announcer, Toasts } from "../ui/messages.js";
 import { Hint } from "./points/hint.js";
 import { PointsPage } from "./points/index.js";
@@ -88,12 +88,13 @@ function Header() {
   </header>`;
 }
 
-/** Where the network is computed; the dot tells of the connection. */
+/** What computes the network; the dot tells of the connection. */
 function Badge() {
   const executor = runOf(page.value)?.status.value.executor ?? "";
   const state = connection.value;
   const text = state === "live" && executor ? executor : t(`connection.${state}`);
-  return html`<span class="badge ${state}" title=${t(`connection.${state}`)}><span class="dot" />${text}</span>`;
+  const title = [t(`connection.${state}`), ...executorWords(executor)].join("\n");
+  return html`<span class="badge ${state}" title=${title}><span class="dot" />${text}</span>`;
 }
 
 /** @param {Event} event @param {Kind} kind */

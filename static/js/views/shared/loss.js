@@ -3,16 +3,16 @@ import { useEffect, useRef, useState } from "../../../vendor/preact/hooks.js";
 import { untracked } from "../../../vendor/preact-signals/signals.js";
 import uPlot from "../../../vendor/uplot/uplot.js";
 import { html } from "../../lib/html.js";
-import { language, t } from "../../core/i18n.js";
+import { language, locale, t } from "../../core/i18n.js";
 import { connection } from "../../core/stream.js";
 import { palette } from "../../core/theme.js";
-import { formatNumber, percent } from "../../lib/text.js";
+import { epochMark, formatNumber, percent } from "../../lib/text.js";
 import { Segmented } from "../../ui/controls.js";
 
 /** @typedef {import("../../core/run.js").Run} Run */
 
-/** Steps between two marks of the epochs. */
-const WHOLE = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 1e4, 2e4, 5e4, 1e5, 1e6];
+/** Steps between two marks of the epochs: 1, 2, 5, 10, … */
+const WHOLE = Array.from({ length: 11 }, (_, power) => [1, 2, 5].map((first) => first * 10 ** power)).flat();
 
 /** @param {{run: Run}} props */
 export function LossPanel({ run }) {
@@ -109,6 +109,7 @@ function plotOptions(colours, loss, size, text) {
         grid: { show: false },
         size: text + 14,
         incrs: WHOLE,
+        values: (_, splits) => splits.map((epoch) => epochMark(epoch, locale.peek())),
         label: t("loss.epochs"),
         labelSize: text + 4,
         labelGap: -2,

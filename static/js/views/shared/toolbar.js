@@ -1,7 +1,7 @@
 // The row of controls above both pages: reset, play, step, epoch, what is learned how, layers.
 import { html } from "../../lib/html.js";
 import { description, fields } from "../../core/describe.js";
-import { t } from "../../core/i18n.js";
+import { locale, t } from "../../core/i18n.js";
 import { withLayer } from "../../lib/layers.js";
 import { newSeed } from "../../lib/seed.js";
 import { epochText, shortNumber } from "../../lib/text.js";
@@ -52,7 +52,7 @@ function Epoch({ run }) {
   return html`<div class="epoch"><span class="field-label">${t("toolbar.epoch")}</span><span
     class="epoch-number"
     data-testid="epoch"
-  >${epochText(run.epoch.value)}</span></div>`;
+  >${epochText(run.epoch.value, locale.value)}</span></div>`;
 }
 
 /** A setting of few choices, as the server lists them. @param {{run: Run, name: string}} props */

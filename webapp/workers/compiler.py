@@ -1,0 +1,94 @@
+"""Compiles the engine's native machine once, in a process of its own, while the page runs on NumPy.
+
+The process compiles into a folder, from which each worker then loads the machine in about a second;
+where it lies there already, the process only sees that it can be loaded.  It has a low priority, and
+it ends with the server: the end of its standard input is the end of whoever started it.
+"""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from webapp.workers.children import child_environment
+
+log = logging.getLogger(__name__)
+
+_NICE = 10  # the workers and the page go first
+_CODE = Path(__file__).resolve().parents[2]  # the folder that holds webapp and engine
+
+
+class Compiler:
+    """One compiling process, started once."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._process: subprocess.Popen[str] | None = None
+        self._stopping = threading.Event()
+
+    def start(self, compiled: Callable[[], None]) -> None:
+        """Start compiling; ``compiled`` is called when the machine can be loaded, a failure is logged."""
+        command = [sys.executable, "-m", "webapp.workers.compiler", str(self.folder)]
+        with child_environment():
+            self._process = subprocess.Popen(
+                command,
+                cwd=_CODE,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                encoding="utf-8",
+                errors="replace",
+                creationflags=getattr(subprocess, "BELOW_NORMAL_PRIORITY_CLASS", 0),
+            )
+        threading.Thread(target=self._wait, args=(self._process, compiled), name="compiler", daemon=True).start()
+
+    @property
+    def pid(self) -> int | None:
+        """The process, for tests and tools; None before it was started."""
+        return None if self._process is None else self._process.pid
+
+    def _wait(self, process: subprocess.Popen[str], compiled: Callable[[], None]) -> None:
+        assert process.stderr is not None
+        said = process.stderr.read().strip().splitlines()
+        code = process.wait()
+        if self._stopping.is_set():
+            return
+        if code == 0:
+            compiled()
+        else:
+            reason = said[-1] if said else f"compiling ended with exit code {code}"
+            log.warning("training runs on NumPy, without the native machine: %s", reason)
+
+    def stop(self) -> None:
+        """End the process if it still compiles."""
+        self._stopping.set()
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+
+
+def main(folder: Path) -> str | None:
+    """Compile into ``folder``.  Returns why there can be no machine here; None when it can be loaded."""
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    if hasattr(os, "nice"):
+        os.nice(_NICE)
+    machine = importlib.import_module("engine.executors.machine")
+    problem: str | None = machine.problem()
+    if problem is None:
+        machine.load(folder)
+    return problem
+
+
+def _end_with_parent() -> None:
+    os.read(sys.stdin.fileno(), 1)  # not by the file object: its lock would be held when this process ends
+    os._exit(1)
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1])))
