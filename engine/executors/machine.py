@@ -46,7 +46,7 @@ def load(folder: Path) -> Machine:
 
     Raises ImportError without Numba.
     """
-    known, folder = expressions(), folder / _name()
+    folder, known = folder / name(), expressions()
     folder.mkdir(parents=True, exist_ok=True)
     vectors = importlib.import_module("engine.executors.vectors")
     names = {"tile": "tile", **{text: f"expression_{at}" for at, text in enumerate(known)}}
@@ -70,8 +70,8 @@ def _kernels(folder: Path) -> Any:
     return importlib.import_module("engine.executors.kernels")
 
 
-def _name() -> str:
-    """A name that tells all that the code is made from, and for which processor."""
+def name() -> str:
+    """The folder inside a cache folder: it tells all that the code is made from, and for which processor."""
     llvm = importlib.import_module("llvmlite.binding")
     versions = [importlib.import_module(each).__version__ for each in ("numba", "llvmlite")]
     texts = [path.read_text(encoding="utf-8") for path in sorted(Path(__file__).parent.glob("*.py"))]
@@ -81,13 +81,22 @@ def _name() -> str:
 
 
 def _cached(path: Path, make: Callable[[], bytes]) -> bytes:
-    """The file's bytes, made and written first if it isn't there."""
-    if not path.is_file():
+    """What ``make`` gives, from the file if it is there and whole: LLVM would fall over half of one."""
+    held = path.read_bytes() if path.is_file() else b""
+    data = held[_DIGEST:]
+    if not held or held[:_DIGEST] != _digest(data):
         data = make()
         part = path.with_name(f"{path.name}.{os.getpid()}.part")
-        part.write_bytes(data)
+        part.write_bytes(_digest(data) + data)
         part.replace(path)
-    return path.read_bytes()
+    return data
+
+
+_DIGEST = 16  # bytes
+
+
+def _digest(data: bytes) -> bytes:
+    return hashlib.blake2b(data, digest_size=_DIGEST).digest()
 
 
 def _vector_code(names: Mapping[str, str]) -> bytes:

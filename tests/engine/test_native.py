@@ -187,3 +187,18 @@ def test_what_is_not_a_number_stays_so(native: machine.Machine) -> None:
     for result in results:
         found = en.Session(graph, machine=native).run(result, {x: values})
         np.testing.assert_array_equal(np.isnan(found), np.isnan(en.Session(graph).run(result, {x: values})))
+
+
+def test_half_a_file_in_the_cache_is_made_anew(tmp_path: Path) -> None:
+    made: list[int] = []
+
+    def make() -> bytes:
+        made.append(1)
+        return b"code" * 100
+
+    path = tmp_path / "vectors.o"
+    assert machine._cached(path, make) == machine._cached(path, make) == b"code" * 100
+    assert len(made) == 1
+    path.write_bytes(path.read_bytes()[:150])
+    assert machine._cached(path, make) == b"code" * 100
+    assert len(made) == 2

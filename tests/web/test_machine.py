@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import pickle
+import shutil
 import signal
 import subprocess
 import sys
@@ -46,11 +48,33 @@ def start(make_lab: Any, **choices: Any) -> Lab:
     return lab
 
 
-def broken(folder: Path, code: str) -> Path:
-    """A folder in which the machine's module is this code."""
-    name = Path(sys.modules[machine.load(MACHINE).__module__].__file__ or "").name
-    folder.mkdir()
-    (folder / name).write_text(code, encoding="utf-8")
+class Pid:
+    """The process that reads it from a file."""
+
+    def __reduce__(self) -> Any:
+        return os.getpid, ()
+
+
+class Nonsense:
+    """Can't be read from a file."""
+
+    def __reduce__(self) -> Any:
+        return int, ("not a number",)
+
+
+class Death:
+    """Ends the process that reads it from a file."""
+
+    def __reduce__(self) -> Any:
+        return os.kill, (Pid(), signal.SIGKILL)
+
+
+def spoilt(folder: Path, thing: object) -> Path:
+    """The compiled machine in another folder, with ``thing`` where workers look for its kernels."""
+    machine.load(MACHINE)
+    shutil.copytree(MACHINE / machine.name(), folder / machine.name())
+    for index in folder.rglob("*.nbi"):
+        index.write_bytes(pickle.dumps(thing))
     return folder
 
 
@@ -131,37 +155,35 @@ def test_a_run_opened_later_starts_native(make_lab, open_page, kind):
 
 @needs_numba
 def test_what_cannot_be_compiled_is_logged_once_and_numpy_trains(make_lab, open_page, tmp_path, caplog):
-    folder = broken(tmp_path / "broken", "raise RuntimeError('no compiler today')")
+    folder = tmp_path / "machine"
+    folder.write_text("a file where a folder should be")
     page = open_page(start(make_lab, machine_dir=folder, workers=2))
-    wait_until(lambda: "no compiler today" in caplog.text, "the log", 30)
+    wait_until(lambda: "without the native machine" in caplog.text, "the log", 30)
     run = page.open()
     train_up_to(page, run, 50)
     assert {event["executor"] for event in page.events} == {NUMPY}
     assert len([record for record in caplog.records if record.name.startswith("webapp.workers")]) == 1
 
 
-IN_WORKERS = "import multiprocessing\nif multiprocessing.parent_process():\n    {}\nmachine = lambda *_: None\n"
-
-
 @needs_numba
-def test_what_a_worker_cannot_load_is_logged_once_and_numpy_trains(make_lab, open_page, tmp_path, caplog):
-    folder = broken(tmp_path / "broken", IN_WORKERS.format("raise RuntimeError('not here')"))
-    lab = start(make_lab, machine_dir=folder, workers=2)
+def test_what_a_worker_cannot_load_is_logged_once_and_numpy_trains(make_lab, open_page, compiled, tmp_path, caplog):
+    lab = start(make_lab, machine_dir=spoilt(tmp_path / "machine", Nonsense()), workers=2)
     page = open_page(lab)
     run = page.open()
+    compiled[0]()
     wait_until(lambda: lab.pool._load_failed and not any(handle.loading for handle in lab.pool._handles), "both", 30)
     train_up_to(page, run, 50)
     assert {event["executor"] for event in page.events} == {NUMPY}
-    assert len([record for record in caplog.records if "not here" in record.message]) == 1
+    assert len([record for record in caplog.records if "not a number" in record.message]) == 1
 
 
 @needs_numba
-def test_workers_that_die_of_loading_are_asked_twice_and_no_more(make_lab, open_page, tmp_path, caplog):
-    folder = broken(tmp_path / "broken", IN_WORKERS.format("__import__('os').kill(__import__('os').getpid(), 9)"))
-    lab = start(make_lab, machine_dir=folder)
+def test_workers_that_die_of_loading_are_asked_twice_and_no_more(make_lab, open_page, compiled, tmp_path, caplog):
+    lab = start(make_lab, machine_dir=spoilt(tmp_path / "machine", Death()))
     page = open_page(lab)
     run = page.open()
     page.command("play", run=run)
+    compiled[0]()
     wait_until(lambda: "from now on all training runs on NumPy" in caplog.text, "the log", 30)
     count = len(page.frames)
     wait_until(lambda: any(frame.step > 50 for frame in page.frames[count:]), "training of the third worker", 30)
