@@ -21,6 +21,7 @@ from engine.errors import (
     GraphGrowsWarning,
     ShapeError,
 )
+from engine.executors import machine
 from engine.grad import gradients
 from engine.graph import Graph, Tensor, constant, device, name_scope, placeholder, variable
 from engine.session import Session
@@ -47,6 +48,7 @@ __all__ = [
     "init",
     "layers",
     "losses",
+    "machine",
     "name_scope",
     "ops",
     "optim",
