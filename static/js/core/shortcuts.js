@@ -31,7 +31,7 @@ export function followKeyboard(current) {
  * @returns {boolean} Whether the key meant something.
  */
 function act(key, run, target) {
-  const control = target.closest("button, a, select, input, summary, [role='slider'], [data-keys]");
+  const control = target.closest("button, select, input, summary, [role='slider'], [data-keys]");
   if (key === " " && !control) void (run.status.value.playing ? run.pause() : run.play());
   else if (key === "ArrowRight" && !target.closest("input, select, [role='radiogroup'], [data-keys]")) void run.step();
   else if (key.toLowerCase() === "r") void run.reset();

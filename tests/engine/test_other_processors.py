@@ -1,0 +1,25 @@
+"""The native machine on processors with shorter vectors than this one's."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from engine.executors import machine
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.skipif(machine.problem() is not None, reason=str(machine.problem()))
+@pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="pretends to be an older x86-64 processor")
+@pytest.mark.timeout(400)  # it compiles a machine
+@pytest.mark.parametrize(("name", "lanes"), [("haswell", 8), ("nehalem", 4)])
+def test_shorter_vectors_give_the_same_results(name: str, lanes: int) -> None:
+    folder = ROOT / ".tools" / "machine"
+    command = [sys.executable, str(Path(__file__).with_name("other_processor.py")), name, str(folder)]
+    tried = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=None, check=False)
+    assert tried.stdout.strip() == f"{name}: vectors of {lanes}", tried.stderr
