@@ -24,7 +24,6 @@ from engine.passes import Node
 from engine.spec import Spec
 
 INPUTS = 9  # of a fused operation, at most
-LONGEST = 900  # letters of its expression
 LETTERS = {"float32": "x", "bool": "t", "uint8": "u", "int32": "i"}
 
 
@@ -44,9 +43,10 @@ def fuse(nodes: list[Node], roots: Sequence[Node], known: Collection[str]) -> li
         for node in nodes:
             if node.op is add and (product := _add_up(node, readers, fetched, changed)) is not None:
                 gone.add(product)
+    longest = max(map(len, known))  # letters: what is longer isn't known
     for node in reversed(nodes):
         if node not in gone and template(node) is not None:
-            gone |= _Group(node, readers, fetched, changed).settle(known)
+            gone |= _Group(node, readers, fetched, changed).settle(known, longest)
     kept = [node for node in nodes if node not in gone]
     made = dict.fromkeys(each for node in kept for each in node.inputs if each.order < 0)  # attributes as constants
     found = [*made, *kept]
@@ -129,15 +129,18 @@ class _Group:
         self._readers, self._fetched, self._changed = readers, fetched, changed
         self.inside: dict[Node, None] = {last: None}  # in the order in which they came
 
-    def settle(self, known: Collection[str]) -> set[Node]:
+    def settle(self, known: Collection[str], longest: int) -> set[Node]:
         """Grow as far as it goes, and keep the largest part that is known; the nodes that are gone then."""
         best: tuple[int, str, list[Node]] | None = None
         while True:
             text, inputs = self._text()
-            if len(inputs) > INPUTS or len(text) > LONGEST:
+            if len(inputs) > INPUTS or len(text) > longest:
                 break
             if text in known:
                 best = (len(self.inside), text, inputs)
+            elif len(self.inside) == 1:  # x + x is known as x + y
+                text, inputs = self._text(apart=True)
+                best = (1, text, inputs) if text in known else None
             candidate = self._next()
             if candidate is None:
                 break
@@ -174,13 +177,13 @@ class _Group:
                 return False
         return True
 
-    def _text(self) -> tuple[str, list[Node]]:
-        """The group's expression and its inputs, numbered as they come up."""
+    def _text(self, apart: bool = False) -> tuple[str, list[Node]]:
+        """The group's expression and its inputs, numbered as they come up; ``apart``: anew each time."""
         inputs: list[Node] = []
         names: dict[Node, str] = {}
 
         def named(node: Node) -> str:
-            if node not in names:
+            if node not in names or apart:
                 names[node] = f"{LETTERS.get(node.spec.dtype, '?')}{len(inputs)}"
                 inputs.append(node)
             return names[node]

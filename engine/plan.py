@@ -273,7 +273,8 @@ class _Placement:
             storage = self.places[source].storage if source in self.places else None
             if storage is None or storage.nbytes != node.spec.nbytes or storage.end != at or source.spec != node.spec:
                 continue
-            if not any(each.root is source and each is not source for each in node.inputs):  # a window reads elsewhere
+            others = [(at, each) for at, each in enumerate(node.inputs) if each.root is source]
+            if all(each is source and at in node.op.reuse for at, each in others):  # nobody reads elsewhere in it
                 return storage
         return None
 

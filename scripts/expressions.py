@@ -24,6 +24,9 @@ BATCH = 6
 Loss = Callable[[en.Tensor, en.Tensor], en.Tensor]
 
 
+LONGEST = 900  # letters of an expression that is worth having
+
+
 class Everything:
     """Has every expression."""
 
@@ -34,7 +37,7 @@ class Everything:
         return 1
 
     def __iter__(self) -> Iterator[str]:
-        return iter((MATMUL_ADD.name,))
+        return iter((MATMUL_ADD.name, "x" * LONGEST))
 
 
 def expressions_of(fetch: en.Tensor, fed: dict[en.Tensor, tuple[int, ...]]) -> set[str]:

@@ -41,8 +41,9 @@ from engine.executors.instructions import (
     N,
 )
 from engine.executors.kernels import LOOPS, columns, copy_row, f32s, i64s, kernel
+from engine.executors.products import shares
 from engine.executors.simd import tile
-from engine.executors.tiles import PANEL, ROWS
+from engine.executors.tiles import PANEL
 
 
 @kernel
@@ -108,8 +109,7 @@ def convolution(at, lo, count):
     down, across = s[DILATION0] * s[IMAGE1], s[DILATION1] * s[IMAGE2]
     step = s[STRIDE1] * s[IMAGE2]
     runs, run = (1, width * channels) if s[DILATION1] == 1 else (width, channels)  # numbers that lie side by side
-    parts = (s[COUNT1] + ROWS - 1) // ROWS
-    few, more = s[COUNT1] // parts, s[COUNT1] % parts  # so many tiles have a pixel more
+    parts, few, more = shares(s[COUNT1])
     for line in range(s[IMAGES] * s[COUNT0]):
         image, i = line // s[COUNT0], line % s[COUNT0]
         low, high = bounds(i, s[STRIDE0], s[DILATION0], s[PAD0], s[SIZE0], height)  # the others lie on padding
@@ -145,8 +145,7 @@ def filter_gradient(at, lo, count):
     s, tiles = i64s(row[INFO], WINDOW), row[TILES]
     width, channels, n = s[KERNEL1], s[CHANNELS], s[FILTERS]
     runs, run = (1, width * channels) if s[DILATION1] == 1 else (width, channels)
-    parts = (run + ROWS - 1) // ROWS
-    few, more = run // parts, run % parts
+    parts, few, more = shares(run)
     for image in range(s[IMAGES]):
         for q in range(s[KERNEL0] * runs):
             down, across = q // runs * s[DILATION0], q % runs * s[DILATION1]

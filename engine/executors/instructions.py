@@ -15,6 +15,8 @@ OP, N, M, CHAIN, OUT, OUT_ROW, IN = range(7)
 WIDTH = IN + 3 * INPUTS
 A, B, C, K, A0, A1, B0, B1, C0, ROOM, INFO, TILES = range(IN, IN + 12)  # of the other instructions
 
+DEEP, WIDE = 256, 512  # rows and columns of a second factor that are packed at a time: half of a second-level cache
+PACKED = 4 * DEEP * (WIDE + 64)  # bytes that they take at most: the last panel may be no more than begun
 BLOCK = 1024  # elements of a chain that are worked on at a time: they stay in the first-level cache
 
 # What a kernel must know of windows over images lies in an array of its own: images; windows down and across;

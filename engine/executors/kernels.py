@@ -22,12 +22,14 @@ from engine.executors.simd import (
     load_part,
     maximum,
     power_of_e,
+    read,
     splat,
     spread,
     store,
     store_part,
     sub,
     total,
+    write,
     zero,
 )
 
@@ -139,16 +141,16 @@ def fill(at, lo, count):
 
 @kernel
 def strided(at, lo, count):
-    """out (M, K, N) = a read with the strides A0, A1, B0 (in elements; 0 repeats)."""
+    """out (M, K, N) = a read with the strides A0, A1, B0 (in bytes; 0 repeats, below 0 goes back)."""
     row = columns(at)
-    o, x = f32s(row[OUT], row[M] * row[K] * row[N]), f32s(row[A], 1)
-    to = 0
+    to = row[OUT]
     for i in range(row[M]):
         for j in range(row[K]):
-            start = i * row[A0] + j * row[A1]
-            for k in range(row[N]):
-                o[to] = x[start + k * row[B0]]
-                to += 1
+            a = row[A] + i * row[A0] + j * row[A1]
+            for _ in range(row[N]):
+                write(to, read(a))
+                to += 4
+                a += row[B0]
 
 
 @kernel

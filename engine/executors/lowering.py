@@ -12,6 +12,7 @@ from engine.passes import Node
 
 Lowering = Callable[["Table", Node, np.ndarray, Sequence[np.ndarray]], None]
 LOWERINGS: dict[str, Lowering] = {}
+PARTS = 64  # instructions that one element-wise operation may become
 USE_TILES = ("product", "convolution", "filter_gradient")
 
 
@@ -48,6 +49,7 @@ class Table:
     rows: list[list[int]] = field(default_factory=list)
     owners: list[Node] = field(default_factory=list)  # the node each row belongs to
     kept: list[np.ndarray] = field(default_factory=list)
+    framed: dict[object, np.ndarray] = field(default_factory=dict)  # images with padding, by node and windows
     room: int = 0  # bytes that the largest product packs
 
     def add(self, kernel: str, out: np.ndarray, *inputs: np.ndarray, n: int, **more: int) -> list[int]:
@@ -96,9 +98,9 @@ class Table:
 
 
 def _merged(array: np.ndarray) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Sizes and strides (in elements) with neighbouring axes that lie in one line taken together."""
+    """Sizes and strides (in bytes) with neighbouring axes that lie in one line taken together."""
     shape, (strides,) = together([array])
-    return shape, tuple(each // array.itemsize for each in strides)
+    return shape, strides
 
 
 def together(arrays: Sequence[np.ndarray]) -> tuple[tuple[int, ...], list[tuple[int, ...]]]:
@@ -139,10 +141,6 @@ def element_wise(table: Table, text: str, out: np.ndarray, inputs: Sequence[np.n
             row[i.IN + 3 * at : i.IN + 3 * at + 3] = [address(array) + moved[at + 1], steps[at + 1], ups[at + 1]]
 
 
-PACKED = 4 * 256 * (512 + 64)  # bytes that a product packs at most; see products.py
-PARTS = 64  # instructions that one element-wise operation may become
-
-
 def lowering(*names: str) -> Callable[[Lowering], Lowering]:
     """Register how these ops become instructions."""
 
@@ -168,6 +166,9 @@ def int32(array: np.ndarray) -> np.ndarray:
 
 def _element_wise(table: Table, node: Node, out: np.ndarray, ins: Sequence[np.ndarray]) -> None:
     text = node.attrs["expression"]
+    if text == "(x0)":
+        table.copy(out, ins[0])
+        return
     try:
         element_wise(table, text, out, ins)
     except NotNative:  # an input lies across: its elements are put side by side first
@@ -181,6 +182,8 @@ def _product(table: Table, node: Node, out: np.ndarray, ins: Sequence[np.ndarray
     a = a.T if node.attrs.get("transpose_a") else a
     b = b.T if node.attrs.get("transpose_b") else b
     (rows, inner), columns = a.shape, b.shape[1]
+    if inner == 0:
+        raise NotNative
     a0, a1, b0, b1 = (*a.strides, *b.strides)
     b1 = 4 if columns == 1 else b1
     b0 = 4 * columns if inner == 1 else b0
@@ -188,7 +191,7 @@ def _product(table: Table, node: Node, out: np.ndarray, ins: Sequence[np.ndarray
     if start:  # a row that is added to all, or a matrix
         more = {"c": address(table.plain(start[0])), "c0": 0 if start[0].ndim == 1 else 4 * columns}
     table.add("product", out, a, b, m=rows, k=inner, n=columns, a0=a0, a1=a1, b0=b0, b1=b1, **more)
-    table.room = max(table.room, PACKED)
+    table.room = i.PACKED
 
 
 @lowering("sum_like", "sum", "max")
@@ -201,7 +204,10 @@ def _reduction(table: Table, node: Node, out: np.ndarray, ins: Sequence[np.ndarr
         rows, columns, last = 1, x.size, True
     elif kind == "sum_like" and out.ndim == 1 and out.size == x.shape[-1]:
         rows, columns, last = x.size // out.size, out.size, False
-    elif kind == "sum_like" and out.ndim == x.ndim and out.shape[:-1] == x.shape[:-1]:
+    elif out.shape == x.shape:  # a variable's own shape
+        table.copy(out, x)
+        return
+    elif kind == "sum_like" and out.ndim == x.ndim and out.shape == (*x.shape[:-1], 1):
         rows, columns, last = out.size, x.shape[-1], True
     elif kind != "sum_like" and axis in (0, (0,), tuple(range(x.ndim - 1))):
         rows, columns, last = x.size // out.size, out.size, False
@@ -209,7 +215,7 @@ def _reduction(table: Table, node: Node, out: np.ndarray, ins: Sequence[np.ndarr
         rows, columns, last = out.size, x.shape[-1], True
     else:
         raise NotNative
-    if kind == "max" and not last:
+    if x.size != rows * columns or (kind == "max" and not last):
         raise NotNative
     table.add(
         "row_maxima" if kind == "max" else "row_sums" if last else "column_sums", out, table.plain(x), n=columns, m=rows
@@ -305,8 +311,8 @@ def _copies(table: Table, node: Node, out: np.ndarray, ins: Sequence[np.ndarray]
 
 @lowering("cast")
 def _cast(table: Table, node: Node, out: np.ndarray, ins: Sequence[np.ndarray]) -> None:
-    """Between whole numbers of one size: the counters that a fed bool moves."""
+    """A single bool as int32: how far a fed bool moves a counter."""
     if ins[0].dtype != np.bool_ or out.dtype != np.int32 or out.size != 1:
         raise NotNative
-    table.add("fill", out, n=1)  # the upper bytes
+    table.add("fill", out, table.keep(np.zeros(1, np.float32)), n=1)  # the upper bytes
     table.add("copy_bytes", out, ins[0], n=1)

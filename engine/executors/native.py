@@ -21,7 +21,7 @@ from engine.executors.expressions import expressions
 from engine.executors.lowering import Table, address, lower
 from engine.executors.machine import Machine
 from engine.executors.numpy import Memory, Program
-from engine.graph import Tensor
+from engine.graph import PLACEHOLDER, Tensor
 from engine.op import Call
 from engine.passes import Node
 from engine.plan import ALIGN, Plan
@@ -42,6 +42,7 @@ class NativeProgram(Program):
         self._table = Table(machine.codes, self._wrong)
         self._parts: list[np.ndarray | Call] = []
         self._places: dict[int, list[tuple[int, int]]] = {}  # see _readers
+        self._lookups = _lookups(plan)
         self.left_to_python: list[Node] = []  # operations that the machine has no instructions for
         super().__init__(plan, memory, poison)
 
@@ -67,7 +68,12 @@ class NativeProgram(Program):
         code = self._finished()
         for is_row, group in groupby(order, key=lambda each: isinstance(each, int)):
             members: list[Any] = list(group)
-            self._parts += [code[members[0] : members[-1] + 1]] if is_row else members
+            if is_row:
+                part = code[members[0] : members[-1] + 1]
+                _chain(part, self._chainable())
+                self._parts.append(part)
+            else:
+                self._parts += members
         self.calls = [self._alone(code[each]) if isinstance(each, int) else each for each in order]
 
     def _alone(self, row: np.ndarray) -> Call:
@@ -83,21 +89,34 @@ class NativeProgram(Program):
         room = table.keep(np.empty(table.room + ALIGN, np.uint8))
         products = code[:, i.OP] == table.codes["product"]
         code[products, i.ROOM] = address(room) + -address(room) % ALIGN
-        _chain(code, {self._machine.codes[text] for text in expressions()})
         return code
+
+    def _chainable(self) -> set[int]:
+        """The code of expressions that give float32."""
+        return {self._machine.codes[text] for text in expressions() if not text.startswith("?")}
 
     def run(self, steps: int = 1, streams: Mapping[Tensor, Any] | None = None) -> None:
         """See :meth:`engine.executors.numpy.Program.run`."""
         if self.retired:
             super().run()
         feeding = [(feed, np.ascontiguousarray(stream)) for feed, stream in self._feeding(steps, streams or {})]
+        self._check_numbers(steps, streams or {})
+        self._wrong[0] = 0
         if self.whole:
             self._run_whole(self._parts[0], steps, feeding)  # type: ignore[arg-type]
         else:
             self._run_parts(steps, feeding)
         if self._wrong[0]:
-            self._wrong[0] = 0
             raise EngineError(self._what_is_wrong())
+
+    def _check_numbers(self, steps: int, streams: Mapping[Tensor, Any]) -> None:
+        """Raises EngineError, before anything has changed, for a fed row number or label that isn't there."""
+        for node, feed, count in self._lookups:
+            numbers = streams[feed.tensor][:steps] if feed.tensor in streams else self._arrays[feed]
+            if numbers.size and numbers.view(np.uint32).max() >= count:  # what is negative becomes huge
+                wrong = numbers[(numbers < 0) | (numbers >= count)][0]
+                place = f"({node.tensor.name}, {node.tensor.source})"
+                raise EngineError(f"{node.op.name}: number {wrong} is outside 0 to {count - 1} {place}")
 
     def _run_whole(self, code: np.ndarray, steps: int, feeding: Sequence[tuple[np.ndarray, np.ndarray]]) -> None:
         """Nothing is copied: at each step, what reads a feed is pointed to the step's part of its stream."""
@@ -128,14 +147,31 @@ class NativeProgram(Program):
                 for part in self._parts:
                     if isinstance(part, np.ndarray):
                         self._machine.run(part, 1, NO_STREAMS)
-                    else:
+                        continue
+                    try:
                         part()
+                    except EngineError as error:
+                        raise self._explained(error, part) from None
 
     def _what_is_wrong(self) -> str:
-        looking_up = ("gather", "one_hot", "cross_entropy", "scatter_add")
-        names = [node for node in self.plan.nodes if node.op.name in looking_up]
+        names = [node for node in self.plan.nodes if node.op.name in LOOKUPS]
         places = ", ".join(f"{node.op.name} ({node.tensor.name}, {node.tensor.source})" for node in names)
         return f"a row number or label is outside its table, in one of: {places}"
+
+
+LOOKUPS = {"gather": 0, "one_hot": -1, "cross_entropy": -1, "scatter_add": 0}  # and the axis that is looked up
+
+
+def _lookups(plan: Plan) -> list[tuple[Node, Node, int]]:
+    """Operations that look up numbers which are fed: (operation, feed, how many numbers there are)."""
+    found = []
+    for node in plan.nodes:
+        if node.op.name in LOOKUPS:
+            numbers = node.inputs[0] if node.op.name == "one_hot" else node.inputs[1]
+            table = node.inputs[0] if node.op.name in ("gather", "cross_entropy") else node
+            if numbers.op is PLACEHOLDER and numbers.spec.dtype == "int32":
+                found.append((node, numbers, table.spec.concrete[LOOKUPS[node.op.name]]))
+    return found
 
 
 def _chain(code: np.ndarray, element_wise: Collection[int]) -> None:
@@ -157,7 +193,10 @@ def _chain(code: np.ndarray, element_wise: Collection[int]) -> None:
 
 
 def _long(row: np.ndarray, element_wise: Collection[int]) -> bool:
-    return bool(int(row[i.OP]) in element_wise and row[i.M] == 1 and row[i.N] >= CHAIN_FROM)
+    """Whether it works on many numbers of one row, all of them float32."""
+    steps = row[i.IN + 1 :: 3]
+    long = row[i.M] == 1 and row[i.N] >= CHAIN_FROM
+    return bool(long and int(row[i.OP]) in element_wise and np.isin(steps, (0, 4)).all())
 
 
 def _out_of_step(rows: np.ndarray) -> bool:

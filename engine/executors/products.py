@@ -8,15 +8,14 @@ address of the tiles' function.
 
 from numba import njit
 
-from engine.executors.instructions import A0, A1, B0, B1, C0, OUT, ROOM, TILES, A, B, C, K, M, N
-from engine.executors.kernels import LOOPS, columns, copy_row, f32s, kernel
+from engine.executors.instructions import A0, A1, B0, B1, C0, DEEP, OUT, ROOM, TILES, WIDE, A, B, C, K, M, N
+from engine.executors.kernels import LOOPS, columns, copy_row, kernel
 from engine.executors.lanes import W
-from engine.executors.simd import tile, turn
+from engine.executors.simd import read, tile, turn, write
 from engine.executors.tiles import PANEL, ROWS
 
 NARROW = 4 * 256  # bytes between the rows of a factor that is read as it lies, however large it is
 SHALLOW = 16  # rows of a second factor that aren't worth packing
-DEEP, WIDE = 256, 512  # rows and columns of the second factor that are packed at a time: half of a second-level cache
 
 
 @njit(**LOOPS)
@@ -33,19 +32,25 @@ def pack(out, b, k, n, down, across):
             g = min(q, k - W)  # the last block overlaps the one before
             turn(out + 4 * (j // PANEL * PANEL * k + g * PANEL + j % PANEL), 4 * PANEL, b + j * across + 4 * g, across)
     for j in range(turned, n):
-        to = f32s(out + 4 * (j // PANEL * PANEL * k + j % PANEL), k * PANEL)
-        step = down >> 2
-        x = f32s(b + j * across, k * step)
-        for q in range(k):
-            to[q * PANEL] = x[q * step]
+        to, a = out + 4 * (j // PANEL * PANEL * k + j % PANEL), b + j * across
+        for _ in range(k):
+            write(to, read(a))
+            to += 4 * PANEL
+            a += down
+
+
+@njit(**LOOPS)
+def shares(n):
+    """How many tiles n rows are shared out to, how many each gets, and how many of them get one more."""
+    parts = (n + ROWS - 1) // ROWS
+    few = n // parts
+    return parts, few, n - few * parts
 
 
 @njit(**LOOPS)
 def block(tiles, out, out0, a, a0, a1, b, b0, panel, m, n, k, start, start0):
     """Tile by tile; ``panel`` is how far the panels of b lie apart."""
-    parts = (m + ROWS - 1) // ROWS
-    few = m // parts
-    more = m - few * parts  # so many tiles have a row more
+    parts, few, more = shares(m)
     for j in range(0, n, PANEL):
         wide = min(PANEL, n - j)
         to, x, here = out + 4 * j, a, start + 4 * j if start != 0 else 0

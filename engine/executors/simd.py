@@ -62,6 +62,8 @@ def _of_lanes(function: Callable[..., Lanes], result: Any, *kinds: Any) -> Any:
     return _function(result, *kinds)(lambda b, *given: function(*(Lanes(b, each) for each in given)).value)
 
 
+read = _function(NUMBER, INT)(lambda b, at: b.load(vectors.pointer(b, at, FLOAT), align=4))
+write = _function(NOTHING, INT, NUMBER)(lambda b, at, x: _nothing(b.store(x, vectors.pointer(b, at, FLOAT), align=4)))
 load = _function(VEC, INT)(lambda b, at: b.load(vectors.pointer(b, at), align=4))
 load_part = _function(VEC, INT, MASK)(vectors.masked_load)  # 0 in the other lanes, whose memory isn't touched
 store = _function(NOTHING, INT, VEC)(lambda b, at, x: _nothing(b.store(x, vectors.pointer(b, at), align=4)))

@@ -25,15 +25,18 @@ def _info(table: Table, over: Windows, image: np.ndarray, filters: int, kind: in
     return address(table.keep(np.array(numbers, np.int64)))
 
 
-def _framed(table: Table, image: np.ndarray, over: Windows, apart: tuple[int, int] = (1, 1)) -> np.ndarray:
-    """``image`` with the padding of ``over``, and its pixels ``apart``; without padding, the image itself."""
-    image = table.plain(image)
+def _framed(table: Table, node: Node, image: np.ndarray, over: Windows, apart: tuple[int, int] = (1, 1)) -> np.ndarray:
+    """``image`` (of ``node``) with the padding of ``over``, and its pixels ``apart``; the image itself without any."""
     down, across = over.down, over.across
+    image = table.plain(image)
     if apart == (1, 1) and not any((down.before, down.after, across.before, across.after)):
         return image
+    key = (node, over, apart)
+    if key in table.framed and not node.variables:  # a value that doesn't change was framed before
+        return table.framed[key]
     images, height, width, channels = image.shape
     rows, columns = (down.before + down.size + down.after, across.before + across.size + across.after)
-    larger = table.keep(np.zeros((images, rows, columns, channels), np.float32))
+    larger = table.framed[key] = table.keep(np.zeros((images, rows, columns, channels), np.float32))
     table.add(
         "frame", larger, image, n=width, m=images, k=height, c=channels, a0=rows, a1=columns,
         b0=down.before, b1=across.before, c0=apart[0], room=apart[1],
@@ -51,7 +54,7 @@ def _conv2d(table: Table, node: Node, out: np.ndarray, ins: Sequence[np.ndarray]
     image, filters, *start = ins
     float32(out, image, filters)
     over = _over(image.shape, filters.shape[:2], node.attrs)
-    framed = _framed(table, image, over)
+    framed = _framed(table, node.inputs[0], image, over)
     info = _info(table, over, framed, filters.shape[3])
     table.add("convolution", out, framed, table.plain(filters), *map(table.plain, start), n=0, info=info)
 
@@ -60,8 +63,10 @@ def _conv2d(table: Table, node: Node, out: np.ndarray, ins: Sequence[np.ndarray]
 def _conv2d_filters(table: Table, node: Node, out: np.ndarray, ins: Sequence[np.ndarray]) -> None:
     image, g = ins
     float32(out, image, g)
+    if image.size == 0:
+        raise NotNative
     over = _over(image.shape, out.shape[:2], node.attrs)
-    framed = _framed(table, image, over)
+    framed = _framed(table, node.inputs[0], image, over)
     table.add("filter_gradient", out, framed, table.plain(g), n=0, info=_info(table, over, framed, out.shape[3]))
 
 
@@ -85,7 +90,7 @@ def _conv2d_input(table: Table, node: Node, out: np.ndarray, ins: Sequence[np.nd
     height, width, inner, outer = filters.shape
     turned = table.keep(np.empty((height, width, outer, inner), np.float32))
     table.add("mirrored", turned, filters, n=inner, m=height, k=width, c=outer)
-    framed = _framed(table, g, over, (axes[0].stride, axes[1].stride))
+    framed = _framed(table, node.inputs[0], g, over, (axes[0].stride, axes[1].stride))
     table.add("convolution", out, framed, turned, n=0, info=_info(table, over, framed, inner))
 
 
