@@ -156,3 +156,42 @@ def test_convolutions_of_any_kind(native: machine.Machine, image: Any, kernel: A
         en.Session(graph, machine=native).run(results, feeds), en.Session(graph).run(results, feeds), strict=True
     ):
         np.testing.assert_allclose(found, wanted, 2e-4, 2e-3)
+
+
+LINKS: dict[str, Callable[..., en.Tensor]] = {  # (a, b, v, size): long element-wise runs, and what comes between
+    "add": lambda a, b, v, n: a + b,
+    "product": lambda a, b, v, n: a * b * 0.5,
+    "tanh": lambda a, b, v, n: en.ops.tanh(a),
+    "twice": lambda a, b, v, n: a * 0.5 + a,
+    "backwards": lambda a, b, v, n: en.ops.tanh(a[::-1]) + b,
+    "mean": lambda a, b, v, n: a * 0.5 + en.ops.mean(b),
+    "shifted": lambda a, b, v, n: en.ops.concat(a[1:], a[:1], axis=0) + a,
+    "copy": lambda a, b, v, n: en.ops.copy(a) * b,
+    "python": lambda a, b, v, n: en.ops.cast(en.ops.argmax(a), dtype="float32") * 0.0 + b,
+    "assign": lambda a, b, v, n: en.ops.tanh(en.ops.assign(v, en.ops.tanh(a + b))),
+    "turned": lambda a, b, v, n: en.ops.reshape(en.ops.transpose(en.ops.reshape(a, shape=(n // 4, 4))), shape=(n,)) + b,
+    "truths": lambda a, b, v, n: en.ops.where(en.ops.greater(v, 100.0), a, b),
+}
+
+
+@often
+@given(
+    st.sampled_from([40, 4096, 5000]),
+    st.lists(st.tuples(st.sampled_from(sorted(LINKS)), st.integers(0, 3), st.integers(0, 3)), min_size=4, max_size=25),
+)
+def test_any_long_chain(native: machine.Machine, size: int, links: list[tuple[str, int, int]]) -> None:
+    with en.Graph() as graph:
+        x, v = en.placeholder((size,)), en.variable(np.ones(size, "f"), name="v")
+        made = [x, v * 1.0, x * 0.5, en.ops.tanh(x)]
+        for name, first, second in links:
+            made.append(LINKS[name](made[-1 - first], made[-1 - second], v, size))
+    fetches, feeds = [made[-1], made[len(made) // 2], v], {x: np.random.default_rng(size).normal(size=size).astype("f")}
+    reference, session = en.Session(graph), en.Session(graph, machine=native)
+    try:
+        wanted = [reference.run(fetches, feeds) for _ in range(2)]
+    except en.EngineError:  # the old value and the new are both asked for
+        return
+    for run in wanted:
+        for found, value in zip(session.run(fetches, feeds), run, strict=True):
+            sane = np.abs(value) < 1e3
+            np.testing.assert_allclose(found[sane], value[sane], 5e-3, 5e-3)
