@@ -108,8 +108,8 @@ def trace(
 def measure(program: Program, repeat: int = 20) -> Trace:
     """The time of each operation of a bound program, run ``repeat`` times whole and as often call by call.
 
-    What it assigns stays assigned.  The operations of a native program are timed as NumPy runs them, those
-    of a GPU's as CuPy does without fusing them; ``seconds`` is the time of what really runs.
+    What it assigns stays assigned.  Of a native program each instruction is timed by itself, and an operation
+    may be several that were put together; those of a CUDA program are timed as CuPy runs them one by one.
     """
     whole = []
     for _ in range(repeat):
@@ -164,14 +164,13 @@ def _flops(node: Node) -> float:
     """
     shapes = [each.spec.concrete for each in node.inputs]
     name, size = node.op.name, node.spec.size
-    if name in ("matmul", "affine"):
+    if name in ("matmul", "affine", "matmul_add"):
         inner = shapes[0][0 if node.attrs.get("transpose_a") else 1]
         return 2.0 * size * inner
-    if name in ("conv2d", "conv2d_input", "conv2d_filters"):
+    if name in ("conv2d", "conv2d_add", "conv2d_input", "conv2d_filters"):
         image, filters = {  # of the results: how many positions the filters stand at
-            "conv2d": (node.spec.concrete, shapes[-1]),
-            "conv2d_input": (shapes[0], shapes[-1]),
-            "conv2d_filters": (shapes[-1], node.spec.concrete),
-        }[name]
+            "conv2d_input": (shapes[0], shapes[1]),
+            "conv2d_filters": (shapes[1], node.spec.concrete),
+        }.get(name, (node.spec.concrete, shapes[1]))
         return 2.0 * math.prod(image[:-1]) * math.prod(filters)
     return node.op.flops * max([size, *(math.prod(shape) for shape in shapes)])

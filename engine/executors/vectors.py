@@ -14,8 +14,7 @@ import llvmlite.binding as llvm
 from llvmlite import ir
 
 from engine.executors import instructions as i
-from engine.executors import lanes
-from engine.executors.lanes import BYTES, FLOAT, I32, I64, MATH, TRUTHS, VECTOR, WORDS, Lanes, W
+from engine.executors.lanes import FLOAT, I32, I64, MATH, TRUTHS, VECTOR, WORDS, Lanes, W, llvm_function
 
 BYTE = ir.IntType(8)
 ELEMENTS = {"x": FLOAT, "i": I32, "u": BYTE, "t": BYTE}  # of the inputs, by the letter in an expression
@@ -62,7 +61,8 @@ def masked_load(b: ir.IRBuilder, address: ir.Value, mask: ir.Value, element: ir.
     kind = ir.VectorType(element, W)
     nothing = ir.Constant(kind, [0] * W)
     size = ir.Constant(I32, 4 if element in (FLOAT, I32) else 1)
-    return _llvm(b, f"masked.load.{_suffix(element)}.p0", kind, pointer(b, address, kind), size, mask, nothing)
+    given = (pointer(b, address, kind), size, mask, nothing)
+    return llvm_function(b, f"masked.load.{_suffix(element)}.p0", kind, given)
 
 
 def masked_store(b: ir.IRBuilder, address: ir.Value, value: ir.Value, mask: ir.Value) -> None:
@@ -70,7 +70,7 @@ def masked_store(b: ir.IRBuilder, address: ir.Value, value: ir.Value, mask: ir.V
     element = value.type.element
     size = ir.Constant(I32, 4 if element == FLOAT else 1)
     place = pointer(b, address, value.type)
-    _llvm(b, f"masked.store.{_suffix(element)}.p0", ir.VoidType(), value, place, size, mask)
+    llvm_function(b, f"masked.store.{_suffix(element)}.p0", ir.VoidType(), (value, place, size, mask))
 
 
 def turn(b: ir.IRBuilder, out: ir.Value, out0: ir.Value, a: ir.Value, a0: ir.Value) -> None:
@@ -96,10 +96,6 @@ def turn(b: ir.IRBuilder, out: ir.Value, out0: ir.Value, a: ir.Value, a0: ir.Val
 
 def _suffix(element: ir.Type) -> str:
     return f"v{W}{'f' if element == FLOAT else 'i'}{32 if element in (FLOAT, I32) else 8}"
-
-
-def _llvm(b: ir.IRBuilder, name: str, result: ir.Type, *values: ir.Value) -> ir.Value:
-    return lanes.llvm_function(b, name, result, values)
 
 
 def compiled(module: ir.Module) -> bytes:
@@ -218,6 +214,3 @@ class _Input:
         if self.letter == "u":
             return self._b.uitofp(value, VECTOR)
         return self._b.sitofp(value, VECTOR) if self.letter == "i" else value
-
-
-assert BYTES == 4 * W
