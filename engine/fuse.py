@@ -156,10 +156,12 @@ class _Group:
 
     def _next(self) -> Node | None:
         """The latest node that only this group reads."""
-        found = [
-            each for node in self.inside for each in node.inputs if each not in self.inside and self._may_join(each)
-        ]
+        found = [each for each in self._inputs() if self._may_join(each)]
         return max(found, key=lambda each: each.order, default=None)
+
+    def _inputs(self) -> list[Node]:
+        """What the group reads from outside."""
+        return [each for node in self.inside for each in node.inputs if each not in self.inside]
 
     def _may_join(self, node: Node) -> bool:
         if node.spec.shape != self.last.spec.shape or node.device != self.last.device or node in self._fetched:
@@ -168,9 +170,7 @@ class _Group:
 
     def in_time(self, node: Node) -> bool:
         """Whether what ``node`` reads of variables is still there when the group's last node runs."""
-        inputs = [
-            each for inside in self.inside for each in inside.inputs if each not in self.inside and each is not node
-        ]
+        inputs = [each for each in self._inputs() if each is not node]
         for read in node.inputs:
             later = [self._changed[each] for each in (*inputs, *node.inputs) if each is not read]
             if read.variables and any(read.variables & each for each in later):

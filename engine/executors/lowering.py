@@ -23,13 +23,15 @@ class NotNative(Exception):
 def lower(table: Table, node: Node, out: np.ndarray, inputs: Sequence[np.ndarray]) -> bool:
     """Add ``node``'s instructions to ``table``; False, with the table as it was, if there are none for it."""
     rule = _element_wise if "expression" in node.attrs else LOWERINGS.get(node.op.name)
-    mark = len(table.rows)
+    mark, framed = len(table.rows), len(table.framed)
     if rule is None or out.size == 0:
         return False
     try:
         rule(table, node, out, inputs)
     except NotNative:
         del table.rows[mark:]
+        for key in list(table.framed)[framed:]:  # by instructions that are gone
+            del table.framed[key]
         return False
     table.owners += [node] * (len(table.rows) - mark)
     return True

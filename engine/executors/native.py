@@ -66,11 +66,12 @@ class NativeProgram(Program):
                 order += self._poisons(at)
             self.owners += [node] * (len(order) - len(self.owners))
         code = self._finished()
+        chainable = {self._machine.codes[text] for text in expressions() if not text.startswith("?")}  # of float32
         for is_row, group in groupby(order, key=lambda each: isinstance(each, int)):
             members: list[Any] = list(group)
             if is_row:
                 part = code[members[0] : members[-1] + 1]
-                _chain(part, self._chainable())
+                _chain(part, chainable)
                 self._parts.append(part)
             else:
                 self._parts += members
@@ -90,10 +91,6 @@ class NativeProgram(Program):
         products = code[:, i.OP] == table.codes["product"]
         code[products, i.ROOM] = address(room) + -address(room) % ALIGN
         return code
-
-    def _chainable(self) -> set[int]:
-        """The code of expressions that give float32."""
-        return {self._machine.codes[text] for text in expressions() if not text.startswith("?")}
 
     def run(self, steps: int = 1, streams: Mapping[Tensor, Any] | None = None) -> None:
         """See :meth:`engine.executors.numpy.Program.run`."""

@@ -9,6 +9,7 @@ import numpy as np
 
 from engine.executors.instructions import AVERAGE, AVERAGE_WITH_PADDING, MAX, WINDOW
 from engine.executors.lowering import NotNative, Table, address, float32, lowering
+from engine.ops import pool
 from engine.ops.window import Windows, settings, windows
 from engine.passes import Node
 
@@ -28,12 +29,12 @@ def _info(table: Table, over: Windows, image: np.ndarray, filters: int, kind: in
 def _framed(table: Table, node: Node, image: np.ndarray, over: Windows, apart: tuple[int, int] = (1, 1)) -> np.ndarray:
     """``image`` (of ``node``) with the padding of ``over``, and its pixels ``apart``; the image itself without any."""
     down, across = over.down, over.across
-    image = table.plain(image)
-    if apart == (1, 1) and not any((down.before, down.after, across.before, across.after)):
-        return image
     key = (node, over, apart)
     if key in table.framed and not node.variables:  # a value that doesn't change was framed before
         return table.framed[key]
+    image = table.plain(image)
+    if apart == (1, 1) and not any((down.before, down.after, across.before, across.after)):
+        return image
     images, height, width, channels = image.shape
     rows, columns = (down.before + down.size + down.after, across.before + across.size + across.after)
     larger = table.framed[key] = table.keep(np.zeros((images, rows, columns, channels), np.float32))
@@ -77,14 +78,13 @@ def _conv2d_input(table: Table, node: Node, out: np.ndarray, ins: Sequence[np.nd
     float32(out, g, filters)
     forward = _over(out.shape, filters.shape[:2], node.attrs)
     axes = (forward.down, forward.across)
-    pads = []
-    for axis in axes:
-        reach = axis.dilation * (axis.kernel - 1)
-        spread = (axis.windows - 1) * axis.stride + 1
-        pads.append((reach - axis.before, axis.size + axis.before - spread))
+    wide = [(axis.windows - 1) * axis.stride + 1 for axis in axes]
+    pads = [
+        (axis.dilation * (axis.kernel - 1) - axis.before, axis.size + axis.before - size)
+        for axis, size in zip(axes, wide, strict=True)
+    ]
     if any(min(pair) < 0 for pair in pads):  # more padding than a window reaches
         raise NotNative
-    wide = [(axis.windows - 1) * axis.stride + 1 for axis in axes]
     over = windows(wide, filters.shape[:2], (1, 1), (pads[0], pads[1]), (axes[0].dilation, axes[1].dilation))
     filters = table.plain(filters)
     height, width, inner, outer = filters.shape
@@ -95,11 +95,9 @@ def _conv2d_input(table: Table, node: Node, out: np.ndarray, ins: Sequence[np.nd
 
 
 def _pool_info(table: Table, node: Node, image: np.ndarray) -> int:
-    attrs = dict(node.attrs)
-    size = attrs["size"]
-    how = (attrs.get("strides") or size, attrs.get("padding", "valid"), attrs.get("dilations", (1, 1)))
-    average = AVERAGE_WITH_PADDING if attrs.get("count_padding") else AVERAGE
-    over = windows(image.shape[1:3], size, *how)
+    how = {name: value for name, value in node.attrs.items() if name not in ("count_padding", "like")}
+    average = AVERAGE_WITH_PADDING if node.attrs.get("count_padding") else AVERAGE
+    over = pool.windows_over(image.shape, how)
     return _info(table, over, image, 0, MAX if node.op.name.startswith("max") else average)
 
 

@@ -21,7 +21,8 @@ def _settings(
     return size, strides or size, padding, dilations
 
 
-def _windows(x: Shape, settings: dict[str, Any]) -> Windows:
+def windows_over(x: Shape, settings: dict[str, Any]) -> Windows:
+    """The windows over images of shape ``x`` by a pool's settings."""
     return windows(x[1:3], *_settings(**settings))  # type: ignore[arg-type]
 
 
@@ -44,7 +45,7 @@ def _pick_spec(values: Spec, x: Spec, **settings: Any) -> Spec:
 
 def _max_pool(xp: Any, out: Any, x: Any, **settings: Any) -> Sequence[Call]:
     calls: list[Call] = [partial(out.fill, -float("inf"))]
-    for _, _, at, pixels in _windows(x.shape, settings).elements():
+    for _, _, at, pixels in windows_over(x.shape, settings).elements():
         calls.append(partial(xp.maximum, out[at], x[pixels], out=out[at]))
     return calls
 
@@ -55,7 +56,7 @@ def _winners(xp: Any, x: Any, shape: Shape, settings: dict[str, Any]) -> tuple[l
     best = xp.empty(shape, x.dtype)
     free, won = xp.empty(shape, "bool"), xp.empty(shape, "bool")
     found = []
-    for _, _, at, pixels in _windows(x.shape, settings).elements():
+    for _, _, at, pixels in windows_over(x.shape, settings).elements():
         calls = [
             partial(xp.equal, x[pixels], best[at], won[at]),
             partial(xp.logical_and, won[at], free[at], won[at]),
@@ -67,7 +68,7 @@ def _winners(xp: Any, x: Any, shape: Shape, settings: dict[str, Any]) -> tuple[l
 
 def _max_pool_back(xp: Any, out: Any, g: Any, x: Any, **settings: Any) -> Sequence[Call]:
     calls, elements = _winners(xp, x, g.shape, settings)
-    apart = _windows(x.shape, settings).apart
+    apart = windows_over(x.shape, settings).apart
     part = None if apart else xp.empty_like(g)
     calls.append(partial(out.fill, 0))
     for choosing, at, pixels, won in elements:
@@ -119,7 +120,7 @@ def _shares(xp: Any, x: Shape, settings: dict[str, Any], dtype: Any) -> tuple[Wi
     """The windows, and for each the part of 1 that every pixel counts: padding isn't counted unless asked for."""
     settings = dict(settings)
     with_padding = settings.pop("count_padding", False)
-    found = _windows(x, settings)
+    found = windows_over(x, settings)
     counts = xp.zeros((1, *found.shape, 1), dtype)
     for _, _, at, _ in found.elements():
         counts[at] += 1

@@ -60,6 +60,13 @@ def summed_to_its_own_shape(x: en.Tensor) -> en.Tensor:
     return O.sum_like(en.variable(en.init.Normal(), (3, 4), name="v"), x)
 
 
+def filters_turned_around(x: en.Tensor, w: en.Tensor) -> list[en.Tensor]:
+    """Filters that the machine can't read, so the convolution is Python's; the gradient of others is the machine's."""
+    turned = O.transpose(w, axes=(1, 0, 3, 2))[::-1, :, ::-1]
+    straight = en.variable(en.init.Normal(), (3, 3, 2, 4), name="v")
+    return [O.conv2d(x, turned), *en.gradients(O.sum_(O.conv2d(x, straight) * 2.0), [straight])]
+
+
 CASES: dict[str, tuple[Build, tuple[tuple[int, ...], ...]]] = {
     "a chain around a Python call": (chain_around_python, ((64, 128),)),
     "truths between long rows of numbers": (truths_between_numbers, ((5000,), (5000,))),
@@ -76,6 +83,7 @@ CASES: dict[str, tuple[Build, tuple[tuple[int, ...], ...]]] = {
     "a product over nothing": (lambda a, b: O.matmul(a, b, transpose_b=True), ((5, 0), (100, 0))),
     "a product over nothing, and a sum": (lambda a, b, c: a @ b + c, ((2, 0), (0, 50), (2, 50))),
     "a number twice": (lambda x: [O.tanh(x * 0.5 + x * 0.5), O.maximum(x, x), x + x], ((5000,),)),
+    "an image framed for what turns out to be Python's": (filters_turned_around, ((2, 6, 6, 2), (3, 3, 4, 2))),
     "one image framed for two": (lambda x, w: O.conv2d(x, w) + O.conv2d(x, w * 2.0), ((2, 9, 9, 3), (3, 3, 3, 4))),
 }  # fmt: skip
 
