@@ -15,8 +15,8 @@ import numpy as np
 from benchmarks import report
 from benchmarks.measure import take_turns
 from benchmarks.workloads import IMAGE, WORKLOADS, Conv, Dense, Pool, Workload, dense
-from webapp.experiments.points import FEATURES, features, grid
-from webapp.experiments.training import quantize
+from webapp.kinds.points.experiment import FEATURES, features, grid
+from webapp.training.training import quantize
 
 Say = Callable[..., None]
 

@@ -1,6 +1,8 @@
-"""For all tests: how long a drawn example may take."""
+"""For all tests: how long a drawn example may take, and servers for those that need one."""
 
 from hypothesis import settings
+
+from tests.servers import lab, make_lab, open_page, page  # noqa: F401 - fixtures
 
 # A machine that a class shares is slow at times: how long one example took says nothing here.
 settings.register_profile("layerlab", deadline=None)

@@ -11,7 +11,7 @@ import pytest
 
 from engine.executors import machine
 from tests.running import MACHINE, ROOT
-from webapp import protocol
+from webapp.contract import protocol
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 

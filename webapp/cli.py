@@ -34,8 +34,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def serve(config: Config, browser: bool) -> int:
     """Listen, say where, and serve.  Raises ConfigError before anything has started."""
-    from webapp.app import create_app
-    from webapp.serving import HttpServer, listen
+    from webapp.web.app import create_app
+    from webapp.web.serving import HttpServer, listen
 
     listener = listen(config)
     config = replace(config, port=listener.getsockname()[1])
@@ -96,7 +96,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 class _Version(argparse.Action):
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
-        from webapp.app import version
+        from webapp.web.app import version
 
         print(f"layerlab {version()}")
         parser.exit()

@@ -19,8 +19,8 @@ _HERE = Path(__file__).resolve().parent
 _WILDCARDS = {"0.0.0.0", "::", ""}
 
 EXPERIMENTS = {
-    "points": "webapp.experiments.points:PointsExperiment",
-    "digits": "webapp.experiments.digits:DigitsExperiment",
+    "points": "webapp.kinds.points.experiment:PointsExperiment",
+    "digits": "webapp.kinds.digits.experiment:DigitsExperiment",
 }
 
 

@@ -7,7 +7,7 @@ import { runOf } from "./core/runs.js";
 import { followKeyboard } from "./core/shortcuts.js";
 import { start } from "./core/stream.js";
 import { followUrl, page } from "./core/url.js";
-import { Shell } from "./views/shell.js";
+import { Shell } from "./page/shell.js";
 
 await setLanguage(description.lang);
 const place = /** @type {HTMLElement} */ (document.getElementById("app"));

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import test from "node:test";
 
-const root = new URL("../../", import.meta.url);
+const root = new URL("../..", import.meta.url);
 const read = (path) => readFileSync(new URL(path, root), "utf8");
 const [en, zh] = ["en", "zh"].map((language) => JSON.parse(read(`static/i18n/${language}.json`)));
 
@@ -19,8 +19,8 @@ const calls = [...text.matchAll(/\b(?:t|notify)\(\s*(["'`])([a-z][a-z0-9_]*\.[^"
 const fixed = new Set(calls.filter((key) => !key.includes("${")));
 const families = new Set(calls.filter((key) => key.includes("${")).map((key) => key.split("${")[0]));
 
-/** Words that the server's settings bring: fields and choices of webapp/protocol.py. */
-const protocol = read("webapp/protocol.py");
+/** Words that the server's settings bring: fields and choices of webapp/contract/protocol.py. */
+const protocol = read("webapp/contract/protocol.py");
 const choices = (name) =>
   [...protocol.match(new RegExp(`^${name} = Literal\\[([^\\]]*)\\]`, "m"))[1].matchAll(/"(\w+)"/g)].map(
     (match) => match[1],

@@ -16,12 +16,12 @@ import pytest
 import websocket
 
 import webapp.config
+from tests.labs import new_cookie
 from tests.running import ROOT, Server, free_port, wait_until
-from tests.web.pages import new_cookie
-from webapp import protocol, wire
-from webapp.app import create_app
 from webapp.config import Config, ConfigError, resolve_device
-from webapp.identity import COOKIE
+from webapp.contract import protocol, wire
+from webapp.web.app import create_app
+from webapp.web.identity import COOKIE
 
 
 @pytest.fixture(scope="module")
@@ -158,7 +158,7 @@ def test_the_catalogue_is_handed_to_the_template(app, tmp_path, monkeypatch):
     (tmp_path / "static/i18n/zh.json").write_text('{"app.title": "层实验室"}', encoding="utf-8")
     (tmp_path / "templates").mkdir()
     (tmp_path / "templates/page.html").write_text('{{ t("app.title") }} {{ lang }}', encoding="utf-8")
-    monkeypatch.setattr("webapp.app.asset_folder", lambda name: tmp_path / name)
+    monkeypatch.setattr("webapp.web.app.asset_folder", lambda name: tmp_path / name)
     other = create_app(Config(data_dir=tmp_path, device="cpu"))
     assert other.test_client().get("/?lang=zh", base_url="http://127.0.0.1:8765").text == "层实验室 zh"
 

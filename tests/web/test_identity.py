@@ -11,10 +11,10 @@ from flask import Flask
 from socketio.exceptions import ConnectionError as Refused
 from websocket import WebSocketTimeoutException
 
-from tests.web.pages import BareSocket, Page, new_cookie
+from tests.labs import BareSocket, Page, new_cookie
 from webapp.config import ConfigError
-from webapp.identity import COOKIE, Identity, load_secret, new_run_id
-from webapp.protocol import decode
+from webapp.contract.protocol import decode
+from webapp.web.identity import COOKIE, Identity, load_secret, new_run_id
 
 
 def test_the_cookie_is_for_this_server_alone_and_lasts(lab):

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from webapp.protocol import Notice, RunCommand, Settings, Status
+from webapp.contract.protocol import Notice, RunCommand, Settings, Status
 
 
 @dataclass(frozen=True, slots=True)

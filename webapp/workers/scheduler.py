@@ -13,9 +13,9 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
-from webapp import protocol
-from webapp.experiments.base import Diverged, Experiment
-from webapp.protocol import Notice, ProtocolError, RunCommand, Settings
+from webapp.contract import protocol
+from webapp.contract.protocol import Notice, ProtocolError, RunCommand, Settings
+from webapp.training.experiment import Diverged, Experiment
 from webapp.workers.messages import Create, Drop, EventOut, FromWorker, Order, Snapshot, Want
 from webapp.workers.task import SLICE, Task
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from webapp import wire
-from webapp.experiments.base import Experiment
-from webapp.protocol import Settings, Status
+from webapp.contract import wire
+from webapp.contract.protocol import Settings, Status
+from webapp.training.experiment import Experiment
 from webapp.workers.messages import FrameOut
 
 SLICE = 0.004  # seconds of training before others have a turn

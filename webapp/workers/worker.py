@@ -10,8 +10,8 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
-from webapp.experiments.base import Experiment
-from webapp.protocol import Settings
+from webapp.contract.protocol import Settings
+from webapp.training.experiment import Experiment
 from webapp.workers.loader import Loader
 from webapp.workers.messages import LoadMachine, MachineLoaded
 from webapp.workers.scheduler import Scheduler

@@ -1,6 +1,6 @@
 // The address: the path names the page, the hash carries its settings, readable and only what differs.
 import { effect, signal } from "../../vendor/preact-signals/signals.js";
-import { fromPlayground } from "../lib/playground.js";
+import { fromPlayground } from "../kinds/points/playground.js";
 import { readHash, writeHash } from "../lib/settings.js";
 import { defaults, fields } from "./describe.js";
 

@@ -1,0 +1,46 @@
+/** The digits page: train a network on MNIST, watch its weights become pictures, draw for it. */
+import { useEffect, useMemo } from "../../../vendor/preact/hooks.js";
+import { signal } from "../../../vendor/preact-signals/signals.js";
+import { t } from "../../core/i18n.js";
+import { announcement } from "../../core/notices.js";
+import { html } from "../../lib/html.js";
+import { LossPanel } from "../../page/loss.js";
+import { DataPanel } from "./data.js";
+import { readView } from "./model.js";
+import { NetworkPanel } from "./network.js";
+import { OutputPanel } from "./output.js";
+import { subjectOf } from "./subject.js";
+
+/** A screen reader is told when so many per cent of the test images are read rightly. */
+const MILESTONES = [50, 80, 90, 92, 95, 97, 98, 99];
+
+/** @param {{run: import("../../core/run.js").Run}} props */
+export function DigitsPage({ run }) {
+  const subject = subjectOf(run);
+  const shown = useMemo(() => signal(/** @type {import("./model.js").View | null} */ (null)), [run]);
+  useEffect(() => run.onFrame((frame) => {
+    const view = (shown.value = readView(frame));
+    if (view) subject.greet(view);
+  }), [run]);
+  useMilestones(run);
+  const view = shown.value;
+  return html`<div class="digits-page">
+    <${DataPanel} run=${run} view=${view} subject=${subject} />
+    ${view ? html`<${NetworkPanel} run=${run} view=${view} />` : html`<section class="panel digits-network" aria-label=${t("digits.network")} aria-busy="true"></section>`}
+    <${OutputPanel} run=${run} view=${view} subject=${subject} />
+    <${LossPanel} run=${run} />
+  </div>`;
+}
+
+/** @param {import("../../core/run.js").Run} run */
+function useMilestones(run) {
+  useEffect(() => {
+    let reached = 0;
+    return run.metrics.subscribe((metrics) => {
+      const share = 100 * (metrics?.unseenAccuracy ?? NaN);
+      const passed = MILESTONES.filter((milestone) => share >= milestone).length;
+      if (passed > reached && run.steps.peek() > 0) announcement.value = t("digits.milestone", { share: MILESTONES[passed - 1] });
+      if (Number.isFinite(share)) reached = passed;
+    });
+  }, [run]);
+}

@@ -1,0 +1,99 @@
+/** The panel in the middle: the picture, the layers that it goes through, and the ten answers. */
+import { useLayoutEffect, useRef, useState } from "../../../vendor/preact/hooks.js";
+import { t } from "../../core/i18n.js";
+import { html } from "../../lib/html.js";
+import { LayerHeader } from "../../page/layerheader.js";
+import { Lens } from "./lens.js";
+import { InkPicture, Probabilities, useSize } from "./pictures.js";
+import { DigitTiles, UnitTiles } from "./tiles.js";
+import { UnitGrid } from "./units.js";
+
+/**
+ * @typedef {import("../../core/run.js").Run} Run
+ * @typedef {import("./model.js").View} View
+ *
+ * @typedef {object} Looked The unit under the pointer or the focus.
+ * @property {number} layer 0 for the first layer after the inputs.
+ * @property {number} unit
+ * @property {Element} element Where it is.
+ */
+
+/** On a screen of 1366 pixels, input, output and the gaps take about this width; below ROOMY a hidden column has room for its number only. */
+const ENDS = 232;
+const ROOMY = 132;
+
+/** @param {{run: Run, view: View}} props */
+export function NetworkPanel({ run, view }) {
+  const place = useRef(/** @type {HTMLDivElement | null} */ (null));
+  const { width, unit } = useSize(place);
+  const [looked, look] = useState(/** @type {Looked | null} */ (null));
+  const { hidden, output } = view;
+  const stacked = place.current !== null && getComputedStyle(place.current).flexDirection === "column";
+  const compact = !stacked && (width - ENDS * unit) / (hidden.length + 1) < ROOMY * unit;
+  const props = { view, looked, look };
+  return html`<section class="panel digits-network" aria-label=${t("digits.network")}>
+    <div ref=${place} class=${`digits-columns layers-${Math.min(hidden.length, 3)}`}>
+      <${Column} title=${t("digits.input")} note=${t("digits.input_note")} class="input">
+        <${InkPicture} pixels=${view.subject} label=${t("digits.input_label")} />
+      <//>
+      ${hidden.length > 0 && html`<${Hidden} run=${run} compact=${compact} ...${props} />`}
+      <${Column} title=${t("digits.output")} note=${t("digits.output_note")} class=${hidden.length === 0 ? "output digits" : "output"}>
+        ${hidden.length === 0 ? html`<${DigitTiles} ...${props} />` : html`<${Probabilities} probabilities=${output.activations} label=${t("digits.probabilities")} />`}
+      <//>
+    </div>
+    <${Legend} softmax=${hidden.length === 0} />
+    ${looked && html`<${Lens} key=${`${looked.layer}-${looked.unit}`} looked=${looked} view=${view} />`}
+  </section>`;
+}
+
+/**
+ * The hidden layers. Where they don't fit between the picture and the answers they scroll, and fade out
+ * where there is more.
+ * @param {{run: Run, view: View, looked: Looked | null, look: (looked: Looked | null) => void, compact: boolean}} props
+ */
+function Hidden({ run, compact, ...props }) {
+  const place = useRef(/** @type {HTMLDivElement | null} */ (null));
+  const { hidden } = props.view;
+  const [more, onScroll] = useMore(place, hidden.length);
+  return html`<div ref=${place} class=${`digits-hidden ${compact ? "compact" : ""} ${more}`} onScroll=${onScroll}>
+    ${hidden.map(
+      (layer, index) => html`<${Column} key=${index} class=${index === 0 ? "hidden first" : "hidden"} header=${html`<${LayerHeader} run=${run} index=${index} compact=${compact} />`}>
+        ${index === 0 ? html`<${UnitTiles} ...${props} layer=${layer} />` : html`<${UnitGrid} look=${props.look} layer=${layer} index=${index} />`}
+      <//>`,
+    )}
+  </div>`;
+}
+
+/**
+ * On which sides something is scrolled out of an element, as classes; and what to call when it scrolls.
+ * @param {{current: Element | null}} element
+ * @param {number} parts Number of things in it.
+ * @returns {[string, () => void]}
+ */
+function useMore(element, parts) {
+  const { width } = useSize(element);
+  const [more, setMore] = useState("");
+  const measure = () => {
+    const { scrollLeft = 0, scrollWidth = 0, clientWidth = 0 } = element.current ?? {};
+    setMore(`${scrollLeft > 1 ? "more-left" : ""} ${scrollLeft + clientWidth < scrollWidth - 1 ? "more-right" : ""}`);
+  };
+  useLayoutEffect(measure, [width, parts]);
+  return [more, measure];
+}
+
+/** @param {{title?: string, note?: string, header?: any, class?: string, children?: any}} props */
+function Column({ title, note, header, class: name = "", children }) {
+  return html`<div class=${`digits-column ${name}`}>
+    <div class="digits-column-head">${header ?? html`<h3>${title}</h3><p class="muted">${note}</p>`}</div>
+    <div class="digits-column-body">${children}</div>
+  </div>`;
+}
+
+/** What the colours mean. @param {{softmax: boolean}} props */
+function Legend({ softmax }) {
+  return html`<p class="digits-legend muted">
+    <span>${t(softmax ? "digits.legend_against" : "digits.legend_lower")}</span>
+    <i class="digits-scale" aria-hidden="true"></i>
+    <span>${t(softmax ? "digits.legend_for" : "digits.legend_raise")}</span>
+  </p>`;
+}

@@ -1,0 +1,128 @@
+// The frame around both pages: header with tabs, language, theme; toolbar; messages.
+import { useEffect, useState } from "../../vendor/preact/hooks.js";
+import { html } from "../lib/html.js";
+import { LANGUAGES, language, setLanguage, t } from "../core/i18n.js";
+import { announcement } from "../core/notices.js";
+import { runOf, showRun } from "../core/runs.js";
+import { helpOpen } from "../core/shortcuts.js";
+import { connection } from "../core/stream.js";
+import { nextTheme, theme } from "../core/theme.js";
+import { goTo, page } from "../core/url.js";
+import { IconButton } from "../ui/controls.js";
+import { HelpDialog, executorWords } from "../ui/help.js";
+import { Announcer, Toasts } from "../ui/messages.js";
+import { Hint } from "../kinds/points/hint.js";
+import { PointsPage } from "../kinds/points/index.js";
+import { Problems } from "./problems.js";
+import { Toolbar } from "./toolbar.js";
+
+/** @typedef {import("../core/describe.js").Kind} Kind */
+
+/** @type {{kind: Kind, path: string}[]} */
+const TABS = [
+  { kind: "points", path: "/" },
+  { kind: "digits", path: "/digits" },
+];
+
+// What was said of one page is no news on the other.
+page.subscribe(() => {
+  announcement.value = "";
+});
+
+export function Shell() {
+  const kind = page.value;
+  const run = runOf(kind);
+  useEffect(() => void showRun(kind), [kind]);
+  return html`<${Header} />
+    <main id="main" class="page ${kind}" tabindex="-1">
+      <h1 class="visually-hidden">${t(`page.${kind}`)}</h1>
+      ${
+        run &&
+        html`<${Toolbar} run=${run} />
+          <div class="notices">
+            <${Problems} run=${run} />
+            ${kind === "points" && html`<${Hint} run=${run} />`}
+          </div>
+          ${kind === "points" ? html`<${PointsPage} run=${run} />` : html`<${Digits} run=${run} />`}`
+      }
+    </main>
+    <${HelpDialog} /><${Toasts} /><${Announcer} />`;
+}
+
+/** The digits page is loaded when it is first shown. @param {{run: import("../core/run.js").Run}} props */
+function Digits({ run }) {
+  const [view, setView] = useState(/** @type {{Page: any} | null} */ (null));
+  useEffect(() => {
+    void import("../kinds/digits/index.js").then((module) => setView({ Page: module.DigitsPage }));
+  }, []);
+  return view ? html`<${view.Page} run=${run} />` : null;
+}
+
+function Header() {
+  return html`<header class="header">
+    <a class="skip" href="#main" onClick=${skipToMain}>${t("header.skip")}</a>
+    <a class="logo" href="/" onClick=${(/** @type {Event} */ event) => follow(event, "points")}>
+      <${Logo} /><span>${t("app.name")}</span>
+    </a>
+    <nav class="tabs" aria-label=${t("header.pages")}>
+      ${TABS.map(
+        ({ kind, path }) =>
+          html`<a
+            href=${path}
+            aria-current=${page.value === kind ? "page" : undefined}
+            onClick=${(/** @type {Event} */ event) => follow(event, kind)}
+          >${t(`page.${kind}`)}</a>`,
+      )}
+    </nav>
+    <div class="header-end">
+      <${Badge} />
+      ${LANGUAGES.filter((one) => one !== language.value).map((one) => html`<button
+        type="button"
+        class="button quiet"
+        lang=${one}
+        onClick=${() => setLanguage(one)}
+      >${one === "zh" ? "中文" : "EN"}</button>`)}
+      <${IconButton} icon="theme" label=${t("header.theme", { theme: t(`theme.${theme.value}`) })} onClick=${nextTheme} />
+      <${IconButton} icon="help" label=${t("help.title")} keys="?" onClick=${() => (helpOpen.value = true)} />
+    </div>
+  </header>`;
+}
+
+/** What computes the network; the dot tells of the connection. */
+function Badge() {
+  const executor = runOf(page.value)?.status.value.executor ?? "";
+  const state = connection.value;
+  const text = state === "live" && executor ? executor : t(`connection.${state}`);
+  const title = [t(`connection.${state}`), ...executorWords(executor)].join("\n");
+  return html`<span class="badge ${state}" title=${title}><span class="dot" />${text}</span>`;
+}
+
+/** @param {Event} event @param {Kind} kind */
+function follow(event, kind) {
+  const mouse = /** @type {MouseEvent} */ (event);
+  if (mouse.ctrlKey || mouse.metaKey || mouse.shiftKey) return;
+  event.preventDefault();
+  goTo(kind, runOf(kind)?.settings.value);
+}
+
+/** The hash is the page's state, so this link must not change it. @param {Event} event */
+function skipToMain(event) {
+  event.preventDefault();
+  document.getElementById("main")?.focus();
+}
+
+function Logo() {
+  return html`<svg
+    viewBox="0 0 28 24"
+    width="28"
+    height="24"
+    aria-hidden="true"
+    fill="none"
+    stroke-width="2.4"
+    stroke-linecap="round"
+  >
+    <path class="positive" d="M5 5C14 5 14 19 23 19" /><path class="negative" d="M5 19C14 19 14 5 23 5" />
+    <circle class="positive" cx="5" cy="5" r="3.2" /><circle class="negative" cx="5" cy="19" r="3.2" />
+    <circle class="positive" cx="23" cy="5" r="3.2" /><circle class="negative" cx="23" cy="19" r="3.2" />
+  </svg>`;
+}

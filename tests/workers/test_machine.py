@@ -1,0 +1,231 @@
+"""From NumPy to the native machine while the page is open: nothing waits, nothing is lost, nothing fails unseen."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+import pytest
+
+from engine.executors import machine
+from tests.labs import Lab, Page
+from tests.running import MACHINE, ROOT, Server, wait_until
+from webapp.config import EXPERIMENTS, ConfigError, resolve_device
+from webapp.contract import protocol
+from webapp.contract.wire import Section
+from webapp.kinds.points.experiment import PointsExperiment
+from webapp.workers.compiler import Compiler
+
+NUMPY, NATIVE = "CPU · NumPy", "CPU · native"
+needs_numba = pytest.mark.skipif(machine.problem() is not None, reason=str(machine.problem()))
+
+
+@pytest.fixture(scope="module")
+def native() -> machine.Machine:
+    """Compiled before any server looks for it."""
+    return machine.load(MACHINE)
+
+
+@pytest.fixture
+def compiled(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """Servers whose machine is compiled when the test says so: ``compiled[0]()``."""
+    held: list[Any] = []
+    monkeypatch.setattr(Compiler, "start", lambda _self, compiled: held.append(compiled))
+    return held
+
+
+def start(make_lab: Any, **choices: Any) -> Lab:
+    lab: Lab = make_lab(**{"executor": "auto", "workers": 1, "experiments": dict(EXPERIMENTS), **choices})
+    return lab
+
+
+class Pid:
+    """The process that reads it from a file."""
+
+    def __reduce__(self) -> Any:
+        return os.getpid, ()
+
+
+class Nonsense:
+    """Can't be read from a file."""
+
+    def __reduce__(self) -> Any:
+        return int, ("not a number",)
+
+
+class Death:
+    """Ends the process that reads it from a file."""
+
+    def __reduce__(self) -> Any:
+        return os.kill, (Pid(), signal.SIGKILL)
+
+
+def spoilt(folder: Path, thing: object) -> Path:
+    """The compiled machine in another folder, with ``thing`` where workers look for its kernels."""
+    machine.load(MACHINE)
+    shutil.copytree(MACHINE / machine.name(), folder / machine.name())
+    for index in folder.rglob("*.nbi"):
+        index.write_bytes(pickle.dumps(thing))
+    return folder
+
+
+def weights_after(steps: int, **settings: Any) -> np.ndarray:
+    """All weights of a run on NumPy after so many steps."""
+    reference = PointsExperiment(protocol.settings_for("points", settings))
+    while reference.step < steps:
+        reference.train(steps - reference.step, time.perf_counter() + 60)
+    layers = reference.model.layers
+    return np.concatenate([reference.model.session.get(layer.weights).ravel() for layer in layers])
+
+
+def train_up_to(page: Page, run: str, steps: int) -> None:
+    """Play; wait until the run is further than ``steps``."""
+    page.command("play", run=run)
+    page.wait_frame(lambda frame: frame.step > steps)
+
+
+@needs_numba
+@pytest.mark.usefixtures("native")
+def test_a_run_in_training_goes_over_and_keeps_weights_and_steps(make_lab, open_page, compiled):
+    page = open_page(start(make_lab, machine_dir=MACHINE))
+    run = page.open()
+    train_up_to(page, run, 50)
+    assert {event["executor"] for event in page.events} == {NUMPY}
+    compiled[0]()
+    told = page.wait_event(type="status", executor=NATIVE, seconds=60)
+    assert told["playing"] and told["step"] > 50
+    at = told["step"] + 100
+    frame = page.wait_frame(lambda frame: frame.step > at)
+    steps = [each.step for each in page.frames]
+    assert steps == sorted(steps)
+    np.testing.assert_allclose(frame.parts[Section.WEIGHTS], weights_after(frame.step), rtol=1e-2, atol=2e-3)
+
+
+@needs_numba
+@pytest.mark.usefixtures("native")
+def test_a_paused_run_is_told_too_and_keeps_its_reason(make_lab, open_page, compiled):
+    page = open_page(start(make_lab, machine_dir=MACHINE))
+    run = page.open()
+    page.command("step", run=run, unit="epoch")
+    page.wait_event(type="status", reason="stepped")
+    compiled[0]()
+    told = page.wait_event(type="status", executor=NATIVE, seconds=60)
+    assert (told["reason"], told["step"], told["playing"]) == ("stepped", 25, False)
+
+
+@needs_numba
+@pytest.mark.usefixtures("native")
+def test_a_worker_that_dies_later_comes_back_native(make_lab, open_page):
+    lab = start(make_lab, machine_dir=MACHINE)
+    page = open_page(lab)
+    run = page.open(speed="max")
+    page.wait_event(type="status", executor=NATIVE, seconds=60)
+    train_up_to(page, run, 1000)
+    kept = lab.runs._store.get(run)
+    wait_until(lambda: kept and kept.snapshot, "a snapshot")
+    page.events.clear()
+    os.kill(lab.pool.pids[0], signal.SIGKILL)
+    page.wait_event(type="notice", code="worker_restarted")
+    told = page.wait_event(type="status", executor=NATIVE, seconds=60)
+    assert told["playing"] and told["step"] > 0, "it began again instead of going on from the snapshot"
+
+
+@needs_numba
+@pytest.mark.parametrize("kind", ["points", "digits"])
+@pytest.mark.usefixtures("native")
+def test_a_run_opened_later_starts_native(make_lab, open_page, kind):
+    lab = start(make_lab, machine_dir=MACHINE)
+    first = open_page(lab)
+    first.open()
+    first.wait_event(type="status", executor=NATIVE, seconds=60)
+    page = open_page(lab)
+    run = page.open(kind)
+    assert page.wait_event(type="status", run=run, seconds=30)["executor"] == NATIVE
+    train_up_to(page, run, 20)
+
+
+@needs_numba
+def test_what_cannot_be_compiled_is_logged_once_and_numpy_trains(make_lab, open_page, tmp_path, caplog):
+    folder = tmp_path / "machine"
+    folder.write_text("a file where a folder should be")
+    page = open_page(start(make_lab, machine_dir=folder, workers=2))
+    wait_until(lambda: "without the native machine" in caplog.text, "the log", 30)
+    run = page.open()
+    train_up_to(page, run, 50)
+    assert {event["executor"] for event in page.events} == {NUMPY}
+    assert len([record for record in caplog.records if record.name.startswith("webapp.workers")]) == 1
+
+
+@needs_numba
+def test_what_a_worker_cannot_load_is_logged_once_and_numpy_trains(make_lab, open_page, compiled, tmp_path, caplog):
+    lab = start(make_lab, machine_dir=spoilt(tmp_path / "machine", Nonsense()), workers=2)
+    page = open_page(lab)
+    run = page.open()
+    compiled[0]()
+    wait_until(lambda: lab.pool._load_failed and not any(handle.loading for handle in lab.pool._handles), "both", 30)
+    train_up_to(page, run, 50)
+    assert {event["executor"] for event in page.events} == {NUMPY}
+    assert len([record for record in caplog.records if "not a number" in record.message]) == 1
+
+
+@needs_numba
+def test_workers_that_die_of_loading_are_asked_twice_and_no_more(make_lab, open_page, compiled, tmp_path, caplog):
+    lab = start(make_lab, machine_dir=spoilt(tmp_path / "machine", Death()))
+    page = open_page(lab)
+    run = page.open()
+    page.command("play", run=run)
+    compiled[0]()
+    wait_until(lambda: "from now on all training runs on NumPy" in caplog.text, "the log", 30)
+    count = len(page.frames)
+    wait_until(lambda: any(frame.step > 50 for frame in page.frames[count:]), "training of the third worker", 30)
+    assert len([record for record in caplog.records if "ended with exit code" in record.message]) == 2
+    assert not any(handle.loading for handle in lab.pool._handles)
+
+
+@pytest.mark.parametrize("end", ["terminate", "kill"])
+@needs_numba
+def test_the_compiling_process_ends_with_its_server(tmp_path, end):
+    server = Server(tmp_path, "--workers", "1", "--device", "cpu", machine=None)
+    [compiler] = wait_until(server.compilers, "the compiling process")
+    wait_until(lambda: not hasattr(os, "nice") or compiler.nice() > os.nice(0), "its low priority")
+    getattr(server.process, end)()
+    server.process.wait(15)
+    _, alive = psutil.wait_procs([compiler], timeout=10)
+    assert not alive, "the compiling process outlived its server"
+
+
+def test_without_numba_the_compiling_process_says_so(tmp_path):
+    code = (
+        "import sys, pathlib; sys.modules['numba'] = None\n"
+        "from webapp.workers import compiler; sys.exit(compiler.main(pathlib.Path(sys.argv[1])))"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path)]
+    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        said = process.stderr.read()
+        assert process.wait() == 1
+    assert said.strip() == "Numba isn't installed; `pip install layerlab[native]` adds it"
+
+
+def test_who_insists_on_native_is_told_in_one_line_what_is_missing(monkeypatch):
+    monkeypatch.setattr(machine, "problem", lambda: "Numba isn't installed")
+    with pytest.raises(ConfigError, match=r"^--executor native: Numba isn't installed\. Use --executor numpy, or auto"):
+        resolve_device("auto", "native")
+    with pytest.raises(ConfigError, match="--device gpu doesn't go with it"):
+        resolve_device("gpu", "native")
+    monkeypatch.setattr(machine, "problem", lambda: None)
+    assert resolve_device("auto", "native") == "cpu:0"
+
+
+def test_on_numpy_alone_nothing_is_compiled(make_lab, compiled):
+    start(make_lab, executor="numpy")
+    assert compiled == []

@@ -1,0 +1,171 @@
+"""2D points: a network learns which side of a border each point of the plane belongs to.
+
+A newcomer's example of an experiment: data, task, one batch, one frame.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import engine as en
+from engine.datasets import points as data
+from webapp.contract import protocol
+from webapp.contract.wire import Part, Section
+from webapp.training.model import Task
+from webapp.training.training import Training, quantize
+
+COARSE, FINE = 30, 100  # pixels along an edge of a neuron's map and of the big plane
+MEASURE_EVERY = 0.02  # seconds between two rows of the curve; a row takes 0.1 ms
+BOUNDED = ("tanh", "sigmoid")  # activations that stay within -1..1: their maps need no scale of their own
+
+FEATURES: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
+    "x": lambda x, y: x,
+    "y": lambda x, y: y,
+    "x2": lambda x, y: x * x,
+    "y2": lambda x, y: y * y,
+    "xy": lambda x, y: x * y,
+    "sinx": lambda x, y: np.sin(x),
+    "siny": lambda x, y: np.sin(y),
+}
+
+
+def features(xy: np.ndarray, names: tuple[str, ...]) -> np.ndarray:
+    """The network's inputs for points ``xy`` (n, 2): float32 (n, len(names))."""
+    return np.stack([FEATURES[name](xy[:, 0], xy[:, 1]) for name in names], axis=1).astype(np.float32)
+
+
+def grid(pixels: int) -> np.ndarray:
+    """The centres of ``pixels`` x ``pixels`` squares that tile the plane, top row (largest y) first."""
+    edge = (np.arange(pixels) + 0.5) * (2 * data.EDGE / pixels) - data.EDGE
+    x, y = np.meshgrid(edge, -edge)
+    return np.stack([x.ravel(), y.ravel()], axis=1)
+
+
+class PointsExperiment(Training):
+    """Blue (+1) and orange (-1) points; output tanh, loss half the squared error."""
+
+    kind = "points"
+    data_settings = frozenset({"data", "noise", "share", "data_seed", "inputs"})
+
+    def __init__(self, settings: Any, device: str = "cpu:0", data_dir: Path | None = None) -> None:
+        self._look: tuple[int, int] | None = None
+        self._measured_at, self._measured_step = -1.0, -1
+        super().__init__(settings, device)
+
+    def load_data(self) -> None:
+        chosen = self.settings
+        self.points = data.generate(chosen.data, noise=chosen.noise, seed=chosen.data_seed)
+        self._training, self._unseen = data.split(self.points, chosen.share, chosen.data_seed)
+        inputs = features(self.points.xy, chosen.inputs)
+        targets = self.points.labels.astype(np.float32)[:, None]
+        self._sets = [(inputs[rows], targets[rows]) for rows in (self._training, self._unseen)]
+        self._coarse = features(grid(COARSE), chosen.inputs)
+        self._fine = features(grid(FINE), chosen.inputs)
+
+    def task(self) -> Task:
+        inputs, targets = self._sets[0]
+
+        def feed(rows: en.Tensor) -> tuple[en.Tensor, en.Tensor]:
+            x = en.ops.gather(en.constant(inputs, name="inputs"), rows)
+            return x, en.ops.gather(en.constant(targets, name="targets"), rows)
+
+        def head(logits: en.Tensor, target: en.Tensor) -> tuple[en.Tensor, en.Tensor]:
+            output = en.ops.tanh(logits)
+            return output, en.losses.half_squared_error(output, target)
+
+        return Task(self.settings.inputs, 1, feed, head)
+
+    def examples(self) -> int:
+        return len(self._training)
+
+    def train(self, steps: int, deadline: float) -> int:
+        done = super().train(steps, deadline)
+        if time.perf_counter() - self._measured_at > MEASURE_EVERY:
+            self.measure()
+        return done
+
+    def changed(self) -> None:
+        self._look = self._look if self._look is None or self._exists(*self._look) else None
+        self.measure()
+
+    def measure(self) -> None:
+        """Loss and share of right answers on the training points and on the unseen ones."""
+        model = self.model
+        losses, rights = [], []
+        for inputs, targets in self._sets:
+            loss, output = model.session.run([model.loss, model.output], {model.x: inputs, model.target: targets})
+            losses.append(float(loss))
+            rights.append(float(np.mean((output > 0) == (targets > 0))))
+        self.record([*losses, *rights])
+        self._measured_at, self._measured_step = time.perf_counter(), self.step
+
+    def handle(self, command: protocol.RunCommand) -> None:
+        if isinstance(command, protocol.Look):
+            if command.layer is not None and not self._exists(command.layer, command.unit):
+                raise protocol.ProtocolError(
+                    "no_such_neuron", f"layer {command.layer} has no neuron {command.unit}.",
+                    layer=command.layer, unit=command.unit,
+                )  # fmt: skip
+            self._look = None if command.layer is None else (command.layer, command.unit)
+        else:
+            super().handle(command)
+
+    def _exists(self, layer: int, unit: int) -> bool:
+        sizes = self.model.sizes
+        return layer < len(sizes) and unit < sizes[layer]
+
+    def frame(self, key: bool) -> list[Part]:
+        """What a page sees now."""
+        if self._measured_step != self.step:
+            self.measure()
+        session = self.model.session
+        weights = [session.get(layer.weights).ravel() for layer in self.model.layers]
+        parts = [*self.common_parts(key), Part(Section.WEIGHTS, np.concatenate(weights)), *self._maps(), *self._plane()]
+        if key:
+            unseen = np.zeros(len(self.points), np.uint8)
+            unseen[self._unseen] = 1
+            parts += [
+                Part(Section.POINTS, self.points.xy),
+                Part(Section.LABELS, self.points.labels),
+                Part(Section.UNSEEN, unseen),
+            ]
+        return parts
+
+    def _maps(self) -> list[Part]:
+        """Every neuron over the plane, coarse."""
+        outputs = [layer.output for layer in self.model.layers]
+        values = self.model.session.run(outputs, {self.model.x: self._coarse})
+        units = np.concatenate([self._coarse, *values], axis=1).T
+        scale = self._scale(units)
+        coded = quantize(units, scale[:, None]).reshape(-1, COARSE, COARSE)
+        return [Part(Section.MAPS, coded), Part(Section.MAP_SCALE, scale)]
+
+    def _scale(self, units: np.ndarray) -> np.ndarray:
+        """The value that is drawn in full colour: 1 for bounded units, else the largest there is (0.25 at least)."""
+        scale = np.maximum(np.nan_to_num(np.abs(units).max(axis=1), nan=1.0, posinf=1e30), 0.25)
+        if self.settings.activation in BOUNDED:
+            scale[len(self.settings.inputs) :] = 1.0
+        scale[-1] = 1.0  # the output is a tanh
+        return np.asarray(scale, np.float32)
+
+    def _plane(self) -> list[Part]:
+        """The unit that is looked at (the output, if none is), fine."""
+        last = len(self.model.sizes) - 1
+        layer, unit = self._look or (last, 0)
+        if layer == 0:
+            values = self._fine[:, unit]
+        else:
+            tensor = self.model.layers[layer - 1].output
+            values = self.model.session.run(tensor, {self.model.x: self._fine})[:, unit]
+        bounded = layer == last or (layer > 0 and self.settings.activation in BOUNDED)
+        scale = 1.0 if bounded else max(0.25, float(np.nan_to_num(np.abs(values).max(), nan=1.0, posinf=1e30)))
+        return [
+            Part(Section.PLANE, quantize(values, scale).reshape(FINE, FINE)),
+            Part(Section.PLANE_SCALE, np.array([scale], np.float32)),
+            Part(Section.LOOK, np.array([layer, unit], np.int32)),
+        ]

@@ -1,0 +1,237 @@
+"""What may happen to runs: opened, commanded, found again, moved to a new worker, forgotten.
+
+Runs that nobody watches: a playing one is paused after a minute (a reload or a lost wifi
+is back by then; a closed laptop shouldn't train all night), and after an hour it is
+forgotten.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+
+import msgspec
+
+from webapp.config import Config
+from webapp.contract import protocol
+from webapp.contract.protocol import Notice, ProtocolError, Reply, RunCommand, Settings, Status
+from webapp.runs.store import Run, Store
+from webapp.stream.hub import Client, Hub
+from webapp.web.identity import new_run_id
+from webapp.workers.messages import Drop, EventOut, FrameOut, FromWorker, Order, Snapshot, Want
+from webapp.workers.pool import Pool
+
+log = logging.getLogger(__name__)
+
+After = Callable[[Callable[[], None]], None]  # is handed what has to follow the answer
+
+
+class Runs:
+    """The one place that changes a run.  Every method may be called from any thread."""
+
+    def __init__(self, config: Config, pool: Pool, clock: Callable[[], float] = time.monotonic) -> None:
+        self._config = config
+        self._pool = pool
+        self._clock = clock
+        self._store = Store()
+        self._lock = threading.RLock()
+        self.hub = Hub(self._ask, clock)
+        self._stop = threading.Event()
+        self._sweeper = threading.Thread(target=self._sweep_forever, name="sweeper", daemon=True)
+
+    def start(self) -> None:
+        self._pool.start(self.receive, self._worker_died)
+        self._sweeper.start()
+
+    def stop(self) -> None:
+        """End the workers; no run survives."""
+        self._stop.set()
+        self._pool.stop()
+
+    # ---- commands of pages
+
+    def command(self, person: str, client: Client, message: object, after: After) -> Reply:
+        """Check one message of ``person`` and pass it on.
+
+        Returns the answer; ``after`` is told what has to follow it.  Raises ProtocolError
+        for what is refused; then nothing has changed.
+        """
+        command = protocol.decode(message)
+        with self._lock:
+            if isinstance(command, protocol.Open):
+                return self._open(person, client, command, after)
+            run = self._store.owned(command.run, person, command)
+            if isinstance(command, protocol.Close):
+                self.hub.leave(run.id, client)
+                return Reply(ok=True, seq=command.seq)
+            changed = self._apply(run, command)
+            return Reply(ok=True, seq=command.seq, settings=run.settings if changed else None)
+
+    def _open(self, person: str, client: Client, command: protocol.Open, after: After) -> Reply:
+        resumed = command.run is not None
+        if command.run is not None:
+            run = self._store.owned(command.run, person, command)
+            if run.kind != command.kind:
+                raise ProtocolError("wrong_kind", f"kind: run {run.id} is of kind {run.kind}, not {command.kind}.")
+            self.hub.expect(run.id)
+        else:
+            run = self._create(person, command)
+        after(lambda: self._join(run, client))
+        return Reply(ok=True, seq=command.seq, run=run.id, kind=run.kind, resumed=resumed, settings=run.settings)
+
+    def _join(self, run: Run, client: Client) -> None:
+        with self._lock:
+            greetings = () if run.status is None else (run.status,)
+            self.hub.join(run.id, client, *greetings)
+
+    def _create(self, person: str, command: protocol.Open) -> Run:
+        settings = protocol.settings_for(command.kind, command.settings)
+        self._make_room(person)
+        run = Run(id=new_run_id(), person=person, kind=command.kind, settings=settings, seq=command.seq)
+        if not self._pool.place(run.create_message(sequence=-1)):
+            raise _busy()
+        self._store.add(run)
+        self.hub.add(run.id)
+        return run
+
+    def _apply(self, run: Run, command: RunCommand) -> bool:
+        """Give ``command`` to the run's worker; True if its settings changed.  Only then change the record."""
+        settings = run.settings
+        if isinstance(command, protocol.Set):
+            settings = protocol.settings_for(run.kind, command.settings, run.settings)
+        elif isinstance(command, protocol.Recover):
+            settings = _with_lower_rate(run)
+        self._order(run, command, settings)
+        changed = settings != run.settings
+        run.settings = settings
+        run.note(command)
+        if isinstance(command, (protocol.Play, protocol.Recover)):
+            run.playing = True
+            run.deaths.clear()
+        elif isinstance(command, (protocol.Pause, protocol.Step, protocol.Reset)):
+            run.playing = False
+        if isinstance(command, protocol.Reset):
+            run.forget_snapshots()
+        return changed or isinstance(command, (protocol.Set, protocol.Recover))
+
+    def _order(self, run: Run, command: RunCommand, settings: Settings, reason: str | None = None) -> None:
+        order = Order(run.id, command, run.order + 1, settings, reason)
+        if not self._pool.post(run.id, order):
+            raise _busy()
+        run.order += 1
+
+    # ---- limits and forgetting
+
+    def _make_room(self, person: str) -> None:
+        """See that one more run fits.  The oldest unwatched run gives way; a watched one never does."""
+        own = self._store.of(person)
+        if len(own) >= self._config.max_runs_per_person:
+            self._give_way(own, 0.0, "of yours")
+        if len(self._store) >= self._config.max_runs:
+            self._give_way(self._store.all(), self._config.pause_unwatched_after, "on this server")
+
+    def _give_way(self, runs: list[Run], unwatched: float, whose: str) -> None:
+        for run in runs:  # oldest first
+            idle = self.hub.unwatched_for(run.id)
+            if idle is not None and idle >= unwatched:
+                self._forget(run)
+                return
+        raise ProtocolError(
+            "too_many_runs",
+            f"open: {len(runs)} runs {whose} are being watched; close a page and try again.",
+            count=len(runs),
+        )
+
+    def _forget(self, run: Run) -> None:
+        self._store.remove(run.id)
+        self.hub.remove(run.id)
+        self._pool.drop(Drop(run.id))
+
+    def sweep(self) -> None:
+        """Pause and forget what nobody watches."""
+        with self._lock:
+            for run in self._store.all():
+                idle = self.hub.unwatched_for(run.id)
+                if idle is None:
+                    continue
+                if idle >= self._config.forget_unwatched_after:
+                    self._forget(run)
+                elif run.playing and idle >= self._config.pause_unwatched_after:
+                    self._pause(run, "unwatched")
+
+    def _pause(self, run: Run, reason: str) -> None:
+        try:
+            self._order(run, protocol.Pause(run=run.id, seq=run.seq), run.settings, reason)
+        except ProtocolError:
+            return  # its worker is busy; the next sweep tries again
+        run.playing = False
+
+    def _sweep_forever(self) -> None:
+        while not self._stop.wait(min(1.0, self._config.pause_unwatched_after / 4)):
+            self.sweep()
+
+    # ---- news from workers
+
+    def receive(self, message: FromWorker) -> None:
+        """A worker's message; called by the thread that reads its pipe."""
+        if isinstance(message, FrameOut):
+            self.hub.frame(message)
+        elif isinstance(message, Snapshot):
+            with self._lock:
+                run = self._store.get(message.run)
+                if run is not None:
+                    run.keep(message)
+        elif isinstance(message, EventOut):
+            with self._lock:
+                run = self._store.get(message.run)
+                if run is not None and isinstance(message.event, Status):
+                    run.status = message.event
+                    run.playing = message.event.playing
+            self.hub.event(message.event)
+
+    def _worker_died(self, runs: list[str]) -> None:
+        """Give the runs of a dead worker to a new one, from their last snapshots."""
+        with self._lock:
+            for run in filter(None, map(self._store.get, runs)):
+                deaths = run.died(self._clock(), self._config.deaths_window)
+                notice = _restarted(run)
+                if deaths >= self._config.max_deaths:
+                    run.playing = False
+                    notice = _crashing(run, deaths)
+                self._pool.place(run.create_message(self.hub.sequence(run.id)), force=True)
+                self.hub.event(notice)
+                self.hub.moved(run.id)
+
+    def _ask(self, want: Want) -> None:
+        self._pool.post(want.run, want, force=True)
+
+
+def _with_lower_rate(run: Run) -> Settings:
+    """A tenth of the learning rate, but no less than the least that may be set."""
+    least = protocol.describe()[run.kind]["rate"]["min"]
+    tenth = float(f"{run.settings.rate / 10:.6g}")  # 0.07, not 0.06999999999999999
+    return msgspec.structs.replace(run.settings, rate=max(least, tenth))
+
+
+def _busy() -> ProtocolError:
+    return ProtocolError("busy", "The server has too much to do for this run just now; try again in a moment.")
+
+
+def _restarted(run: Run) -> Notice:
+    return Notice(
+        run=run.id,
+        code="worker_restarted",
+        message="The process that trained this network ended and was started again; training goes on.",
+    )
+
+
+def _crashing(run: Run, deaths: int) -> Notice:
+    return Notice(
+        run=run.id,
+        code="worker_crashing",
+        message=f"The process that trains this network ended {deaths} times within a minute. The run is paused; "
+        "Play goes on, Reset starts afresh.",
+        values={"deaths": deaths},
+    )

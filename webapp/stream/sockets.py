@@ -1,0 +1,115 @@
+"""The socket's events: decoded strictly, always answered, and only enqueued.
+
+``command`` takes one JSON object and is answered with a :class:`webapp.contract.protocol.Reply`;
+``credit`` acknowledges a frame and needs no answer; everything else is refused.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import msgspec
+from flask import Flask
+from flask_socketio import SocketIO
+from socketio.exceptions import ConnectionRefusedError as Refused
+
+from webapp.config import Config
+from webapp.contract import protocol
+from webapp.contract.protocol import Notice, Problem, ProtocolError, Reply
+from webapp.runs.dispatch import Runs
+from webapp.stream.packets import Json, prepare_event
+from webapp.stream.transport import ENVIRON_KEY, Transport, WebSocket
+from webapp.web.identity import Identity
+
+log = logging.getLogger(__name__)
+
+
+class Sockets:
+    """Connects Socket.IO to the runs."""
+
+    def __init__(self, app: Flask, config: Config, identity: Identity, runs: Runs, transport: Transport) -> None:
+        self._identity = identity
+        self._runs = runs
+        self._people: dict[str, tuple[str, WebSocket]] = {}  # by the connection's id, while it lasts
+        self.socketio = SocketIO(
+            app,
+            async_mode="threading",
+            transports=["websocket"],
+            async_handlers=False,  # or commands could overtake each other
+            ping_interval=config.ping_interval,
+            ping_timeout=config.ping_timeout,
+            cors_allowed_origins=[f"http://{host}" for host in sorted(config.hosts)],
+            max_http_buffer_size=config.max_message,
+            manage_session=False,
+            json=Json,
+        )
+        server = self.socketio.server
+        transport.install(server.eio)
+        server.on("connect", self._connect)
+        server.on("disconnect", self._disconnect)
+        server.on("command", self._command)
+        server.on("credit", self._credit)
+        server.on("*", self._unknown)
+
+    def _connect(self, sid: str, environ: dict[str, Any], _auth: object = None) -> None:
+        person = self._identity.read(environ.get("HTTP_COOKIE", ""))
+        if person is None:
+            sentence = "This browser has no valid cookie of this server; load the page again and allow its cookie."
+            raise Refused(sentence, {"code": "no_identity"})
+        client: WebSocket = environ[ENVIRON_KEY]
+        client.joined()
+        self._people[sid] = (person, client)
+
+    def _disconnect(self, sid: str, _reason: object = None) -> None:
+        person_and_client = self._people.pop(sid, None)
+        if person_and_client is not None:
+            self._runs.hub.leave_all(person_and_client[1])
+
+    def _command(self, sid: str, *args: object) -> Any:
+        person, client = self._people[sid]
+        message = args[0] if len(args) == 1 else None
+        try:
+            if not isinstance(message, dict):
+                raise ProtocolError("bad_value", "command: one JSON object is expected.", where="command")
+            reply = self._runs.command(person, client, message, client.after_answer)
+        except ProtocolError as error:
+            reply = _refusal(message, error.problem)
+        except Exception:  # a bug; the page must not wait for an answer for ever
+            log.exception("a command failed: %.500r", message)
+            sentence = "The server failed with this command; the run is as it was. Its log says more."
+            reply = _refusal(message, Problem(code="internal_error", message=sentence))
+        return self._answer(client, reply)
+
+    def _credit(self, sid: str, *args: object) -> Any:
+        _, client = self._people[sid]
+        try:
+            if len(args) != 1:
+                raise ProtocolError("bad_value", "credit: one JSON object is expected.", where="credit")
+            credit = protocol.decode_credit(args[0])
+        except ProtocolError as error:
+            return self._answer(client, Reply(ok=False, error=error.problem))
+        self._runs.hub.credit(credit.run, client)
+        return self._answer(client, Reply(ok=True))
+
+    def _unknown(self, event: str, sid: str, *_args: object) -> Any:
+        _, client = self._people[sid]
+        sentence = f"There is no event {event[:40]!r}; a page sends 'command' and 'credit'."
+        problem = Problem(code="unknown_event", message=sentence, values={"event": event[:40]})
+        return self._answer(client, Reply(ok=False, error=problem))
+
+    @staticmethod
+    def _answer(client: WebSocket, reply: Reply) -> Any:
+        """The acknowledgement; a refusal of a message that asked for none goes out as a notice."""
+        if reply.error is not None and not client.wants_answer:
+            error = reply.error
+            notice = Notice(run="", code="refused", message=error.message, values={**error.values, "code": error.code})
+            client.write(prepare_event("event", msgspec.to_builtins(notice)))
+        return msgspec.to_builtins(reply)
+
+
+def _refusal(message: object, problem: Problem) -> Reply:
+    seq = message.get("seq") if isinstance(message, dict) else None
+    if not isinstance(seq, int) or isinstance(seq, bool) or not 0 <= seq < 2**32:
+        seq = 0
+    return Reply(ok=False, seq=seq, error=problem)

@@ -1,0 +1,95 @@
+"""What the scheduler asks of an experiment: data, model and session of one run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+from webapp.contract import protocol
+from webapp.contract.wire import Part
+
+if TYPE_CHECKING:  # the web process imports this file, and has no use for the engine
+    from engine.executors.machine import Machine
+
+
+class Diverged(Exception):
+    """The loss stopped being a number at step ``step``."""
+
+    def __init__(self, step: int) -> None:
+        super().__init__(f"the loss is not a number since step {step}")
+        self.step = step
+
+
+class Experiment(Protocol):
+    """One run's data, model and training state.  Lives in a worker; never sees a socket.
+
+    Made by ``Class(settings, device="cpu:0")``.  The scheduler calls it from one thread.
+    """
+
+    kind: str
+    settings: Any
+    step: int  # batches trained since the reset
+
+    @property
+    def executor(self) -> str:
+        """What computes it, for the page's badge, e.g. "CPU · NumPy"."""
+        ...
+
+    @property
+    def epoch(self) -> float: ...
+
+    @property
+    def steps_per_epoch(self) -> int: ...
+
+    def steps_per_second(self) -> float:
+        """How fast ``settings.speed`` asks to train; ``inf`` for as fast as it goes."""
+        ...
+
+    def use_machine(self, machine: Machine) -> None:
+        """Compute with the engine's native machine from now on; weights, curve and counters stay as they are."""
+        ...
+
+    def configure(self, settings: Any) -> None:
+        """Take new settings.  Weights between two layers that both stay are kept."""
+        ...
+
+    def reset(self) -> None:
+        """Back to step 0 with the first weights of ``settings.weight_seed``."""
+        ...
+
+    def train(self, steps: int, deadline: float) -> int:
+        """Train at most ``steps`` batches, until ``time.perf_counter()`` passes ``deadline``.
+
+        Returns the number done (at least one).  Raises :class:`Diverged`.
+        """
+        ...
+
+    def background(self, deadline: float) -> bool:
+        """A slice of work beside training (evaluating the test images); False when there is none."""
+        ...
+
+    def handle(self, command: protocol.RunCommand) -> None:
+        """A command of this kind of page only: ``weight``, ``look``, ``draw``.
+
+        Raises :class:`webapp.contract.protocol.ProtocolError` if it names something that isn't there.
+        """
+        ...
+
+    def frame(self, key: bool) -> list[Part]:
+        """What a page sees now.  A key frame also holds what delta frames leave out."""
+        ...
+
+    def needs_key(self) -> bool:
+        """Whether something changed that only a key frame carries (new data, a new history)."""
+        ...
+
+    def snapshot(self) -> bytes:
+        """Everything needed to go on from here: weights, optimiser, counters, random state, history."""
+        ...
+
+    def restore(self, snapshot: bytes) -> None:
+        """Go on from a snapshot made with the same settings."""
+        ...
+
+    def recover(self) -> None:
+        """Back to the last weights whose loss was finite (the rate was lowered by ``configure``)."""
+        ...

@@ -1,0 +1,345 @@
+"""What every page's experiment shares: epochs of shuffled mini-batches, counters, curve, snapshots.
+
+The order of the examples in an epoch follows from (data seed, number of the epoch) alone, so a
+run that goes on from a snapshot takes the very batches that it would have taken.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from engine.executors.machine import Machine
+from engine.executors.numpy import Program
+from engine.session import name_rng
+from webapp.contract import protocol
+from webapp.contract.wire import Part, Section
+from webapp.training.curve import COLUMNS, Curve
+from webapp.training.experiment import Diverged
+from webapp.training.model import Model, Task
+
+TAIL = 64  # rows of the curve that every frame repeats, so that none is lost between frames
+
+
+class Snapshot(msgspec.Struct, frozen=True):
+    """A run at one moment, as it travels between processes, and the settings it had then."""
+
+    settings: dict[str, Any]
+    state: dict[str, bytes]
+    step: int
+    passes: int
+    cursor: int
+    curve: bytes
+
+
+@dataclass(frozen=True)
+class _Moment:
+    """Where a slice of training began."""
+
+    state: dict[str, np.ndarray]
+    step: int
+    passes: int
+    cursor: int
+
+
+class Training:
+    """Base of the experiments; a subclass brings the data and draws the frames."""
+
+    kind = ""
+    live_settings: frozenset[str] = frozenset({"rate", "regularization_rate", "speed"})  # only read while training
+    data_settings: frozenset[str] = frozenset()  # those that need new data
+    fresh_settings: frozenset[str] = frozenset({"weight_seed", "data"})  # those that start over
+
+    def __init__(self, settings: Any, device: str = "cpu:0") -> None:
+        self.settings = settings
+        self._device = device
+        self.machine: Machine | None = None
+        self.step = 0
+        self._passes = 0  # whole epochs done
+        self._cursor = 0  # examples used of this epoch
+        self._order: np.ndarray | None = None
+        self._diverged = False  # whether they are no longer numbers
+        self._touched = False  # whether the weights are no longer the first ones
+        self._key_needed = True
+        self.curve = Curve()
+        self.metrics = np.full(COLUMNS - 1, np.nan, np.float32)
+        self._good: bytes | None = None
+        self._best = math.inf
+        self.load_data()
+        self.model = self._build()
+
+    # what a subclass brings
+
+    def load_data(self) -> None:
+        """Make the data that ``settings`` ask for."""
+        raise NotImplementedError
+
+    def task(self) -> Task:
+        """The network's inputs, outputs and loss."""
+        raise NotImplementedError
+
+    def examples(self) -> int:
+        """How many examples there are to train on."""
+        raise NotImplementedError
+
+    # the counters
+
+    @property
+    def epoch(self) -> float:
+        return self._passes + self._cursor / self.examples()
+
+    @property
+    def steps_per_epoch(self) -> int:
+        return -(-self.examples() // int(self.settings.batch))
+
+    def steps_per_second(self) -> float:
+        """See :meth:`webapp.training.experiment.Experiment.steps_per_second`."""
+        pace = protocol.PACE[self.kind]
+        speeds = {"batch": pace["batch"], "epoch": pace["epoch"] * self.steps_per_epoch, "max": math.inf}
+        return speeds[self.settings.speed]
+
+    # what computes
+
+    @property
+    def executor(self) -> str:
+        """See :meth:`webapp.training.experiment.Experiment.executor`."""
+        return self.model.session.executor
+
+    def use_machine(self, machine: Machine) -> None:
+        """See :meth:`webapp.training.experiment.Experiment.use_machine`."""
+        self.machine = machine
+        self.model.session.use_machine(machine)
+        self._forget_programs()
+
+    # settings
+
+    def configure(self, settings: Any) -> None:
+        """Take new settings; weights between units that stay are kept."""
+        changed = {
+            name for name in settings.__struct_fields__ if getattr(settings, name) != getattr(self.settings, name)
+        }
+        self.settings = settings
+        if changed & self.data_settings:
+            self.load_data()
+            self._order, self._cursor, self._key_needed = None, 0, True
+        if changed <= self.live_settings:
+            return
+        if self._diverged and not changed & self.fresh_settings:
+            self.recover()  # weights that aren't numbers would spoil any network they were kept in
+            return
+        old, self.model = self.model, self._build()
+        if changed & self.fresh_settings:
+            self.reset()
+        elif self._touched:
+            self.model.carry_from(old)
+        self.changed()
+
+    def changed(self) -> None:
+        """Called after the network or the weights were changed from outside."""
+
+    def _build(self) -> Model:
+        self._forget_programs()
+        return Model(self.settings, self.settings.hidden, self.task(), self._device, self.machine)
+
+    def _forget_programs(self) -> None:
+        self._programs: dict[int, Program] = {}  # by the size of their batches
+        self._step_time: dict[int, float] = {}  # seconds a step of each took when last run
+
+    def reset(self) -> None:
+        """Back to step 0 with the first weights."""
+        self.model.session.reset()
+        self.step = self._passes = self._cursor = 0
+        self._order, self._good, self._best = None, None, math.inf
+        self._touched, self._key_needed, self._diverged = False, True, False
+        self.curve.clear()
+        self.changed()
+
+    # training
+
+    def train(self, steps: int, deadline: float) -> int:
+        """See :meth:`webapp.training.experiment.Experiment.train`."""
+        done, before = 0, None
+        self._touched = True
+        while done < steps:
+            left = deadline - time.perf_counter()
+            if left <= 0 < done:
+                break
+            batches = min(steps - done, self._affordable(left))
+            if batches > 1 and before is None:
+                before = self._moment()  # a step goes over all of the state, so this costs less than one
+            done += self._train(batches)
+        if not self.model.finite():
+            if before is not None:
+                self._find_divergence(before)
+            self._diverged = True
+            raise Diverged(self.step)
+        return done
+
+    def _affordable(self, seconds: float) -> int:
+        """How many whole batches can be trained in this time, as far as is known; one at least."""
+        step_time = self._step_time.get(self._batch_size)
+        return 1 if step_time is None else max(1, int(seconds / step_time))
+
+    def _train(self, batches: int) -> int:
+        """Train at most so many batches in one call of the executor; how many it was."""
+        began = time.perf_counter()
+        rows = self._next_rows(batches)
+        program = self._program(rows.shape[1])
+        program.run(len(rows), {self.model.rows: self.model.session.device.send(rows)})
+        self.step += len(rows)
+        self._step_time[rows.shape[1]] = (time.perf_counter() - began) / len(rows)
+        return len(rows)
+
+    def _moment(self) -> _Moment:
+        return _Moment(self.model.session.state(), self.step, self._passes, self._cursor)
+
+    def _find_divergence(self, before: _Moment) -> None:
+        """Train from ``before`` on once more, batch by batch, up to the first step whose weights aren't numbers."""
+        last = self.step
+        self.model.session.load_state(before.state)
+        self.step, self._passes, self._cursor, self._order = before.step, before.passes, before.cursor, None
+        while self.model.finite() and self.step < last:
+            self._train(1)
+
+    def _program(self, size: int) -> Program:
+        """One training step for a batch of this size, with the present rates fed."""
+        model, chosen = self.model, self.settings
+        program = self._programs.get(size)
+        if program is None:
+            shapes: dict[Any, tuple[int, ...]] = {model.rows: (size,), model.rate: ()}
+            if chosen.regularization != "none":
+                shapes[model.penalty_rate] = ()
+            program = model.session.bind(model.train, shapes)
+            self._programs[size] = program
+        program.feeds[model.rate][...] = chosen.rate
+        if model.penalty_rate in program.feeds:
+            program.feeds[model.penalty_rate][...] = chosen.regularization_rate
+        return program
+
+    @property
+    def _batch_size(self) -> int:
+        return min(int(self.settings.batch), self.examples())
+
+    def _next_rows(self, batches: int) -> np.ndarray:
+        """The numbers of the next examples, for at most ``batches`` batches of one size: int32 (batches, size).
+
+        The last batch of an epoch may be short; it then comes alone.
+        """
+        count, size = self.examples(), self._batch_size
+        parts: list[np.ndarray] = []
+        while batches > 0:
+            if self._cursor >= count:
+                self._passes, self._cursor, self._order = self._passes + 1, 0, None
+            if self._order is None:
+                seed = getattr(self.settings, "data_seed", 0)
+                self._order = name_rng(seed, f"epoch {self._passes}").permutation(count).astype(np.int32)
+            whole = min(batches, (count - self._cursor) // size)
+            if whole == 0 and parts:
+                break
+            rows = self._order[self._cursor : self._cursor + max(1, whole) * size]
+            parts.append(rows.reshape(max(1, whole), -1))
+            self._cursor += rows.size
+            batches = batches - whole if whole else 0
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+    def background(self, deadline: float) -> bool:
+        """No work beside training, unless a subclass has some."""
+        return False
+
+    def record(self, metrics: Sequence[float] | np.ndarray, epoch: float | None = None) -> None:
+        """Take metrics (of the weights at ``epoch``, now if None) into the curve; keep a way back while all is sane."""
+        self.metrics = np.asarray(metrics, np.float32)
+        self.curve.add(self.epoch if epoch is None else epoch, self.metrics)
+        loss = float(self.metrics[0])
+        if math.isfinite(loss) and loss <= 2 * self._best:
+            self._best = min(self._best, loss)
+            self._good = self.snapshot()
+
+    # commands
+
+    def handle(self, command: protocol.RunCommand) -> None:
+        """The commands that both pages know: editing a weight."""
+        if isinstance(command, protocol.Weight):
+            self._edit(command)
+
+    def _edit(self, command: protocol.Weight) -> None:
+        layers = self.model.layers
+        if command.layer > len(layers):
+            raise protocol.ProtocolError(
+                "no_such_layer", f"layer {command.layer} doesn't exist: the network has {len(layers)}.",
+                layer=command.layer, layers=len(layers),
+            )  # fmt: skip
+        layer, session = layers[command.layer - 1], self.model.session
+        variable = layer.bias if command.source < 0 else layer.weights
+        value = session.get(variable)
+        place = (command.target,) if command.source < 0 else (command.source, command.target)
+        if any(at >= size for at, size in zip(place, value.shape, strict=True)):
+            raise protocol.ProtocolError(
+                "no_such_weight",
+                f"there is no weight from {command.source} to {command.target} in layer {command.layer}.",
+                layer=command.layer, source=command.source, target=command.target,
+            )  # fmt: skip
+        value[place] = command.value
+        session.set(variable, value)
+        self._touched = True
+        self.changed()
+
+    # frames and snapshots
+
+    def needs_key(self) -> bool:
+        """See :meth:`webapp.training.experiment.Experiment.needs_key`."""
+        return self._key_needed
+
+    def common_parts(self, key: bool) -> list[Part]:
+        """The sections that both pages have."""
+        session = self.model.session
+        biases = [session.get(layer.bias) for layer in self.model.layers]
+        parts = [
+            Part(Section.LAYERS, np.array(self.model.sizes, np.uint16)),
+            Part(Section.BIASES, np.concatenate(biases)),
+            Part(Section.METRICS, self.metrics),
+            Part(Section.CURVE, self.curve.array if key else self.curve.tail(TAIL)),
+        ]
+        self._key_needed = self._key_needed and not key
+        return parts
+
+    def snapshot(self) -> bytes:
+        """See :meth:`webapp.training.experiment.Experiment.snapshot`."""
+        state = {dtype: array.tobytes() for dtype, array in self.model.session.state().items()}
+        curve = self.curve.array.tobytes()
+        settings = msgspec.to_builtins(self.settings)
+        return msgspec.msgpack.encode(Snapshot(settings, state, self.step, self._passes, self._cursor, curve))
+
+    def restore(self, snapshot: bytes) -> None:
+        """See :meth:`webapp.training.experiment.Experiment.restore`."""
+        found = msgspec.msgpack.decode(snapshot, type=Snapshot)
+        self._diverged = False
+        wanted = self.settings  # may have changed since the snapshot: go back to then, load, and change again
+        self.configure(protocol.settings_for(self.kind, found.settings))
+        state = {dtype: np.frombuffer(raw, dtype) for dtype, raw in found.state.items()}
+        self.model.session.load_state(state)
+        self.step, self._passes, self._cursor, self._order = found.step, found.passes, found.cursor, None
+        self.curve.load(np.frombuffer(found.curve, np.float32).reshape(-1, COLUMNS))
+        self._touched = self._key_needed = True
+        self.changed()
+        self.configure(wanted)
+
+    def recover(self) -> None:
+        """See :meth:`webapp.training.experiment.Experiment.recover`."""
+        if self._good is None:
+            self.reset()
+        else:
+            self.restore(self._good)
+
+
+def quantize(values: np.ndarray, scale: np.ndarray | float) -> np.ndarray:
+    """-scale..scale as uint8 0..255 (127.5 is 0), clipped; what isn't a number becomes 0."""
+    with np.errstate(all="ignore"):
+        coded = np.clip(values / scale, -1.0, 1.0) * 127.5 + 128.0
+        return np.clip(np.nan_to_num(coded, nan=128.0), 0, 255).astype(np.uint8)
