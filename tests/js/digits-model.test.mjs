@@ -21,7 +21,10 @@ function frame(extra = {}) {
       unit_scale: section(Float32Array.of(1, 2, 3)),
       gallery_images: section(images, [2, 28, 28]),
       gallery_index: section(Int32Array.of(41, 99)),
-      gallery_probs: section(Float32Array.from({ length: 20 }, (_, index) => (index === 4 || index === 17 ? 0.9 : 0)), [2, 10]),
+      gallery_probs: section(
+        Float32Array.from({ length: 20 }, (_, index) => (index === 4 || index === 17 ? 0.9 : 0)),
+        [2, 10],
+      ),
       labels: section(Int8Array.of(4, 2)),
       ...extra,
     },
@@ -30,14 +33,29 @@ function frame(extra = {}) {
 
 test("activations are dealt out to the layers", () => {
   const view = readView(frame());
-  assert.deepEqual(view.hidden.map((layer) => [layer.size, [...layer.activations]]), [[3, [0, 1, 2]], [2, [3, 4]]]);
+  assert.deepEqual(
+    view.hidden.map((layer) => [layer.size, [...layer.activations]]),
+    [
+      [3, [0, 1, 2]],
+      [2, [3, 4]],
+    ],
+  );
   assert.deepEqual([...view.output.activations], [5, 6, 7, 8, 9, 10, 11, 12, 13, 14]);
-  assert.deepEqual([...view.units.biases], [0, -1, -2].map((bias) => bias || -0));
+  assert.deepEqual(
+    [...view.units.biases],
+    [0, -1, -2].map((bias) => bias || -0),
+  );
 });
 
 test("the gallery knows what each image is and what the network reads", () => {
   const { gallery, picked } = readView(frame());
-  assert.deepEqual(gallery.map(({ image, label, answer }) => [image, label, answer]), [[41, 4, 4], [99, 2, 7]]);
+  assert.deepEqual(
+    gallery.map(({ image, label, answer }) => [image, label, answer]),
+    [
+      [41, 4, 4],
+      [99, 2, 7],
+    ],
+  );
   assert.equal(picked, 1, "the subject is the second image");
 });
 
@@ -48,11 +66,19 @@ test("a drawing is no image of the gallery", () => {
 test("a frame before the first evaluation has no confusion and may lack answers", () => {
   const view = readView(frame({ gallery_probs: undefined }));
   assert.equal(view.confusion, null);
-  assert.deepEqual(view.gallery.map((item) => item.answer), [-1, -1]);
+  assert.deepEqual(
+    view.gallery.map((item) => item.answer),
+    [-1, -1],
+  );
 });
 
 test("an empty gallery of mistakes is empty", () => {
-  const none = { gallery_images: section(new Uint8Array(0), [0, 28, 28]), gallery_index: section(new Int32Array(0)), labels: section(new Int8Array(0)), gallery_probs: section(new Float32Array(0), [0, 10]) };
+  const none = {
+    gallery_images: section(new Uint8Array(0), [0, 28, 28]),
+    gallery_index: section(new Int32Array(0)),
+    labels: section(new Int8Array(0)),
+    gallery_probs: section(new Float32Array(0), [0, 10]),
+  };
   const view = readView(frame(none));
   assert.deepEqual([view.gallery, view.picked], [[], -1]);
 });
@@ -71,7 +97,10 @@ test("the worst pairs come first; right answers are none of them", () => {
   confusion[11] = 900;
   confusion[49] = 12;
   confusion[94] = 30;
-  assert.deepEqual(worstPairs(confusion), [{ label: 9, answer: 4, times: 30 }, { label: 4, answer: 9, times: 12 }]);
+  assert.deepEqual(worstPairs(confusion), [
+    { label: 9, answer: 4, times: 30 },
+    { label: 4, answer: 9, times: 12 },
+  ]);
   assert.deepEqual(worstPairs(new Int32Array(100)), []);
 });
 
@@ -81,7 +110,10 @@ test("a network whose numbers overflowed has no answer, and says so", () => {
   const gallery_probs = section(new Float32Array(20).fill(NaN), [2, 10]);
   const view = readView(frame({ activations, gallery_probs }));
   assert.equal(view.overflowed, true);
-  assert.deepEqual(view.gallery.map(({ answer }) => answer), [-1, -1]);
+  assert.deepEqual(
+    view.gallery.map(({ answer }) => answer),
+    [-1, -1],
+  );
 });
 
 test("a test counts once it must have begun with trained weights", () => {

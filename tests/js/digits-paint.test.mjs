@@ -24,13 +24,19 @@ test("one large weight among small ones leaves the small ones visible", () => {
 });
 
 test("an image that uses the whole table keeps it, in order", () => {
-  const own = stretched(table, Uint8Array.from({ length: 784 }, (_, index) => index % 256));
+  const own = stretched(
+    table,
+    Uint8Array.from({ length: 784 }, (_, index) => index % 256),
+  );
   assert.ok(own.every((value, index) => index === 0 || value >= own[index - 1]));
   assert.ok(Math.abs(own[190] - 190) < 4);
 });
 
 test("activations are painted up to their reach, and what isn't a number in the middle", () => {
-  assert.deepEqual([-2, -1, 1, 5].map((value) => tableIndex(value, 2)), [0, 64, 191, 255]);
+  assert.deepEqual(
+    [-2, -1, 1, 5].map((value) => tableIndex(value, 2)),
+    [0, 64, 191, 255],
+  );
   assert.equal(tableIndex(Number.NaN, 1), 128);
 });
 

@@ -4,7 +4,15 @@ import { Curve } from "../../static/js/lib/curve.js";
 import { FrameClock } from "../../static/js/lib/frameclock.js";
 import { Undo } from "../../static/js/lib/history.js";
 import { nextSize } from "../../static/js/lib/layers.js";
-import { epochMark, epochText, fill, formatNumber, parseNumber, percent, shortNumber } from "../../static/js/lib/text.js";
+import {
+  epochMark,
+  epochText,
+  fill,
+  formatNumber,
+  parseNumber,
+  percent,
+  shortNumber,
+} from "../../static/js/lib/text.js";
 
 for (const [text, value] of [
   ["0.5", 0.5],
@@ -38,7 +46,10 @@ test("an epoch of any size fits its place", () => {
   assert.equal(epochText(1_999_999, "en"), "1.999M");
   assert.equal(epochText(12_345_678, "zh-CN"), "1234万");
   for (let epoch = 1; epoch < 1e12; epoch *= 1.7) assert.ok(epochText(epoch, "en").length <= 6, String(epoch));
-  assert.deepEqual([20, 50_000, 2e6].map((epoch) => epochMark(epoch, "en")), ["20", "50,000", "2M"]);
+  assert.deepEqual(
+    [20, 50_000, 2e6].map((epoch) => epochMark(epoch, "en")),
+    ["20", "50,000", "2M"],
+  );
 });
 
 test("100% is said only when nothing is missing", () => {

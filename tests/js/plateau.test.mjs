@@ -33,7 +33,10 @@ for (const [optimizer, rate] of [
 }
 
 test("a usual rate gets no such hint", () => {
-  assert.equal(suggestion({ ...SPIRAL, data: "circle", hidden: [8, 8] }, () => 77), null);
+  assert.equal(
+    suggestion({ ...SPIRAL, data: "circle", hidden: [8, 8] }, () => 77),
+    null,
+  );
 });
 
 test("one click gives a spiral waves and neurons together", () => {

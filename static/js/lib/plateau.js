@@ -58,9 +58,7 @@ export function suggestion(settings, freshSeed) {
   const small = hidden.length < 2 || Math.min(...hidden) < 8;
   if (data === "spiral" && !(inputs.includes("sinx") && inputs.includes("siny"))) {
     const waves = { inputs: [...new Set([...inputs, "sinx", "siny"])] };
-    return small
-      ? { key: "hint.spiral", patch: { ...waves, hidden: [8, 8] } }
-      : { key: "hint.sin", patch: waves };
+    return small ? { key: "hint.spiral", patch: { ...waves, hidden: [8, 8] } } : { key: "hint.sin", patch: waves };
   }
   if (hidden.length === 0 && data !== "gauss") return { key: "hint.layer", patch: { hidden: [4] } };
   if (rate < 0.001) return { key: "hint.rate", patch: { rate: 0.01 } };

@@ -75,6 +75,10 @@ const MILLION = 1e6;
 
 /** @param {number} value @param {string} locale */
 function large(value, locale) {
-  const digits = { minimumSignificantDigits: 4, maximumSignificantDigits: 4, roundingMode: /** @type {const} */ ("trunc") };
+  const digits = {
+    minimumSignificantDigits: 4,
+    maximumSignificantDigits: 4,
+    roundingMode: /** @type {const} */ ("trunc"),
+  };
   return new Intl.NumberFormat(locale, { notation: "compact", ...digits }).format(value);
 }

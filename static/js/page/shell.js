@@ -76,12 +76,14 @@ function Header() {
     </nav>
     <div class="header-end">
       <${Badge} />
-      ${LANGUAGES.filter((one) => one !== language.value).map((one) => html`<button
+      ${LANGUAGES.filter((one) => one !== language.value).map(
+        (one) => html`<button
         type="button"
         class="button quiet"
         lang=${one}
         onClick=${() => setLanguage(one)}
-      >${one === "zh" ? "中文" : "EN"}</button>`)}
+      >${one === "zh" ? "中文" : "EN"}</button>`,
+      )}
       <${IconButton} icon="theme" label=${t("header.theme", { theme: t(`theme.${theme.value}`) })} onClick=${nextTheme} />
       <${IconButton} icon="help" label=${t("help.title")} keys="?" onClick=${() => (helpOpen.value = true)} />
     </div>

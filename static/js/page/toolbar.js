@@ -36,11 +36,14 @@ export function Toolbar({ run }) {
       <${ChoiceSelect} run=${run} name="activation" />
       <${ChoiceSelect} run=${run} name="optimizer" />
       <${ChoiceSelect} run=${run} name="regularization" />
-      ${run.settings.value.regularization !== "none" && html`<${NumberSelect}
+      ${
+        run.settings.value.regularization !== "none" &&
+        html`<${NumberSelect}
         run=${run}
         name="regularization_rate"
         choices=${REGULARIZATION_RATES}
-      />`}
+      />`
+      }
       <${ChoiceSelect} run=${run} name="speed" />
     </div>
     <${LayerButtons} run=${run} />
@@ -58,7 +61,10 @@ function Epoch({ run }) {
 /** A setting of few choices, as the server lists them. @param {{run: Run, name: string}} props */
 export function ChoiceSelect({ run, name }) {
   const choices = fields(run.kind)[name].choices ?? [];
-  const options = choices.map((choice) => ({ value: String(choice), label: choiceText(run.kind, name, String(choice)) }));
+  const options = choices.map((choice) => ({
+    value: String(choice),
+    label: choiceText(run.kind, name, String(choice)),
+  }));
   return html`<${Select}
     label=${t(`setting.${name}`)}
     name=${name}

@@ -49,11 +49,13 @@ export function Select({ label, value, options, onChange, disabled, name }) {
     <span class="field-label">${label}</span>
     <span class="select"
       ><select name=${name} value=${value} disabled=${disabled} onChange=${(/** @type {any} */ event) => onChange(event.currentTarget.value)}>
-        ${options.map((option) => html`<option
+        ${options.map(
+          (option) => html`<option
           value=${option.value}
           selected=${option.value === value}
           disabled=${option.disabled}
-        >${option.label}</option>`)}
+        >${option.label}</option>`,
+        )}
       </select></span
     >
   </label>`;

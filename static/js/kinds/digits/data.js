@@ -59,7 +59,10 @@ function answerOf({ output, overflowed }) {
   if (overflowed) return { answer: t("digits.overflowed"), why: t("digits.overflowed_why") };
   const digit = largest(output.activations);
   if (digit < 0) return { answer: t("digits.no_answer"), why: t("digits.no_answer_why") };
-  return { answer: t("digits.answer", { digit }), why: t("digits.sure", { share: percentText(output.activations[digit]) }) };
+  return {
+    answer: t("digits.answer", { digit }),
+    why: t("digits.sure", { share: percentText(output.activations[digit]) }),
+  };
 }
 
 /** The way for everyone who doesn't draw: another test image. @param {{view: import("./model.js").View, subject: import("./subject.js").Subject}} props */

@@ -18,10 +18,14 @@ const MILESTONES = [50, 80, 90, 92, 95, 97, 98, 99];
 export function DigitsPage({ run }) {
   const subject = subjectOf(run);
   const shown = useMemo(() => signal(/** @type {import("./model.js").View | null} */ (null)), [run]);
-  useEffect(() => run.onFrame((frame) => {
-    const view = (shown.value = readView(frame));
-    if (view) subject.greet(view);
-  }), [run]);
+  useEffect(
+    () =>
+      run.onFrame((frame) => {
+        const view = (shown.value = readView(frame));
+        if (view) subject.greet(view);
+      }),
+    [run],
+  );
   useMilestones(run);
   const view = shown.value;
   return html`<div class="digits-page">
@@ -39,7 +43,8 @@ function useMilestones(run) {
     return run.metrics.subscribe((metrics) => {
       const share = 100 * (metrics?.unseenAccuracy ?? NaN);
       const passed = MILESTONES.filter((milestone) => share >= milestone).length;
-      if (passed > reached && run.steps.peek() > 0) announcement.value = t("digits.milestone", { share: MILESTONES[passed - 1] });
+      if (passed > reached && run.steps.peek() > 0)
+        announcement.value = t("digits.milestone", { share: MILESTONES[passed - 1] });
       if (Number.isFinite(share)) reached = passed;
     });
   }, [run]);

@@ -57,7 +57,10 @@ function Hidden({ run, compact, ...props }) {
   const [more, onScroll] = useMore(place, hidden.length);
   return html`<div ref=${place} class=${`digits-hidden ${compact ? "compact" : ""} ${more}`} onScroll=${onScroll}>
     ${hidden.map(
-      (layer, index) => html`<${Column} key=${index} class=${index === 0 ? "hidden first" : "hidden"} header=${html`<${LayerHeader} run=${run} index=${index} compact=${compact} />`}>
+      (
+        layer,
+        index,
+      ) => html`<${Column} key=${index} class=${index === 0 ? "hidden first" : "hidden"} header=${html`<${LayerHeader} run=${run} index=${index} compact=${compact} />`}>
         ${index === 0 ? html`<${UnitTiles} ...${props} layer=${layer} />` : html`<${UnitGrid} look=${props.look} layer=${layer} index=${index} />`}
       <//>`,
     )}

@@ -103,7 +103,9 @@ function GalleryTile({ item, state, chosen, stop, subject }) {
 /** The picture that is looked at: what it is, and how sure the network is. @param {{view: View, drawn: boolean}} props */
 function Chosen({ view, drawn }) {
   const item = view.gallery[view.picked];
-  const text = item ? t("digits.chosen", { image: item.image, label: item.label }) : t(drawn ? "digits.chosen_drawing" : "digits.chosen_other");
+  const text = item
+    ? t("digits.chosen", { image: item.image, label: item.label })
+    : t(drawn ? "digits.chosen_drawing" : "digits.chosen_other");
   return html`<div class="digits-chosen">
     <p class="muted">${text}</p>
     <${Probabilities} upright probabilities=${view.output.activations} label=${t("digits.probabilities")} />

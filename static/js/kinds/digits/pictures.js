@@ -89,7 +89,9 @@ export function useSize(element) {
     const observer = new ResizeObserver(([entry]) => {
       const { width, height } = entry.contentRect;
       const unit = parseFloat(getComputedStyle(watched).getPropertyValue("--unit")) || 1;
-      setSize((old) => (old.width === width && old.height === height && old.unit === unit ? old : { width, height, unit }));
+      setSize((old) =>
+        old.width === width && old.height === height && old.unit === unit ? old : { width, height, unit },
+      );
     });
     observer.observe(watched);
     return () => observer.disconnect();
@@ -107,7 +109,14 @@ export function useSize(element) {
  */
 export function moveTo(key, from, count, columns) {
   /** @type {Record<string, number>} */
-  const targets = { ArrowRight: from + 1, ArrowLeft: from - 1, ArrowDown: from + columns, ArrowUp: from - columns, Home: 0, End: count - 1 };
+  const targets = {
+    ArrowRight: from + 1,
+    ArrowLeft: from - 1,
+    ArrowDown: from + columns,
+    ArrowUp: from - columns,
+    Home: 0,
+    End: count - 1,
+  };
   const target = targets[key];
   if (target === undefined) return null;
   return target < 0 || target >= count ? from : target;

@@ -52,7 +52,21 @@ function Shown({ count, size }) {
  *   name?: (unit: number) => string, chosen?: number, head?: (unit: number) => any, foot?: (unit: number) => any}} props
  *   `extra`: pixels of a tile's head and foot. `most`: the largest side. Both as on a screen of 1366 x 768. `name`: for tiles whose head doesn't name them.
  */
-function Tiles({ view, looked, look, count, gap, extra, most = Infinity, label, class: style = "", name, chosen = -1, head, foot }) {
+function Tiles({
+  view,
+  looked,
+  look,
+  count,
+  gap,
+  extra,
+  most = Infinity,
+  label,
+  class: style = "",
+  name,
+  chosen = -1,
+  head,
+  foot,
+}) {
   const place = useRef(/** @type {HTMLDivElement | null} */ (null));
   const { width, height, unit: pixel } = useSize(place);
   const [current, setCurrent] = useState(0);
@@ -68,7 +82,8 @@ function Tiles({ view, looked, look, count, gap, extra, most = Infinity, label, 
   }
 
   const tile = (/** @type {number} */ unit) => {
-    const seen = (/** @type {Event} */ event) => look({ layer: 0, unit, element: /** @type {Element} */ (event.currentTarget) });
+    const seen = (/** @type {Event} */ event) =>
+      look({ layer: 0, unit, element: /** @type {Element} */ (event.currentTarget) });
     const unseen = () => look(null);
     const focus = (/** @type {Event} */ event) => {
       setCurrent(unit);
@@ -83,7 +98,11 @@ function Tiles({ view, looked, look, count, gap, extra, most = Infinity, label, 
     </button>`;
   };
 
-  const grid = { "--columns": String(columns), "--side": `${Math.floor(Math.min(side, most * pixel))}px`, "--gap": `${gap * pixel}px` };
+  const grid = {
+    "--columns": String(columns),
+    "--side": `${Math.floor(Math.min(side, most * pixel))}px`,
+    "--gap": `${gap * pixel}px`,
+  };
   return html`<div ref=${place} class=${`digits-tiles ${style}`} role="group" aria-label=${label} data-keys="arrows" onKeyDown=${onKeyDown}>
     <div class="digits-tiles-grid" style=${grid}>${width > 0 && Array.from({ length: count }, (_, unit) => tile(unit))}</div>
   </div>`;

@@ -28,14 +28,16 @@ export function Formula({ run, look, neuron }) {
   const shown = pinned ? found.terms : strongestTerms(found.terms);
   return html`<p class="formula ${pinned ? "pinned" : ""}" data-testid="formula">
     <span class="formula-terms"><span class="formula-head">${last ? t("network.output") : t("network.neuron_n", { layer: neuron.layer, n: neuron.unit + 1 })} = ${last ? t("formula.output") : t(`activation.${activation}`)}(</span>
-    ${shown.map(({ source, weight }, index) => html`<${Coefficient}
+    ${shown.map(
+      ({ source, weight }, index) => html`<${Coefficient}
       key=${source}
       weight=${weight}
       first=${index === 0}
       name=${sourceName(neuron, source, inputs)}
       onEdit=${pinned ? edit : null}
       source=${source}
-    />`)}
+    />`,
+    )}
     ${shown.length < found.terms.length && html`<span class="muted"> ${t("formula.more", { n: found.terms.length - shown.length })}</span>`}
     <${Coefficient} weight=${found.bias} first=${false} name=${null} onEdit=${pinned ? edit : null} source=${-1} />
     <span>)</span></span>${!pinned && html`<span class="muted formula-tip"> ${t("formula.pin")}</span>`}
@@ -48,13 +50,17 @@ function Coefficient({ weight, first, name, source, onEdit }) {
   const sign = weight < 0 ? "−" : first ? "" : "+";
   const label = t("formula.edit", { name: name ?? t("weight.bias"), value: formatNumber(weight) });
   const number = html`<span class=${weight < 0 ? "negative" : "positive"}>${size}</span>`;
-  return html`<span class="term"> ${sign} ${onEdit ? html`<button
+  return html`<span class="term"> ${sign} ${
+    onEdit
+      ? html`<button
     type="button"
     class="number"
     aria-label=${label}
     title=${label}
     onClick=${(/** @type {any} */ event) => onEdit(source, event.currentTarget)}
-  >${number}</button>` : number}${name && html`<span class="math">·${name}</span>`}</span>`;
+  >${number}</button>`
+      : number
+  }${name && html`<span class="math">·${name}</span>`}</span>`;
 }
 
 /** @param {import("../../core/run.js").Run} run @param {Neuron} neuron @returns {{terms: Term[], bias: number} | null} */

@@ -51,14 +51,17 @@ export function NetworkPanel({ run, look }) {
       <div class="network-stage" style=${{ width: `${layout.width}px`, height: `${height}px` }}>
         <${Headers} run=${run} layout=${layout} sizes=${sizes} touch=${room.touch} />
         <div class="network-field" style=${{ top: `${headerHeight(room)}px`, height: `${layout.height}px` }}>
-          ${sizes.length > 0 && html`<${Field}
+          ${
+            sizes.length > 0 &&
+            html`<${Field}
             run=${run}
             look=${look}
             layout=${layout}
             sizes=${sizes}
             inputs=${inputs}
             touch=${room.touch}
-          />`}
+          />`
+          }
         </div>
       </div>
     </div>
@@ -125,10 +128,7 @@ function Headers({ run, layout, sizes, touch }) {
   const compact = distance < 124;
   return html`<div class="network-headers ${touch ? "touch" : ""}">
     ${sizes.map(
-      (
-        _,
-        layer,
-      ) => html`<div
+      (_, layer) => html`<div
         class="network-header"
         key=${layer === last ? "output" : layer}
         style=${{ left: `${layout.x[layer]}px` }}

@@ -113,6 +113,9 @@ function within(value, usual, scale, { min = -Infinity, max = Infinity }) {
 
 /** @param {string} text @param {import("../../core/describe.js").Field} field @returns {number[]} */
 function shape(text, { item = /** @type {any} */ ({}), max_length: most = Infinity }) {
-  const sizes = text.split(",").map(Number).filter((size) => Number.isFinite(size) && size >= 1);
+  const sizes = text
+    .split(",")
+    .map(Number)
+    .filter((size) => Number.isFinite(size) && size >= 1);
   return sizes.slice(0, most).map((size) => Math.min(item.max ?? Infinity, Math.floor(size)));
 }
