@@ -10,6 +10,7 @@ from benchmarks import report
 from benchmarks.costs import SIZES, small_cnn, toy
 from benchmarks.measure import UnequalLoss, compare, take_turns
 from benchmarks.peers import layerlab
+from benchmarks.stream import Class
 from benchmarks.workloads import BATCHES, WORKLOADS, Dropout, Unsupported, Workload, dense
 
 LIGHT = dense("light", (2, 3, 1), 4, "tanh", rate=0.1)
@@ -168,3 +169,14 @@ def test_growth_goes_from_small_to_large():
     for sizes in SIZES.values():
         assert list(sizes) == sorted(sizes)
         assert all(layers[0] == 784 and layers[-1] == 10 for layers, _ in sizes.values())
+
+
+def test_a_class_of_pages_is_served(lab):
+    host, port = lab.url.removeprefix("http://").split(":")
+    pages = Class(host, int(port), "points")
+    pages.add(2)
+    pages.until(lambda: all(page.frames > 1 for page in pages.pages))
+    pages.pages[0].ask()
+    pages.until(lambda: len(pages.pages[0].latencies) == 1)
+    for page in pages.pages:
+        page.socket.close()
