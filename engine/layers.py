@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from engine.errors import EngineError, ShapeError
 from engine.graph import Graph, Tensor, name_scope, variable
@@ -64,7 +65,48 @@ def _known(name: str, graph: Graph) -> Op | None:
 
 
 @dataclass(frozen=True)
-class Dense:
+class Built:
+    """What a layer made: its ``output`` and its ``variables``, those that aren't trained too, by their names in it."""
+
+    output: Tensor
+    variables: dict[str, Tensor]
+    description: dict[str, Any]  # "layer": its class, "shape": of the output, "numbers": how many its variables hold
+
+
+class Layer:
+    """Base of the layers; a subclass says in ``_make`` what its output and its variables are."""
+
+    name: str = ""  # its variables' names begin with it
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """The output for ``x``."""
+        return self.build(x).output
+
+    def build(self, x: Tensor) -> Built:
+        """The output for ``x``, and what was made on the way.  Raises what the class says."""
+        with x.graph, name_scope(self.name) if self.name else nullcontext():
+            output, variables = self._make(x)
+        numbers = sum(math.prod(each.spec.concrete) for each in variables.values())
+        return Built(output, variables, {"layer": type(self).__name__, "shape": output.shape, "numbers": numbers})
+
+    def _make(self, x: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        raise NotImplementedError
+
+
+def _variables(x: Tensor, **made: tuple[Any, tuple[int, ...]]) -> dict[str, Tensor]:
+    """A variable of ``x``'s dtype for each name and (first value, shape)."""
+    return {name: variable(first, shape, dtype=x.dtype, name=name) for name, (first, shape) in made.items()}
+
+
+def _first(initial: Any, activation: str, graph: Graph) -> Any:
+    """``initial``, or the usual for ``activation``.  Raises EngineError before there are variables."""
+    _known(activation, graph)
+    usual = he if activation in _RELU_FAMILY else glorot
+    return usual if initial is None else initial
+
+
+@dataclass(frozen=True)
+class Dense(Layer):
     """Every unit reads every input: activation(x @ weights + bias).
 
     ``x`` (batch, inputs) gives (batch, units).  Makes ``name/weights`` (inputs, units) and
@@ -79,25 +121,20 @@ class Dense:
     initial: Callable[..., Any] | float | None = None
     bias: Callable[..., Any] | float = zeros
 
-    def __call__(self, x: Tensor) -> Tensor:
-        initial = self.initial
-        if initial is None:
-            initial = he if self.activation in _RELU_FAMILY else glorot
-        with x.graph, name_scope(self.name):
-            inputs = x.shape[-1] if x.ndim == 2 and x.spec.is_float else None
-            if inputs is None:
-                raise ShapeError(
-                    "needs (batch, inputs) of floats with a known number of inputs, "
-                    f"got {x.name} {x.spec} ({x.graph.place()})"
-                )
-            _known(self.activation, x.graph)  # before there are variables
-            weights = variable(initial, (inputs, self.units), dtype=x.dtype, name="weights")
-            bias = variable(self.bias, (self.units,), dtype=x.dtype, name="bias")
-            return activate(affine(x, weights, bias), self.activation)
+    def _make(self, x: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        inputs = x.shape[-1] if x.ndim == 2 and x.spec.is_float else None
+        if inputs is None:
+            raise ShapeError(
+                "needs (batch, inputs) of floats with a known number of inputs, "
+                f"got {x.name} {x.spec} ({x.graph.place()})"
+            )
+        first = _first(self.initial, self.activation, x.graph)
+        made = _variables(x, weights=(first, (inputs, self.units)), bias=(self.bias, (self.units,)))
+        return activate(affine(x, made["weights"], made["bias"]), self.activation), made
 
 
 @dataclass(frozen=True)
-class Conv2D:
+class Conv2D(Layer):
     """Filters that slide over images: activation(conv2d(x) + bias).
 
     ``x`` (batch, height, width, channels) gives (batch, height', width', filters).  ``padding``: "same",
@@ -115,56 +152,48 @@ class Conv2D:
     initial: Callable[..., Any] | float | None = None
     bias: Callable[..., Any] | float = zeros
 
-    def __call__(self, x: Tensor) -> Tensor:
-        initial = self.initial
-        if initial is None:
-            initial = he if self.activation in _RELU_FAMILY else glorot
-        with x.graph, name_scope(self.name):
-            channels = _last_axis(x, 4, "(batch, height, width, channels)")
-            _known(self.activation, x.graph)
-            filters = variable(initial, (*self.size, channels, self.filters), dtype=x.dtype, name="filters")
-            bias = variable(self.bias, (self.filters,), dtype=x.dtype, name="bias")
-            found = conv2d(x, filters, strides=self.strides, padding=self.padding, dilations=self.dilations)
-            return activate(found + bias, self.activation)
+    def _make(self, x: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        channels = _last_axis(x, 4, "(batch, height, width, channels)")
+        first = _first(self.initial, self.activation, x.graph)
+        shape = (*self.size, channels, self.filters)
+        made = _variables(x, filters=(first, shape), bias=(self.bias, (self.filters,)))
+        found = conv2d(x, made["filters"], strides=self.strides, padding=self.padding, dilations=self.dilations)
+        return activate(found + made["bias"], self.activation), made
 
 
 @dataclass(frozen=True)
-class MaxPool:
+class MaxPool(Layer):
     """The largest number of each window of ``size``; windows lie ``strides`` apart (their size, if None)."""
 
     size: tuple[int, int] = (2, 2)
     strides: tuple[int, int] | None = None
     padding: Any = "valid"
+    _op: ClassVar[Op] = max_pool
 
-    def __call__(self, x: Tensor) -> Tensor:
-        return max_pool(x, size=self.size, strides=self.strides, padding=self.padding)
+    def _make(self, x: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        return self._op(x, size=self.size, strides=self.strides, padding=self.padding), {}
 
 
 @dataclass(frozen=True)
-class AvgPool:
+class AvgPool(MaxPool):
     """The average of each window of ``size``; windows lie ``strides`` apart (their size, if None)."""
 
-    size: tuple[int, int] = (2, 2)
-    strides: tuple[int, int] | None = None
-    padding: Any = "valid"
-
-    def __call__(self, x: Tensor) -> Tensor:
-        return avg_pool(x, size=self.size, strides=self.strides, padding=self.padding)
+    _op: ClassVar[Op] = avg_pool
 
 
 @dataclass(frozen=True)
-class Flatten:
+class Flatten(Layer):
     """Everything but the batch as one axis: (batch, ...) to (batch, numbers).  Raises ShapeError."""
 
-    def __call__(self, x: Tensor) -> Tensor:
+    def _make(self, x: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         sizes = [size for size in x.shape[1:] if size is not None]
         if len(sizes) < x.ndim - 1 or x.ndim == 0:
             raise ShapeError(f"needs (batch, known sizes), got {x.name} {x.spec} ({x.graph.place()})")
-        return reshape(x, shape=(-1, math.prod(sizes)))
+        return reshape(x, shape=(-1, math.prod(sizes))), {}
 
 
 @dataclass(frozen=True)
-class Dropout:
+class Dropout(Layer):
     """While training, each number is 0 with probability ``rate``; the others grow to make up for it.
 
     ``train``: a bool, or a bool tensor () that is fed.  Makes ``name/state``, the state of its random numbers.
@@ -174,13 +203,13 @@ class Dropout:
     train: bool | Tensor = True
     name: str = "dropout"
 
-    def __call__(self, x: Tensor) -> Tensor:
-        with x.graph, name_scope(self.name):
-            return dropout(x, self.rate, self.train, random_state("state"))
+    def _make(self, x: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        state = random_state("state")
+        return dropout(x, self.rate, self.train, state), {"state": state}
 
 
 @dataclass(frozen=True)
-class BatchNorm:
+class BatchNorm(Layer):
     """Every unit (number along the last axis) at mean 0 and width 1 over the batch, then scaled and shifted.
 
     ``train``: a bool, or a bool tensor () that is fed; in evaluation the running averages are used.
@@ -192,23 +221,17 @@ class BatchNorm:
     momentum: float = 0.9
     epsilon: float = 1e-5
 
-    def __call__(self, x: Tensor) -> Tensor:
-        with x.graph, name_scope(self.name):
-            units = (_last_axis(x, x.ndim, "(batch, ..., units)"),)
-            scale, shift = (variable(first, units, dtype=x.dtype, name=name) for name, first in _SCALE)
-            mean, variance = (
-                variable(first, units, dtype=x.dtype, trainable=False, name=name) for name, first in _AVERAGES
-            )
-            averages = Averages(mean, variance, self.momentum)
-            return batch_norm(x, scale, shift, averages, self.train, epsilon=self.epsilon)
-
-
-_SCALE = (("scale", 1.0), ("shift", 0.0))
-_AVERAGES = (("mean", 0.0), ("variance", 1.0))
+    def _make(self, x: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        units = (_last_axis(x, x.ndim, "(batch, ..., units)"),)
+        made = _variables(x, scale=(1.0, units), shift=(0.0, units))
+        for name, first in (("mean", 0.0), ("variance", 1.0)):
+            made[name] = variable(first, units, dtype=x.dtype, trainable=False, name=name)
+        averages = Averages(made["mean"], made["variance"], self.momentum)
+        return batch_norm(x, made["scale"], made["shift"], averages, self.train, epsilon=self.epsilon), made
 
 
 @dataclass(frozen=True)
-class Embedding:
+class Embedding(Layer):
     """A vector for each whole number below ``rows``: (...) to (..., units).  Makes ``name/table`` (rows, units)."""
 
     rows: int
@@ -217,14 +240,40 @@ class Embedding:
     initial: Callable[..., Any] | float = _NARROW
     dtype: str = "float32"
 
-    def __call__(self, x: Tensor) -> Tensor:
-        with x.graph, name_scope(self.name):
-            table = variable(self.initial, (self.rows, self.units), dtype=self.dtype, name="table")
-            return gather(table, x)
+    def _make(self, x: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        table = variable(self.initial, (self.rows, self.units), dtype=self.dtype, name="table")
+        return gather(table, x), {"table": table}
 
 
 @dataclass(frozen=True)
-class LSTM:
+class _Recurrent(Layer):
+    """One step after the other, unrolled over (batch, time, inputs); a subclass says what a step is."""
+
+    units: int
+    sequence: bool = False
+    name: str = ""
+    initial: Callable[..., Any] | float = glorot
+
+    def _make(self, x: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        made = self._weights(x, _last_axis(x, 3, "(batch, time, inputs)"))
+        row = broadcast_to(x.graph.constant(0.0, x.dtype), shape=(1, self.units))
+        zeros = broadcast_like(row, x[:, 0, :1] + row)  # (batch, units); only the sum's shape is needed: it never runs
+        states, found = (zeros, zeros), []
+        for each in _steps(x):
+            states = self._step(each, states, made)
+            found.append(states[0])
+        return (concat(*(expand(each, axis=1) for each in found), axis=1) if self.sequence else states[0]), made
+
+    def _weights(self, x: Tensor, inputs: int) -> dict[str, Tensor]:
+        raise NotImplementedError
+
+    def _step(self, x: Tensor, states: tuple[Tensor, Tensor], made: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
+        """The next states, the hidden one first; both (batch, units)."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class LSTM(_Recurrent):
     """Long short-term memory over (batch, time, inputs), unrolled; the time must be known.
 
     Gives the last hidden state (batch, units), or all of them (batch, time, units) if ``sequence``.
@@ -232,52 +281,37 @@ class LSTM:
     forget (its bias is 1 at first, so that it remembers), output and candidate.  Raises ShapeError.
     """
 
-    units: int
-    sequence: bool = False
     name: str = "lstm"
-    initial: Callable[..., Any] | float = glorot
 
-    def __call__(self, x: Tensor) -> Tensor:
+    def _weights(self, x: Tensor, inputs: int) -> dict[str, Tensor]:
         units = self.units
-        with x.graph, name_scope(self.name):
-            inputs = _last_axis(x, 3, "(batch, time, inputs)")
-            weights = variable(self.initial, (inputs + units, 4 * units), dtype=x.dtype, name="weights")
-            forget = [0.0] * units + [1.0] * units + [0.0] * (2 * units)
-            bias = variable(forget, dtype=x.dtype, name="bias")
-            hidden = cell = _zeros(x, units)
-            found = []
-            for each in _steps(x):
-                hidden, cell = lstm_step(each, hidden, cell, weights, bias)
-                found.append(hidden)
-            return _stacked(found) if self.sequence else hidden
+        made = _variables(x, weights=(self.initial, (inputs + units, 4 * units)))
+        forget = [0.0] * units + [1.0] * units + [0.0] * (2 * units)
+        return made | {"bias": variable(forget, dtype=x.dtype, name="bias")}
+
+    def _step(self, x: Tensor, states: tuple[Tensor, Tensor], made: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
+        return lstm_step(x, *states, **made)
 
 
 @dataclass(frozen=True)
-class GRU:
+class GRU(_Recurrent):
     """Gated recurrent units over (batch, time, inputs), unrolled; gives what :class:`LSTM` gives.
 
     Makes ``name/weights`` (inputs, 3 * units), ``name/recurrent`` (units, 3 * units) and ``name/bias``
     (2, 3 * units), for the gates update, reset and candidate.  Raises ShapeError.
     """
 
-    units: int
-    sequence: bool = False
     name: str = "gru"
-    initial: Callable[..., Any] | float = glorot
 
-    def __call__(self, x: Tensor) -> Tensor:
-        units = self.units
-        with x.graph, name_scope(self.name):
-            inputs = _last_axis(x, 3, "(batch, time, inputs)")
-            weights = variable(self.initial, (inputs, 3 * units), dtype=x.dtype, name="weights")
-            recurrent = variable(self.initial, (units, 3 * units), dtype=x.dtype, name="recurrent")
-            bias = variable(0.0, (2, 3 * units), dtype=x.dtype, name="bias")
-            hidden = _zeros(x, units)
-            found = []
-            for each in _steps(x):
-                hidden = gru_step(each, hidden, weights, recurrent, bias)
-                found.append(hidden)
-            return _stacked(found) if self.sequence else hidden
+    def _weights(self, x: Tensor, inputs: int) -> dict[str, Tensor]:
+        first, wide = self.initial, 3 * self.units
+        return _variables(
+            x, weights=(first, (inputs, wide)), recurrent=(first, (self.units, wide)), bias=(0.0, (2, wide))
+        )
+
+    def _step(self, x: Tensor, states: tuple[Tensor, Tensor], made: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
+        hidden = gru_step(x, states[0], **made)
+        return hidden, hidden
 
 
 def _last_axis(x: Tensor, ndim: int, shape: str) -> int:
@@ -297,23 +331,19 @@ def _steps(x: Tensor) -> list[Tensor]:
     return [x[:, at] for at in range(steps)]
 
 
-def _zeros(x: Tensor, units: int) -> Tensor:
-    """(batch, units) of zeros, as many as ``x`` has rows."""
-    row = broadcast_to(x.graph.constant(0.0, x.dtype), shape=(1, units))
-    return broadcast_like(row, x[:, 0, :1] + row)  # only the shape of the sum is asked for: it never runs
-
-
-def _stacked(steps: Sequence[Tensor]) -> Tensor:
-    return concat(*(expand(each, axis=1) for each in steps), axis=1)
-
-
 @dataclass(frozen=True)
-class Sequential:
-    """Layers one after the other."""
+class Sequential(Layer):
+    """Layers, or functions of a tensor, one after the other; its variables go by their whole names."""
 
     layers: Sequence[Callable[[Tensor], Tensor]]
 
-    def __call__(self, x: Tensor) -> Tensor:
+    def _make(self, x: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        made: dict[str, Tensor] = {}
         for layer in self.layers:
-            x = layer(x)
-        return x
+            if isinstance(layer, Layer):
+                built = layer.build(x)
+                x = built.output
+                made |= {each.name: each for each in built.variables.values()}
+            else:
+                x = layer(x)
+        return x, made

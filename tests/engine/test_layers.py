@@ -38,6 +38,29 @@ def test_layers_one_after_the_other():
     assert [each.shape for each in graph.variables] == [(3, 4), (4,), (4, 2), (2,)]
 
 
+L = en.layers
+BUILT = [
+    (L.Dense(2), (None, 3), {"weights": (3, 2), "bias": (2,)}, (None, 2), 8),
+    (L.Conv2D(4, (2, 2)), (None, 5, 5, 1), {"filters": (2, 2, 1, 4), "bias": (4,)}, (None, 5, 5, 4), 20),
+    (L.MaxPool(), (None, 4, 4, 3), {}, (None, 2, 2, 3), 0),
+    (L.Flatten(), (None, 4, 3), {}, (None, 12), 0),
+    (L.BatchNorm(), (None, 3), dict.fromkeys(("scale", "shift", "mean", "variance"), (3,)), (None, 3), 12),
+    (L.LSTM(2), (None, 5, 3), {"weights": (5, 8), "bias": (8,)}, (None, 2), 48),
+    (L.GRU(2, sequence=True), (None, 5, 3), {"weights": (3, 6), "recurrent": (2, 6), "bias": (2, 6)}, (None, 5, 2), 42),
+    (L.Sequential([L.Dense(2, name="a"), en.ops.tanh]), (None, 3), {"a/weights": (3, 2), "a/bias": (2,)}, (None, 2), 8),
+]
+
+
+@pytest.mark.parametrize(("layer", "shape", "variables", "output", "numbers"), BUILT)
+def test_a_layer_says_what_it_made(layer, shape, variables, output, numbers):
+    with en.Graph() as graph:
+        built = layer.build(en.placeholder(shape, name="x"))
+    assert {name: each.shape for name, each in built.variables.items()} == variables
+    assert set(built.variables.values()) == set(graph.variables)
+    assert (built.output.shape, built.description["shape"], built.description["numbers"]) == (output, output, numbers)
+    assert built.description["layer"] == type(layer).__name__
+
+
 @pytest.mark.parametrize("activation", en.layers.ACTIVATIONS)
 def test_the_first_weights_fit_the_activation(activation):
     with en.Graph() as graph:

@@ -66,11 +66,10 @@ class Model:
 
     def _add(self, name: str, units: int, activation: str, x: Tensor, initial: object = None) -> Tensor:
         dense = en.layers.Dense(units, activation, name, initial)  # type: ignore[arg-type]
-        output = dense(x)
-        weights, bias = x.graph.variables[-2:]
+        built = dense.build(x)
         source = self.layers[-1].name if self.layers else "inputs"
-        self.layers.append(Layer(source, name, weights, bias, output))
-        return output
+        self.layers.append(Layer(source, name, built.variables["weights"], built.variables["bias"], built.output))
+        return built.output
 
     def _penalized(self, settings: Settings) -> Tensor:
         """The loss plus the regularisation of all weights (biases are left alone)."""
