@@ -20,7 +20,7 @@ from typing import Any
 from benchmarks import costs, report
 from benchmarks.measure import Speeds, compare
 from benchmarks.workloads import WORKLOADS
-from engine.device import device as find_device
+from engine.devices import find_device
 from engine.errors import DeviceError
 
 CPU_PEERS = ("layerlab_native", "layerlab", "pytorch", "pytorch_compiled", "jax_scan", "jax_jit")

@@ -10,7 +10,7 @@
 """
 
 from engine import checkpoint, feed, init, layers, losses, ops, optim, schedules, theano, trace
-from engine.device import choose, gpu_problem
+from engine.devices import choose, gpu_problem
 from engine.errors import (
     CheckpointError,
     DeviceError,
@@ -21,7 +21,6 @@ from engine.errors import (
     GraphGrowsWarning,
     ShapeError,
 )
-from engine.executors import machine
 from engine.grad import gradients
 from engine.graph import Graph, Tensor, constant, device, name_scope, placeholder, variable
 from engine.session import Session
@@ -48,7 +47,6 @@ __all__ = [
     "init",
     "layers",
     "losses",
-    "machine",
     "name_scope",
     "ops",
     "optim",

@@ -11,14 +11,9 @@ from typing import Any, overload
 
 import numpy as np
 
-from engine.device import Device
-from engine.device import device as find_device
-from engine.errors import DtypeError, EngineError, FeedError, GraphGrowsWarning, ShapeError, Source
-from engine.executors.cuda import CudaProgram
-from engine.executors.expressions import known
-from engine.executors.machine import Machine
-from engine.executors.native import NativeProgram
-from engine.executors.numpy import Program
+from engine.devices import Device, find_device
+from engine.errors import DeviceError, DtypeError, EngineError, FeedError, GraphGrowsWarning, ShapeError, Source
+from engine.executors import Executor, Program, reference
 from engine.graph import PLACEHOLDER, VARIABLE, Graph, Tensor, as_array
 from engine.plan import make_plan
 from engine.spec import Spec
@@ -33,8 +28,8 @@ class Session:
     All variables of a dtype lie side by side in one array, in order of creation, so a checkpoint,
     a reset or a step back in time is one copy (:meth:`state`, :meth:`load_state`).  A session and
     its programs belong to one thread at a time; several sessions may run the same graph.
-    ``machine`` (of :func:`engine.executors.machine.load`) makes its programs native ones on the CPU.
-    Raises DeviceError if the device isn't there.
+    ``executor`` makes its programs; the device's reference executor does if there is none.
+    Raises DeviceError if the device isn't there, or isn't one that the executor computes on.
     """
 
     def __init__(
@@ -43,7 +38,7 @@ class Session:
         seed: int = 0,
         device: str = "cpu:0",
         *,
-        machine: Machine | None = None,
+        executor: Executor | None = None,
         reuse: bool = True,
         poison: bool = False,
     ) -> None:
@@ -51,7 +46,7 @@ class Session:
         self.seed = seed
         self.device = find_device(device)
         self._reuse, self._poison = reuse, poison
-        self._machine = None if self.device.is_gpu else machine
+        self.executor = self._fitting(executor or reference(self.device))
         self._memory = _Memory(graph, self.device)
         self._ready = 0  # variables that have their first value
         self._programs: OrderedDict[object, Program] = OrderedDict()
@@ -78,16 +73,19 @@ class Session:
         results = program.fetch()
         return results[0] if isinstance(fetches, Tensor) else results
 
-    @property
-    def executor(self) -> str:
-        """What runs its programs, for people: "CPU · NumPy", "CPU · native" or "GPU · CuPy"."""
-        return self.device.label if self._machine is None else "CPU · native"
+    def use(self, executor: Executor) -> None:
+        """Make its programs with this executor from now on; those bound before stay as they are.
 
-    def use_machine(self, machine: Machine | None) -> None:
-        """Make its programs native ones (NumPy's, if None) from now on; those bound before stay as they are."""
-        if not self.device.is_gpu and machine is not self._machine:
-            self._machine = machine
+        Raises DeviceError if it doesn't compute on the session's device.
+        """
+        if executor is not self.executor:
+            self.executor = self._fitting(executor)
             self._programs.clear()
+
+    def _fitting(self, executor: Executor) -> Executor:
+        if executor.on_gpu != self.device.is_gpu:
+            raise DeviceError(f"{executor.label} doesn't compute on {self.device.name}, this session's device")
+        return executor
 
     def peek(self, tensor: Tensor, feeds: Mapping[Tensor, Any] | None = None) -> Any:
         """The value of any tensor inside the graph; the same as :meth:`run` of that one."""
@@ -118,13 +116,8 @@ class Session:
         return program
 
     def _program(self, wanted: Sequence[Tensor], fed: Mapping[Tensor, Spec]) -> Program:
-        if self._machine is None:
-            plan = make_plan(wanted, fed, self._reuse, home=self.device.name)
-            return (CudaProgram if self.device.is_gpu else Program)(plan, self._memory, self._poison)
-        plan = make_plan(wanted, fed, self._reuse, home=self.device.name, known=known())
-        if len(plan.arenas) > 1:  # the machine reaches no other device
-            return Program(plan, self._memory, self._poison)
-        return NativeProgram(plan, self._memory, self._machine, self._poison)
+        plan = make_plan(wanted, fed, self._reuse, home=self.device.name, known=self.executor.known)
+        return self.executor.compile(plan, self._memory, self._poison)
 
     def _watch_growth(self) -> None:
         """Warn, once, of a loop that builds anew what it runs."""

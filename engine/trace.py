@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.executors.numpy import Program
+from engine.executors import Program
 from engine.graph import Tensor
 from engine.passes import Node
 from engine.session import Session

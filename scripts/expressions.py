@@ -1,4 +1,4 @@
-"""Write engine/executors/expressions.txt: the element-wise expressions that training steps hold.
+"""Write engine/native/expressions.txt: the element-wise expressions that training steps hold.
 
 Networks with every activation, loss, optimiser and layer are lowered as a session would do it, and
 what could be computed in one go is collected.
@@ -14,12 +14,12 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import engine as en
-from engine.executors.expressions import single
 from engine.fuse import MATMUL_ADD
+from engine.native.expressions import single
 from engine.plan import make_plan
 from engine.spec import Spec
 
-FILE = Path(__file__).resolve().parent.parent / "engine" / "executors" / "expressions.txt"
+FILE = Path(__file__).resolve().parent.parent / "engine" / "native" / "expressions.txt"
 BATCH = 6
 Loss = Callable[[en.Tensor, en.Tensor], en.Tensor]
 

@@ -15,7 +15,7 @@ from tests.test_imports import MODULES, imports_of
 
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-OPTIONAL = {"cupy", "numba", "llvmlite"}  # extras: device.py and machine.py say so where they are missing
+OPTIONAL = {"cupy", "numba", "llvmlite"}  # extras: devices.py and machine.py say so where they are missing
 
 
 def names_in(lines: list[str]) -> list[str]:

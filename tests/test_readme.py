@@ -9,7 +9,7 @@ from typing import get_args
 
 import pytest
 
-from engine.executors import machine
+from engine import native
 from tests.running import MACHINE, ROOT
 from webapp.contract import protocol
 
@@ -32,7 +32,7 @@ def test_its_first_example_learns() -> None:
     ran(BLOCKS[0])
 
 
-@pytest.mark.skipif(machine.problem() is not None, reason=str(machine.problem()))
+@pytest.mark.skipif(native.problem() is not None, reason=str(native.problem()))
 def test_its_machine_trains_that_example() -> None:
     native = BLOCKS[1].replace("build/machine", str(MACHINE))
     ran(f"{BLOCKS[0]}{native}for _ in range(200): session.run(train, feeds)\nassert session.run(loss, feeds) < 0.1")

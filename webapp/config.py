@@ -124,7 +124,7 @@ def resolve_device(choice: DeviceChoice, executor: ExecutorChoice = "auto") -> s
         _insist_on_native()
     if choice == "cpu" or executor == "native":
         return "cpu:0"
-    problem = importlib.import_module("engine.device").gpu_problem()  # starts a process to see, so only if asked
+    problem = importlib.import_module("engine.devices").gpu_problem()  # starts a process to see, so only if asked
     if problem is None:
         return "gpu:0"
     if choice == "gpu":
@@ -133,6 +133,6 @@ def resolve_device(choice: DeviceChoice, executor: ExecutorChoice = "auto") -> s
 
 
 def _insist_on_native() -> None:
-    problem = importlib.import_module("engine.executors.machine").problem()
+    problem = importlib.import_module("engine.native").problem()
     if problem is not None:
         raise ConfigError(f"--executor native: {problem}. Use --executor numpy, or auto to take what is there.")

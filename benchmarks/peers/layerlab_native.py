@@ -11,7 +11,7 @@ import numpy as np
 import engine as en
 from benchmarks.peers.layerlab import Runner as NumpyRunner
 from benchmarks.workloads import BATCHES, Workload
-from engine.executors.machine import Machine, load
+from engine import native
 
 NAME = "Layerlab native"
 CACHE = Path(__file__).parents[2] / ".tools" / "machine"
@@ -19,8 +19,8 @@ SMALL = 1 << 20  # bytes of all batches, up to which a stream holds them several
 
 
 @functools.cache
-def _machine() -> Machine:
-    return load(CACHE)
+def _executor() -> native.Native:
+    return native.load(CACHE)
 
 
 class Runner(NumpyRunner):
@@ -37,7 +37,7 @@ class Runner(NumpyRunner):
             self._streams = {tensor: np.concatenate([each] * repeat) for tensor, each in self._streams.items()}
 
     def _open(self, graph: en.Graph, device: str) -> en.Session:
-        return en.Session(graph, device=device, machine=_machine())
+        return en.Session(graph, device=device, executor=_executor())
 
     def run(self, steps: int) -> None:
         while steps:

@@ -1,24 +1,25 @@
 """The GPU's executor: element-wise operations fused into kernels, and the whole step replayed as one CUDA graph.
 
-A :class:`CudaProgram` works on the same arrays as :class:`engine.executors.numpy.Program` on CuPy,
-so feeding, fetching and peeking are the same; only running differs.  The first step of a program
-runs call by call, which compiles and loads what it needs; the second is captured, and from then on
-a step is one launch.
+The first step of a program runs call by call, which compiles and loads what it needs; the second is
+captured, and from then on a step is one launch.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import numpy as np
 
+from engine.devices import Device
 from engine.errors import EngineError
+from engine.executors.base import Memory
+from engine.executors.binding import BoundPlan
 from engine.executors.cuda_source import OPTIONS, Source, source
 from engine.executors.fusion import Element, Kernel, Step, fuse, parts
-from engine.executors.numpy import Memory, Program
 from engine.graph import Tensor
 from engine.op import Call
 from engine.passes import Node
@@ -28,7 +29,7 @@ THREADS = 256  # of a block
 BLOCKS = 2048  # at most: they fill any GPU, and each thread then takes several elements
 
 
-class CudaProgram(Program):
+class CudaProgram(BoundPlan):
     """A program that runs fused kernels and, from the second step on, one CUDA graph.
 
     ``sources`` are the kernels' sources, ``launches`` the calls of a step.  ``calls`` and ``owners``
@@ -37,6 +38,10 @@ class CudaProgram(Program):
 
     def __init__(self, plan: Plan, memory: Memory, poison: bool = False) -> None:
         super().__init__(plan, memory)
+        for node in plan.nodes:
+            calls = self.calls_of(node)
+            self.calls += calls
+            self.owners += [node] * len(calls)
         self.sources: list[Source] = []
         self.launches: list[Call] = []
         self.uncaptured = self._obstacle()
@@ -54,10 +59,8 @@ class CudaProgram(Program):
         return self._graph is not None
 
     def run(self, steps: int = 1, streams: Mapping[Tensor, Any] | None = None) -> None:
-        """See :meth:`engine.executors.numpy.Program.run`."""
-        if self.retired:
-            super().run()
-        feeding = self._feeding(steps, streams or {})
+        """See :meth:`engine.executors.base.Program.run`."""
+        feeding = self.feeding(steps, streams)
         for step in range(steps):
             for feed, stream in feeding:
                 feed[...] = stream[step]
@@ -69,7 +72,7 @@ class CudaProgram(Program):
                 self._run_calls()
 
     def retire(self, reason: str) -> None:
-        """See :meth:`engine.executors.numpy.Program.retire`; the graph's memory is given back."""
+        """See :meth:`engine.executors.base.Program.retire`; the graph's memory is given back."""
         super().retire(reason)
         self.launches, self._graph, self._pool = [], None, None
 
@@ -80,7 +83,7 @@ class CudaProgram(Program):
                 for call in self.launches:
                     call()
             except EngineError as error:
-                raise self._explained(error, call) from None
+                raise self.explained(error, call) from None
         self._warm = True
 
     def _obstacle(self) -> str | None:
@@ -116,11 +119,11 @@ class CudaProgram(Program):
             calls.setdefault(node, []).append(call)
         found: list[Element | Step] = []
         for at, node in enumerate(self.plan.nodes):
-            arrays = [self._arrays[each] for each in (*node.inputs, node)]
+            arrays = [self.arrays[each] for each in (*node.inputs, node)]
             found += parts(self.device, node, arrays, calls.get(node, ()))
             if poison:
                 freed = self.plan.freed.get(at, ())
-                fills = zip(freed, self._poisons(at), strict=True)
+                fills = zip(freed, self.poisons(at), strict=True)
                 found += [Step([fill], (), (self._bytes(each),)) for each, fill in fills]
         return found
 
@@ -138,3 +141,21 @@ class CudaProgram(Program):
         compiled = self.device.xp.RawKernel(made.code, made.name, OPTIONS)  # CuPy keeps what it compiled, also on disk
         blocks = min(-(-kernel.size // THREADS), BLOCKS)
         return (partial(compiled, (blocks,), (THREADS,), made.arguments),)
+
+
+@dataclass(frozen=True)
+class Cuda:
+    """See :class:`engine.executors.base.Executor`."""
+
+    device: Device
+    on_gpu = True
+    known = ()
+
+    @property
+    def label(self) -> str:
+        """For people."""
+        return self.device.label
+
+    def compile(self, plan: Plan, memory: Memory, poison: bool = False) -> CudaProgram:
+        """See :meth:`engine.executors.base.Executor.compile`."""
+        return CudaProgram(plan, memory, poison)

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.device import Device
+from engine.devices import Device
 from engine.op import Call
 from engine.ops.array import broadcast_like, cast, copy
 from engine.ops.matrix import affine, matmul

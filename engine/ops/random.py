@@ -20,11 +20,9 @@ from engine.ops.array import cast, concat, expand
 from engine.ops.logic import greater_equal
 from engine.ops.math import where
 from engine.ops.rules import need_float
+from engine.ops.splitmix import FIRST, GOLDEN, SECOND
 from engine.ops.state import assign
 from engine.spec import Shape, Spec
-
-# splitmix64 (Steele, Lea & Flood 2014): number i is mix(start + i * GOLDEN), with start = mix(key * GOLDEN + step)
-GOLDEN, FIRST, SECOND = 0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB
 
 
 def random_state(name: str = "random_state") -> Tensor:

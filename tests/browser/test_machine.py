@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from engine.executors import machine
+from engine import native
 from tests.browser.harness import CATALOGUES, Problems, opener, play, playing, screenshot, steps, trains_on, words
 from tests.running import Server
 
@@ -25,7 +25,7 @@ WATCH_STEPS = """() => {
 }"""
 
 
-@pytest.mark.skipif(machine.problem() is not None, reason=str(machine.problem()))
+@pytest.mark.skipif(native.problem() is not None, reason=str(native.problem()))
 def test_the_badge_turns_native_and_training_goes_on(browser: Browser, tmp_path: Path) -> None:
     server = Server(tmp_path, "--workers", "1", "--device", "cpu")
     watched: list[tuple[Page, Problems]] = []

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from engine.device import gpu_problem
+from engine.devices import gpu_problem
 from tests.engine.fake_cupy import FakeCuPy
 
 

@@ -43,16 +43,16 @@ def pretend(name: str) -> None:
 
 def main(name: str, folder: Path) -> None:
     pretend(name)
-    import engine as en
-    from engine.executors.lanes import W
+    from engine import native
+    from engine.native.lanes import W
     from engine.op import REGISTRY
     from tests.engine import test_native, test_native_graphs
 
-    machine = en.machine.load(folder)
+    executor = native.load(folder)
     for op in sorted(REGISTRY):
-        test_native.test_every_op_agrees(machine, op)
+        test_native.test_every_op_agrees(executor, op)
     for network in test_native_graphs.NETWORKS:
-        test_native_graphs.test_networks_train_alike(machine, network)
+        test_native_graphs.test_networks_train_alike(executor, network)
     print(f"{name}: vectors of {W}")
 
 

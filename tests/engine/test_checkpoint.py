@@ -11,8 +11,7 @@ import pytest
 import safetensors.numpy
 
 import engine as en
-from engine import checkpoint
-from engine.executors import machine
+from engine import checkpoint, native
 
 
 class Lesson:
@@ -160,9 +159,9 @@ def executor(request) -> dict[str, Any]:
     """The options of a session on this executor."""
     if request.param == "numpy":
         return {}
-    if machine.problem() is not None:
-        pytest.skip(str(machine.problem()))
-    return {"machine": machine.load(Path(__file__).parents[2] / ".tools" / "machine")}
+    if native.problem() is not None:
+        pytest.skip(str(native.problem()))
+    return {"executor": native.load(Path(__file__).parents[2] / ".tools" / "machine")}
 
 
 def test_a_restored_run_takes_the_very_steps_that_it_would_have_taken(tmp_path, executor):

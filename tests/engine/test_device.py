@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 import engine as en
-from engine.device import CPU, choose, device, gpu_problem
-from engine.executors.numpy import Program
+from engine.devices import CPU, choose, find_device, gpu_problem
+from engine.executors.cuda import CudaProgram
 from tests.engine.fake_cupy import FakeArray
 
 
@@ -38,13 +38,13 @@ def trained(where: str) -> tuple[en.Session, np.ndarray, np.ndarray]:
 
 def test_the_cpu_is_always_there(nothing):
     assert (choose("auto"), choose("cpu"), choose("cpu:0")) == ("cpu:0",) * 3
-    assert device("cpu:0") is CPU
+    assert find_device("cpu:0") is CPU
     assert CPU.label == "CPU · NumPy"
     CPU.synchronize()
 
 
 def test_without_cupy_a_gpu_is_refused_with_the_way_to_it(nothing):
-    for ask in (lambda: choose("gpu"), lambda: device("gpu:0"), lambda: en.Session(en.Graph(), device="gpu:0")):
+    for ask in (lambda: choose("gpu"), lambda: find_device("gpu:0"), lambda: en.Session(en.Graph(), device="gpu:0")):
         with pytest.raises(en.DeviceError, match=r"gpu:0 can't be used: CuPy isn't installed; `pip install"):
             ask()
 
@@ -52,7 +52,7 @@ def test_without_cupy_a_gpu_is_refused_with_the_way_to_it(nothing):
 @pytest.mark.parametrize("wrong", ["tpu", "cpu:1", "gpu:", "gpu:x", ""])
 def test_names_that_no_device_has(wrong):
     with pytest.raises(en.DeviceError, match="isn't known; cpu:0 and gpu:0 are"):
-        device(wrong)
+        find_device(wrong)
 
 
 @pytest.mark.parametrize(
@@ -80,10 +80,10 @@ def test_a_driver_that_hangs_is_given_up(fake, monkeypatch):
 
 def test_a_gpu_is_chosen_where_there_is_one(fake):
     assert (choose("auto"), choose("gpu"), choose("gpu:1"), choose("cpu")) == ("gpu:0", "gpu:0", "gpu:1", "cpu:0")
-    assert device("gpu:1").label == "GPU · CuPy"
+    assert find_device("gpu:1").label == "GPU · CuPy"
     with pytest.raises(en.DeviceError, match="gpu:2 doesn't exist: this machine has 2"):
-        device("gpu:2")
-    device("gpu:1")
+        find_device("gpu:2")
+    find_device("gpu:1")
     assert fake.used[-1] == 1
 
 
@@ -100,8 +100,8 @@ def test_every_array_of_a_program_is_the_device_s(fake):
     graph, parts = lesson()
     session = en.Session(graph, device="gpu:0")
     program = session.bind(parts["train"], {parts["rows"]: (3,), parts["target"]: (3, 1)})
-    assert isinstance(program, Program)
-    arrays = [each for each in program._arrays.values() if each is not None]
+    assert isinstance(program, CudaProgram)
+    arrays = [each for each in program.arrays.values() if each is not None]
     assert all(isinstance(each, FakeArray) for each in arrays)
 
 

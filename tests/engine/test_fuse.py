@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 import engine as en
-from engine.executors.expressions import known
-from engine.executors.lowering import together
+from engine.native.expressions import known
+from engine.native.lowering import together
 from engine.plan import Plan, make_plan
 from engine.spec import Spec
 

@@ -11,25 +11,24 @@ import pytest
 import engine as en
 from engine import fuse
 from engine import ops as O
-from engine.executors import machine
-from engine.executors.expressions import known
-from engine.executors.native import NativeProgram
+from engine.native import Native, NativeProgram, load, problem
+from engine.native.expressions import known
 from engine.passes import Node
 from engine.plan import make_plan
 
-pytestmark = pytest.mark.skipif(machine.problem() is not None, reason=str(machine.problem()))
+pytestmark = pytest.mark.skipif(problem() is not None, reason=str(problem()))
 CACHE = Path(__file__).parents[2] / ".tools" / "machine"
 
 
 @pytest.fixture(scope="session")
-def native() -> machine.Machine:
-    return machine.load(CACHE)
+def native() -> Native:
+    return load(CACHE)
 
 
 Build = Callable[..., en.Tensor | list[en.Tensor]]
 
 
-def both(native: machine.Machine, build: Build, *shapes: tuple[int, ...]) -> tuple[list[np.ndarray], list[np.ndarray]]:
+def both(native: Native, build: Build, *shapes: tuple[int, ...]) -> tuple[list[np.ndarray], list[np.ndarray]]:
     """What ``build`` makes of random numbers of these shapes, natively and by NumPy."""
     with en.Graph() as graph:
         holders = [en.placeholder(shape) for shape in shapes]
@@ -37,7 +36,7 @@ def both(native: machine.Machine, build: Build, *shapes: tuple[int, ...]) -> tup
     fetches = made if isinstance(made, list) else [made]
     rng = np.random.default_rng(2)
     feeds = {each: rng.normal(size=each.spec.concrete).astype("f") for each in holders}
-    return en.Session(graph, 1, machine=native).run(fetches, feeds), en.Session(graph, 1).run(fetches, feeds)
+    return en.Session(graph, 1, executor=native).run(fetches, feeds), en.Session(graph, 1).run(fetches, feeds)
 
 
 def chain_around_python(x: en.Tensor) -> en.Tensor:
@@ -89,55 +88,55 @@ CASES: dict[str, tuple[Build, tuple[tuple[int, ...], ...]]] = {
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_edges(native: machine.Machine, name: str) -> None:
+def test_edges(native: Native, name: str) -> None:
     build, shapes = CASES[name]
     for found, wanted in zip(*both(native, build, *shapes), strict=True):
         np.testing.assert_allclose(found, wanted, 1e-4, 1e-5)
 
 
-def test_a_bool_moves_a_counter(native: machine.Machine) -> None:
+def test_a_bool_moves_a_counter(native: Native) -> None:
     with en.Graph() as graph:
         yes = en.placeholder((), "bool")
         number = O.cast(yes, dtype="int32")
-    session = en.Session(graph, machine=native)
+    session = en.Session(graph, executor=native)
     assert [int(session.run(number, {yes: np.bool_(value)})) for value in (True, False)] == [1, 0]
 
 
-def test_exp_to_the_ends_of_float32(native: machine.Machine) -> None:
+def test_exp_to_the_ends_of_float32(native: Native) -> None:
     with en.Graph() as graph:
         x = en.placeholder((None,))
         y = O.exp(x)
     values = np.array([-200, -104, -100, -87.5, -1, 0, 1, 88.3, 88.4, 88.72, 88.73, 100, np.inf, -np.inf, np.nan], "f")
-    found = en.Session(graph, machine=native).run(y, {x: values})
+    found = en.Session(graph, executor=native).run(y, {x: values})
     with np.errstate(over="ignore"):
         np.testing.assert_allclose(found, np.exp(values), 1e-6, 1e-44)
 
 
-def test_the_same_input_twice_stays_in_the_machine(native: machine.Machine) -> None:
+def test_the_same_input_twice_stays_in_the_machine(native: Native) -> None:
     with en.Graph() as graph:
         x = en.placeholder((8,))
         y = O.tanh(x + x)
-    program = en.Session(graph, machine=native).bind(y, {x: (8,)})
+    program = en.Session(graph, executor=native).bind(y, {x: (8,)})
     assert isinstance(program, NativeProgram)
     assert program.whole
 
 
-def test_an_image_is_framed_once(native: machine.Machine) -> None:
+def test_an_image_is_framed_once(native: Native) -> None:
     with en.Graph() as graph:
         x, w = en.placeholder((2, 9, 9, 3)), en.variable(en.init.Normal(), (3, 3, 3, 4), name="w")
         y = O.sum_(O.conv2d(x, w))
         gradient = en.gradients(y, [w])[0]
-    program = en.Session(graph, machine=native).bind([y, gradient], {x: (2, 9, 9, 3)})
+    program = en.Session(graph, executor=native).bind([y, gradient], {x: (2, 9, 9, 3)})
     assert isinstance(program, NativeProgram)
     assert len(program._table.framed) == 1
 
 
-def test_a_wrong_label_changes_nothing(native: machine.Machine) -> None:
+def test_a_wrong_label_changes_nothing(native: Native) -> None:
     with en.Graph() as graph:
         x, labels = en.placeholder((None, 3)), en.placeholder((None,), "int32", name="labels")
         loss = en.losses.softmax_cross_entropy(en.layers.Dense(4)(x), labels)
         train = en.optim.SGD(0.5).minimize(loss)
-    session = en.Session(graph, machine=native)
+    session = en.Session(graph, executor=native)
     before = session.state()["float32"]
     good, bad = np.zeros(2, "int32"), np.array([1, 9], "int32")
     with pytest.raises(en.EngineError, match=r"number 9 is outside 0 to 3 \(.*test_native_edges"):
@@ -150,12 +149,12 @@ def test_a_wrong_label_changes_nothing(native: machine.Machine) -> None:
     assert not np.array_equal(session.state()["float32"], before)
 
 
-def test_a_number_found_wrong_on_the_way_is_an_error_of_that_run_alone(native: machine.Machine) -> None:
+def test_a_number_found_wrong_on_the_way_is_an_error_of_that_run_alone(native: Native) -> None:
     with en.Graph() as graph:
         rows = en.placeholder((4,), "int32")
         table = en.constant(np.arange(5, dtype="f"))
         result = O.gather(table, rows[::2] + 0)  # not a fed number, but one that was computed
-    session = en.Session(graph, machine=native)
+    session = en.Session(graph, executor=native)
     with pytest.raises(en.EngineError, match="outside"):
         session.run(result, {rows: np.array([9, 0, 9, 0], "int32")})
     assert session.run(result, {rows: np.array([1, 0, 2, 0], "int32")}).tolist() == [1.0, 2.0]

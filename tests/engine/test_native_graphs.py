@@ -12,11 +12,10 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 import engine as en
-from engine.executors import machine
-from engine.executors.native import NativeProgram
+from engine.native import Native, NativeProgram, load, problem
 from tests.engine.test_random_graphs import OPS, change, changes, grow, moves, picks, sources
 
-pytestmark = pytest.mark.skipif(machine.problem() is not None, reason=str(machine.problem()))
+pytestmark = pytest.mark.skipif(problem() is not None, reason=str(problem()))
 CACHE = Path(__file__).parents[2] / ".tools" / "machine"
 # a difference in the last bit may become one of 1 in these
 JUMPS = {"floor", "sign", "step", "greater", "greater_equal", "equal", "not_equal", "argmax", "max", "max_pool_back"}
@@ -24,20 +23,20 @@ often = settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow], 
 
 
 @pytest.fixture(scope="session")
-def native() -> machine.Machine:
-    return machine.load(CACHE)
+def native() -> Native:
+    return load(CACHE)
 
 
 @often
 @given(moves, changes, moves, st.lists(picks, min_size=1, max_size=5))
-def test_any_graph(native: machine.Machine, before: Any, changes: Any, after: Any, wanted: list[int]) -> None:
+def test_any_graph(native: Native, before: Any, changes: Any, after: Any, wanted: list[int]) -> None:
     case = sources()
     smooth = [[move for move in part if OPS[move[0]][0].name not in JUMPS] for part in (before, after)]
     grow(case, smooth[0])
     done = change(case, changes)
     grow(case, smooth[1])
     fetches = [*(case.pool[-1 - at % len(case.pool)] for at in wanted), *case.graph.variables, *done]
-    reference, session = case.session(), case.session(machine=native)
+    reference, session = case.session(), case.session(executor=native)
     try:
         expected = reference.run(fetches, case.feeds)
     except en.EngineError:  # values asked for that no order gives: another test's business
@@ -60,7 +59,7 @@ def step_of(
 
 
 def assert_trains_alike(
-    native: machine.Machine, middle: Callable[[en.Tensor], en.Tensor], shape: tuple[int, ...], batch: int = 6
+    native: Native, middle: Callable[[en.Tensor], en.Tensor], shape: tuple[int, ...], batch: int = 6
 ) -> None:
     """Some steps from the same weights on the same batch: whole in the machine, and the variables as NumPy has them."""
     graph, parts = step_of(middle, shape, en.optim.Momentum(0.02))
@@ -70,7 +69,7 @@ def assert_trains_alike(
         parts["labels"]: rng.integers(0, 5, batch).astype("int32"),
     }
     states = []
-    for options in ({"machine": native}, {}):
+    for options in ({"executor": native}, {}):
         session = en.Session(graph, seed=4, **options)  # type: ignore[arg-type]
         program = session.bind(parts["train"], {each: value.shape for each, value in feeds.items()})
         for each, value in feeds.items():
@@ -106,7 +105,7 @@ NETWORKS: dict[str, tuple[Callable[[en.Tensor], en.Tensor], tuple[int, ...]]] = 
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_networks_train_alike(native: machine.Machine, name: str) -> None:
+def test_networks_train_alike(native: Native, name: str) -> None:
     assert_trains_alike(native, *NETWORKS[name])
 
 
@@ -117,7 +116,7 @@ def test_networks_train_alike(native: machine.Machine, name: str) -> None:
     start=st.sampled_from(["none", "row", "matrix"]),
     scale=st.sampled_from([1, 1, 1, 17, 40]),
 )
-def test_products_of_any_size(native: machine.Machine, size: Any, turned: Any, start: str, scale: int) -> None:
+def test_products_of_any_size(native: Native, size: Any, turned: Any, start: str, scale: int) -> None:
     m, n, k = (each * (scale if at != 2 or scale < 40 else 8) for at, each in enumerate(size))
     with en.Graph() as graph:
         a, b = en.placeholder((k, m) if turned[0] else (m, k)), en.placeholder((n, k) if turned[1] else (k, n))
@@ -126,7 +125,7 @@ def test_products_of_any_size(native: machine.Machine, size: Any, turned: Any, s
         result = result if start == "none" else begin + result
     rng = np.random.default_rng(m + 100 * n)
     feeds = {each: rng.normal(size=each.spec.concrete).astype("f") for each in (a, b, begin)}
-    found = en.Session(graph, machine=native).run(result, feeds)
+    found = en.Session(graph, executor=native).run(result, feeds)
     np.testing.assert_allclose(found, en.Session(graph).run(result, feeds), 1e-4, 1e-4 * k**0.5)
 
 
@@ -141,7 +140,7 @@ def test_products_of_any_size(native: machine.Machine, size: Any, turned: Any, s
         st.tuples(st.integers(1, 2), st.integers(1, 2)),
     ),
 )
-def test_convolutions_of_any_kind(native: machine.Machine, image: Any, kernel: Any, filters: int, how: Any) -> None:
+def test_convolutions_of_any_kind(native: Native, image: Any, kernel: Any, filters: int, how: Any) -> None:
     with en.Graph() as graph:
         x, w = en.placeholder(image), en.placeholder((*kernel, image[3], filters))
         try:
@@ -153,7 +152,7 @@ def test_convolutions_of_any_kind(native: machine.Machine, image: Any, kernel: A
     rng = np.random.default_rng(0)
     feeds = {each: rng.normal(size=each.shape).astype("f") for each in (x, w)}
     for found, wanted in zip(
-        en.Session(graph, machine=native).run(results, feeds), en.Session(graph).run(results, feeds), strict=True
+        en.Session(graph, executor=native).run(results, feeds), en.Session(graph).run(results, feeds), strict=True
     ):
         np.testing.assert_allclose(found, wanted, 2e-4, 2e-3)
 
@@ -179,14 +178,14 @@ LINKS: dict[str, Callable[..., en.Tensor]] = {  # (a, b, v, size): long element-
     st.sampled_from([40, 4096, 5000]),
     st.lists(st.tuples(st.sampled_from(sorted(LINKS)), st.integers(0, 3), st.integers(0, 3)), min_size=4, max_size=25),
 )
-def test_any_long_chain(native: machine.Machine, size: int, links: list[tuple[str, int, int]]) -> None:
+def test_any_long_chain(native: Native, size: int, links: list[tuple[str, int, int]]) -> None:
     with en.Graph() as graph:
         x, v = en.placeholder((size,)), en.variable(np.ones(size, "f"), name="v")
         made = [x, v * 1.0, x * 0.5, en.ops.tanh(x)]
         for name, first, second in links:
             made.append(LINKS[name](made[-1 - first], made[-1 - second], v, size))
     fetches, feeds = [made[-1], made[len(made) // 2], v], {x: np.random.default_rng(size).normal(size=size).astype("f")}
-    reference, session = en.Session(graph), en.Session(graph, machine=native)
+    reference, session = en.Session(graph), en.Session(graph, executor=native)
     try:
         wanted = [reference.run(fetches, feeds) for _ in range(2)]
     except en.EngineError:  # the old value and the new are both asked for

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from engine.executors import machine
+from engine import native
 
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.mark.skipif(machine.problem() is not None, reason=str(machine.problem()))
+@pytest.mark.skipif(native.problem() is not None, reason=str(native.problem()))
 @pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="pretends to be an older x86-64 processor")
 @pytest.mark.timeout(400)  # it compiles a machine
 @pytest.mark.parametrize(("name", "lanes"), [("haswell", 8), ("nehalem", 4)])

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, Phase, assume, given, settings
 from hypothesis import strategies as st
 
 import engine as en
-from engine.executors.numpy import Program
+from engine.executors.numpy import NumpyProgram
 from engine.layers import ACTIVATIONS
 from engine.op import REGISTRY, Op
 from engine.ops import assign, flat, group, reshape, transpose
@@ -27,8 +27,8 @@ from tests.engine.tools import Interpreter
 class FusedSession(en.Session):
     """Computes whatever can be computed in one go in one go: in NumPy, so that the numbers are the very same."""
 
-    def _program(self, wanted: Sequence[en.Tensor], fed: Mapping[en.Tensor, Spec]) -> Program:
-        return Program(make_plan(wanted, fed, known=Everything()), self._memory, self._poison)
+    def _program(self, wanted: Sequence[en.Tensor], fed: Mapping[en.Tensor, Spec]) -> NumpyProgram:
+        return NumpyProgram(make_plan(wanted, fed, known=Everything()), self._memory, self._poison)
 
 
 KINDS: dict[str, dict[str, Any]] = {

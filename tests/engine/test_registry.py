@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import engine as en
-from engine.device import device, gpu_problem
+from engine.devices import find_device, gpu_problem
 from engine.op import REGISTRY, Op, Sample
 from engine.spec import Spec
 from tests.engine.reference import REFERENCE
@@ -194,7 +194,7 @@ def test_an_op_without_gradient_says_so(op: Op, sample: Sample):
 @pytest.mark.skipif(gpu_problem() is not None, reason=gpu_problem() or "")
 @every_op
 def test_numpy_and_cupy_agree(op: Op, sample: Sample):
-    gpu = device("gpu:0")
+    gpu = find_device("gpu:0")
     arrays = inputs_of(sample, "float32")
     found = gpu.fetch(compute(op, [gpu.send(each) for each in arrays], sample.attrs, xp=gpu.xp))
     assert_same(found, np.asarray(compute(op, arrays, sample.attrs)), "float32")

@@ -10,16 +10,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engine.executors import machine
-from engine.executors.native import NativeProgram
-from engine.executors.numpy import Program
+from engine import native
+from engine.executors.numpy import NumpyProgram
+from engine.native import NativeProgram
 from tests.running import MACHINE
 from webapp.contract import protocol
 from webapp.kinds.digits.experiment import DigitsExperiment
 from webapp.kinds.points.experiment import PointsExperiment
 from webapp.training.experiment import Diverged
 
-needs_numba = pytest.mark.skipif(machine.problem() is not None, reason=str(machine.problem()))
+needs_numba = pytest.mark.skipif(native.problem() is not None, reason=str(native.problem()))
 EXECUTORS = ["numpy", pytest.param("native", marks=needs_numba)]
 SETTINGS: list[tuple[str, dict[str, Any]]] = [
     ("points", {}),
@@ -41,7 +41,7 @@ def make(data_dir: Path) -> Any:
         chosen = protocol.settings_for(kind, settings)
         made = PointsExperiment(chosen) if kind == "points" else DigitsExperiment(chosen, data_dir=data_dir)
         if executor == "native":
-            made.use_machine(machine.load(MACHINE))
+            made.use_machine(native.load(MACHINE))
         return made
 
     return make
@@ -51,7 +51,7 @@ def make(data_dir: Path) -> Any:
 def calls(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
     """How many steps each call of an executor was asked for."""
     found: list[int] = []
-    for kind in (Program, NativeProgram):
+    for kind in (NumpyProgram, NativeProgram):
 
         def run(self: Any, steps: int = 1, streams: Any = None, *, real: Any = kind.run) -> None:
             if streams is not None:
@@ -122,7 +122,7 @@ def test_a_snapshot_of_one_executor_goes_on_with_the_other(
 def test_going_over_in_the_middle_keeps_everything_and_new_networks_stay_native(make: Any) -> None:
     points = make("points", {})
     before = train(points, 40)
-    points.use_machine(machine.load(MACHINE))
+    points.use_machine(native.load(MACHINE))
     assert np.array_equal(state(points), before)
     assert (points.step, points.executor) == (40, "CPU · native")
     points.configure(protocol.settings_for("points", {"hidden": [6, 3], "noise": 0.3}, points.settings))

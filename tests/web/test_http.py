@@ -212,7 +212,7 @@ def test_what_cant_be_had_is_one_line_and_exit_1(options, named, tmp_path):
 
 
 def test_a_gpu_that_isnt_there_is_one_line(monkeypatch):
-    engine_device = importlib.import_module("engine.device")
+    engine_device = importlib.import_module("engine.devices")
     monkeypatch.setattr(engine_device, "gpu_problem", lambda: "CuPy isn't installed")
     assert resolve_device("auto") == resolve_device("cpu") == "cpu:0"
     with pytest.raises(ConfigError, match=r"^--device gpu: CuPy isn't installed\. Use --device cpu"):

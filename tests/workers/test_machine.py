@@ -16,7 +16,8 @@ import numpy as np
 import psutil
 import pytest
 
-from engine.executors import machine
+from engine import native as engine_native
+from engine.native import Native, load, machine, problem
 from tests.labs import Lab, Page
 from tests.running import MACHINE, ROOT, Server, wait_until
 from webapp.config import EXPERIMENTS, ConfigError, resolve_device
@@ -26,13 +27,13 @@ from webapp.kinds.points.experiment import PointsExperiment
 from webapp.workers.compiler import Compiler
 
 NUMPY, NATIVE = "CPU · NumPy", "CPU · native"
-needs_numba = pytest.mark.skipif(machine.problem() is not None, reason=str(machine.problem()))
+needs_numba = pytest.mark.skipif(problem() is not None, reason=str(problem()))
 
 
 @pytest.fixture(scope="module")
-def native() -> machine.Machine:
+def native() -> Native:
     """Compiled before any server looks for it."""
-    return machine.load(MACHINE)
+    return load(MACHINE)
 
 
 @pytest.fixture
@@ -71,7 +72,7 @@ class Death:
 
 def spoilt(folder: Path, thing: object) -> Path:
     """The compiled machine in another folder, with ``thing`` where workers look for its kernels."""
-    machine.load(MACHINE)
+    load(MACHINE)
     shutil.copytree(MACHINE / machine.name(), folder / machine.name())
     for index in folder.rglob("*.nbi"):
         index.write_bytes(pickle.dumps(thing))
@@ -217,12 +218,12 @@ def test_without_numba_the_compiling_process_says_so(tmp_path):
 
 
 def test_who_insists_on_native_is_told_in_one_line_what_is_missing(monkeypatch):
-    monkeypatch.setattr(machine, "problem", lambda: "Numba isn't installed")
+    monkeypatch.setattr(engine_native, "problem", lambda: "Numba isn't installed")
     with pytest.raises(ConfigError, match=r"^--executor native: Numba isn't installed\. Use --executor numpy, or auto"):
         resolve_device("auto", "native")
     with pytest.raises(ConfigError, match="--device gpu doesn't go with it"):
         resolve_device("gpu", "native")
-    monkeypatch.setattr(machine, "problem", lambda: None)
+    monkeypatch.setattr(engine_native, "problem", lambda: None)
     assert resolve_device("auto", "native") == "cpu:0"
 
 

@@ -8,7 +8,7 @@ from webapp.contract import protocol
 from webapp.contract.wire import Part
 
 if TYPE_CHECKING:  # the web process imports this file, and has no use for the engine
-    from engine.executors.machine import Machine
+    from engine.executors import Executor
 
 
 class Diverged(Exception):
@@ -44,7 +44,7 @@ class Experiment(Protocol):
         """How fast ``settings.speed`` asks to train; ``inf`` for as fast as it goes."""
         ...
 
-    def use_machine(self, machine: Machine) -> None:
+    def use_machine(self, machine: Executor) -> None:
         """Compute with the engine's native machine from now on; weights, curve and counters stay as they are."""
         ...
 

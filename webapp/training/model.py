@@ -9,7 +9,7 @@ import numpy as np
 
 import engine as en
 from engine import Tensor
-from engine.executors.machine import Machine
+from engine.executors import Executor
 from webapp.contract.protocol import Settings
 
 PENALTIES: dict[str, Callable[[Tensor], Tensor]] = {"l1": en.losses.l1, "l2": en.losses.l2}
@@ -44,7 +44,7 @@ class Model:
     """
 
     def __init__(
-        self, settings: Settings, hidden: Sequence[int], task: Task, device: str, machine: Machine | None
+        self, settings: Settings, hidden: Sequence[int], task: Task, device: str, executor: Executor | None
     ) -> None:
         self.task = task
         with en.Graph() as graph:
@@ -62,7 +62,7 @@ class Model:
             variables = [each for layer in self.layers for each in (layer.weights, layer.bias)]
             self._checksum = en.ops.sum_(en.ops.flat(*variables))
             self.train = self._optimizer(settings).minimize(self._penalized(settings), variables)
-        self.session = en.Session(graph, seed=settings.weight_seed, device=device, machine=machine)
+        self.session = en.Session(graph, seed=settings.weight_seed, device=device, executor=executor)
 
     def _add(self, name: str, units: int, activation: str, x: Tensor, initial: object = None) -> Tensor:
         dense = en.layers.Dense(units, activation, name, initial)  # type: ignore[arg-type]

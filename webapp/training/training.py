@@ -15,8 +15,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from engine.executors.machine import Machine
-from engine.executors.numpy import Program
+from engine.executors import Executor, Program
 from engine.session import name_rng
 from webapp.contract import protocol
 from webapp.contract.wire import Part, Section
@@ -59,7 +58,7 @@ class Training:
     def __init__(self, settings: Any, device: str = "cpu:0") -> None:
         self.settings = settings
         self._device = device
-        self.machine: Machine | None = None
+        self.machine: Executor | None = None
         self.step = 0
         self._passes = 0  # whole epochs done
         self._cursor = 0  # examples used of this epoch
@@ -109,12 +108,12 @@ class Training:
     @property
     def executor(self) -> str:
         """See :meth:`webapp.training.experiment.Experiment.executor`."""
-        return self.model.session.executor
+        return self.model.session.executor.label
 
-    def use_machine(self, machine: Machine) -> None:
+    def use_machine(self, machine: Executor) -> None:
         """See :meth:`webapp.training.experiment.Experiment.use_machine`."""
         self.machine = machine
-        self.model.session.use_machine(machine)
+        self.model.session.use(machine)
         self._forget_programs()
 
     # settings

@@ -78,10 +78,10 @@ def main(folder: Path) -> str | None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
     if hasattr(os, "nice"):
         os.nice(_NICE)
-    machine = importlib.import_module("engine.executors.machine")
-    problem: str | None = machine.problem()
+    native = importlib.import_module("engine.native")
+    problem: str | None = native.problem()
     if problem is None:
-        machine.load(folder)
+        native.load(folder)
     return problem
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from engine.executors.machine import Machine
+    from engine.executors import Executor
 
 log = logging.getLogger(__name__)
 
@@ -20,7 +20,7 @@ class Loader:
 
     def __init__(self) -> None:
         self.news, self._tell = Pipe(duplex=False)
-        self._machine: Machine | None = None
+        self._machine: Executor | None = None
         self._problem: str | None = None
 
     def start(self, folder: Path) -> None:
@@ -29,13 +29,13 @@ class Loader:
 
     def _load(self, folder: Path) -> None:
         try:
-            self._machine = importlib.import_module("engine.executors.machine").load(folder)
+            self._machine = importlib.import_module("engine.native").load(folder)
         except Exception as error:  # Numba, LLVM and the system have many; whichever it is, it is told
             log.debug("the machine could not be loaded", exc_info=True)
             self._problem = f"{type(error).__name__}: {error}"
         self._tell.send(None)
 
-    def result(self) -> tuple[Machine | None, str | None]:
+    def result(self) -> tuple[Executor | None, str | None]:
         """The machine, or why there is none; call it when there are news."""
         self.news.recv()
         return self._machine, self._problem

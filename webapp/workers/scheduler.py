@@ -20,7 +20,7 @@ from webapp.workers.messages import Create, Drop, EventOut, FromWorker, Order, S
 from webapp.workers.task import SLICE, Task
 
 if TYPE_CHECKING:  # the web process imports this file, and has no use for the engine
-    from engine.executors.machine import Machine
+    from engine.executors import Executor
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +44,7 @@ class Scheduler:
         self._interval = 1.0 / fps
         self._clock = clock
         self._tasks: dict[str, Task] = {}
-        self._machine: Machine | None = None
+        self._machine: Executor | None = None
         self._virtual = 0.0  # the virtual time of the run that had the last turn
 
     # ---- messages
@@ -147,7 +147,7 @@ class Scheduler:
             experiment.handle(command)
         return None
 
-    def use_machine(self, machine: Machine) -> None:
+    def use_machine(self, machine: Executor) -> None:
         """Let all runs, those to come too, go over to the native machine; the pages are told."""
         self._machine = machine
         for task in self._tasks.values():

@@ -9,7 +9,7 @@ import numpy as np
 
 import engine as en
 from engine.datasets.mnist import Digits
-from engine.executors.machine import Machine
+from engine.executors import Executor
 from webapp.training.model import Model
 
 CHUNK = 500  # images at a time
@@ -30,12 +30,12 @@ class Evaluation:
     """Runs a copy of ``model``'s weights over the test images and a sample of the training images."""
 
     def __init__(
-        self, model: Model, pixels: en.Tensor, digits: Digits, step: int, epoch: float, *, machine: Machine | None
+        self, model: Model, pixels: en.Tensor, digits: Digits, step: int, epoch: float, *, executor: Executor | None
     ) -> None:
         self.step, self.epoch = step, epoch
         self.seconds = 0.0
         self._model, self._pixels = model, pixels
-        self._session = en.Session(model.session.graph, device=model.session.device.name, machine=machine)
+        self._session = en.Session(model.session.graph, device=model.session.device.name, executor=executor)
         self._session.load_state(model.session.state())
         sample = np.linspace(0, len(digits.train_labels) - 1, TRAINING_SAMPLE).astype(np.int64)
         self._images = [digits.test_images, digits.train_images[sample]]

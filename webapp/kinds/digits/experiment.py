@@ -80,7 +80,7 @@ class DigitsExperiment(Training):
             if self._scored_step == self.step or time.perf_counter() < self._next_evaluation:
                 return False
             self._evaluation = Evaluation(
-                self.model, self._pixels, self.digits, self.step, self.epoch, machine=self.machine
+                self.model, self._pixels, self.digits, self.step, self.epoch, executor=self.machine
             )
         if self._evaluation.advance(deadline):
             self._finish(self._evaluation)

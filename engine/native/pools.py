@@ -2,8 +2,8 @@
 
 from numba import njit
 
-from engine.executors.convolutions import bounds
-from engine.executors.instructions import (
+from engine.native.convolutions import bounds
+from engine.native.instructions import (
     AVERAGE_WITH_PADDING,
     CHANNELS,
     COUNT0,
@@ -30,9 +30,9 @@ from engine.executors.instructions import (
     A,
     B,
 )
-from engine.executors.kernels import LEAST, LOOPS, F, columns, fill_row, i64s, kernel
-from engine.executors.lanes import W
-from engine.executors.simd import add, first, load_part, maximum, mul, spread, store_part, without, won, zero
+from engine.native.kernels import LEAST, LOOPS, F, columns, fill_row, i64s, kernel
+from engine.native.lanes import W
+from engine.native.simd import add, first, load_part, maximum, mul, spread, store_part, without, won, zero
 
 
 @njit(**LOOPS)

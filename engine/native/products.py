@@ -8,11 +8,11 @@ address of the tiles' function.
 
 from numba import njit
 
-from engine.executors.instructions import A0, A1, B0, B1, C0, DEEP, OUT, ROOM, TILES, WIDE, A, B, C, K, M, N
-from engine.executors.kernels import LOOPS, columns, copy_row, kernel
-from engine.executors.lanes import W
-from engine.executors.simd import read, tile, turn, write
-from engine.executors.tiles import PANEL, ROWS
+from engine.native.instructions import A0, A1, B0, B1, C0, DEEP, OUT, ROOM, TILES, WIDE, A, B, C, K, M, N
+from engine.native.kernels import LOOPS, columns, copy_row, kernel
+from engine.native.lanes import W
+from engine.native.simd import read, tile, turn, write
+from engine.native.tiles import PANEL, ROWS
 
 NARROW = 4 * 256  # bytes between the rows of a factor that is read as it lies, however large it is
 SHALLOW = 16  # rows of a second factor that aren't worth packing

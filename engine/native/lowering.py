@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from engine.executors import instructions as i
+from engine.native import instructions as i
 from engine.passes import Node
 
 Lowering = Callable[["Table", Node, np.ndarray, Sequence[np.ndarray]], None]
@@ -55,7 +55,7 @@ class Table:
     room: int = 0  # bytes that the largest product packs
 
     def add(self, kernel: str, out: np.ndarray, *inputs: np.ndarray, n: int, **more: int) -> list[int]:
-        """One instruction; ``more`` names further columns of :mod:`engine.executors.instructions`."""
+        """One instruction; ``more`` names further columns of :mod:`engine.native.instructions`."""
         row = [0] * i.WIDTH
         row[i.OP], row[i.OUT], row[i.N] = self.codes[kernel], address(out), n
         for column, array in zip((i.A, i.B, i.C), inputs, strict=False):

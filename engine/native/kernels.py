@@ -9,9 +9,9 @@ import numpy as np
 from numba import carray, cfunc, njit, types
 from numba.extending import intrinsic
 
-from engine.executors.instructions import A0, A1, B0, BLOCK, CHAIN, OP, OUT, WIDTH, A, B, C, K, M, N
-from engine.executors.lanes import BYTES, W
-from engine.executors.simd import (
+from engine.native.instructions import A0, A1, B0, BLOCK, CHAIN, OP, OUT, WIDTH, A, B, C, K, M, N
+from engine.native.lanes import BYTES, W
+from engine.native.simd import (
     add,
     call_kernel,
     choose,

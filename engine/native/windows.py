@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from engine.executors.instructions import AVERAGE, AVERAGE_WITH_PADDING, MAX, WINDOW
-from engine.executors.lowering import NotNative, Table, address, float32, lowering
+from engine.native.instructions import AVERAGE, AVERAGE_WITH_PADDING, MAX, WINDOW
+from engine.native.lowering import NotNative, Table, address, float32, lowering
 from engine.ops import pool
 from engine.ops.window import Windows, settings, windows
 from engine.passes import Node

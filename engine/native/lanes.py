@@ -1,7 +1,7 @@
 """Vectors of float32 while code is generated: operators and functions that write LLVM's instructions.
 
 A :class:`Lanes` is a vector of :data:`W` numbers in a function that is being written.  The op records'
-``code`` and the functions below are plain Python on Lanes; :mod:`engine.executors.simd` makes
+``code`` and the functions below are plain Python on Lanes; :mod:`engine.native.simd` makes
 functions of them that compiled code calls.
 """
 

@@ -14,8 +14,8 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic, models, register_model
 
-from engine.executors import vectors
-from engine.executors.lanes import FLOAT, I32, I64, TRUTHS, VECTOR, WORDS, Lanes, W, exp, larger, select
+from engine.native import vectors
+from engine.native.lanes import FLOAT, I32, I64, TRUTHS, VECTOR, WORDS, Lanes, W, exp, larger, select
 
 
 class Vec(types.Type):

@@ -13,8 +13,8 @@ from typing import Any
 import llvmlite.binding as llvm
 from llvmlite import ir
 
-from engine.executors import instructions as i
-from engine.executors.lanes import FLOAT, I32, I64, MATH, TRUTHS, VECTOR, WORDS, Lanes, W, llvm_function
+from engine.native import instructions as i
+from engine.native.lanes import FLOAT, I32, I64, MATH, TRUTHS, VECTOR, WORDS, Lanes, W, llvm_function
 
 BYTE = ir.IntType(8)
 ELEMENTS = {"x": FLOAT, "i": I32, "u": BYTE, "t": BYTE}  # of the inputs, by the letter in an expression

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from llvmlite import ir
 
-from engine.executors.lanes import BYTES, FLOAT, I64, REGISTERS, TRUTHS, VECTOR, W, llvm_function
-from engine.executors.vectors import first, loop, masked_load, masked_store, number, pointer, spread
+from engine.native.lanes import BYTES, FLOAT, I64, REGISTERS, TRUTHS, VECTOR, W, llvm_function
+from engine.native.vectors import first, loop, masked_load, masked_store, number, pointer, spread
 
 ROWS = 14 if REGISTERS == 32 else 6  # of a tile: its sums, two vectors and a number fill the registers
 VECTORS = 2  # of a tile

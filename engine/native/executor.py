@@ -1,13 +1,12 @@
-"""The native executor: a plan as a table of instructions; many steps in one call, without Python.
+"""A plan as a table of instructions: many steps in one call, without Python.
 
-A :class:`NativeProgram` works on the same arrays as :class:`engine.executors.numpy.Program`, so
-feeding, fetching and peeking are the same; only running differs.  What the machine has no
-instruction for stays a Python call between two tables.
+What the machine has no instruction for stays a Python call between two tables.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
 from typing import Any
@@ -15,13 +14,15 @@ from typing import Any
 import numpy as np
 
 from engine.errors import EngineError
-from engine.executors import instructions as i
-from engine.executors import windows  # noqa: F401 - registers how convolutions and pools are done
-from engine.executors.expressions import expressions
-from engine.executors.lowering import Table, address, lower
-from engine.executors.machine import Machine
-from engine.executors.numpy import Memory, Program
+from engine.executors.base import Memory, Program
+from engine.executors.binding import BoundPlan
+from engine.executors.numpy import NumpyProgram
 from engine.graph import PLACEHOLDER, Tensor
+from engine.native import instructions as i
+from engine.native import windows  # noqa: F401 - registers how convolutions and pools are done
+from engine.native.expressions import expressions, known
+from engine.native.lowering import Table, address, lower
+from engine.native.machine import Machine
 from engine.op import Call
 from engine.passes import Node
 from engine.plan import ALIGN, Plan
@@ -30,13 +31,11 @@ CHAIN_FROM = 4 * i.BLOCK  # elements from which neighbouring element-wise instru
 NO_STREAMS = np.zeros((0, 3), np.int64)
 
 
-class NativeProgram(Program):
-    """A program whose steps the machine runs: whole, or in tables between what only Python can do.
+class NativeProgram(BoundPlan):
+    """A program whose steps the machine runs: whole, or in tables between what only Python can do."""
 
-    The plan should be one of ``make_plan(..., known=expressions.known())``.
-    """
-
-    def __init__(self, plan: Plan, memory: Memory, machine: Machine, poison: bool = False) -> None:
+    def __init__(self, plan: Plan, memory: Memory, machine: Machine, poison: bool) -> None:
+        super().__init__(plan, memory)
         self._machine = machine
         self._wrong = np.zeros(1, np.int32)  # set by the machine: a row number or label is out of range
         self._table = Table(machine.codes, self._wrong)
@@ -44,26 +43,26 @@ class NativeProgram(Program):
         self._places: dict[int, list[tuple[int, int]]] = {}  # see _readers
         self._lookups = _lookups(plan)
         self.left_to_python: list[Node] = []  # operations that the machine has no instructions for
-        super().__init__(plan, memory, poison)
+        self._fill(poison)
 
     @property
     def whole(self) -> bool:
         """Whether the machine can run many steps without coming back."""
         return len(self._parts) == 1 and isinstance(self._parts[0], np.ndarray)
 
-    def _bind(self, poison: bool) -> None:
+    def _fill(self, poison: bool) -> None:
         """Fill the table.  ``calls`` are for tracing: one instruction, or one Python call, each."""
         order: list[int | Call] = []  # rows of the table and what only Python can do
         for at, node in enumerate(self.plan.nodes):
-            if self._is_computed(node):
+            if self.is_computed(node):
                 mark = len(self._table.rows)
-                if lower(self._table, node, self._arrays[node], [self._arrays[each] for each in node.inputs]):
+                if lower(self._table, node, self.arrays[node], [self.arrays[each] for each in node.inputs]):
                     order += range(mark, len(self._table.rows))
                 else:
-                    order += self._calls(node)
+                    order += self.calls_of(node)
                     self.left_to_python.append(node)
             if poison:
-                order += self._poisons(at)
+                order += self.poisons(at)
             self.owners += [node] * (len(order) - len(self.owners))
         code = self._finished()
         chainable = {self._machine.codes[text] for text in expressions() if not text.startswith("?")}  # of float32
@@ -93,10 +92,8 @@ class NativeProgram(Program):
         return code
 
     def run(self, steps: int = 1, streams: Mapping[Tensor, Any] | None = None) -> None:
-        """See :meth:`engine.executors.numpy.Program.run`."""
-        if self.retired:
-            super().run()
-        feeding = [(feed, np.ascontiguousarray(stream)) for feed, stream in self._feeding(steps, streams or {})]
+        """See :meth:`engine.executors.base.Program.run`."""
+        feeding = [(feed, np.ascontiguousarray(stream)) for feed, stream in self.feeding(steps, streams)]
         self._check_numbers(steps, streams or {})
         self._wrong[0] = 0
         if self.whole:
@@ -109,7 +106,7 @@ class NativeProgram(Program):
     def _check_numbers(self, steps: int, streams: Mapping[Tensor, Any]) -> None:
         """Raises EngineError, before anything has changed, for a fed row number or label that isn't there."""
         for node, feed, count in self._lookups:
-            numbers = streams[feed.tensor][:steps] if feed.tensor in streams else self._arrays[feed]
+            numbers = streams[feed.tensor][:steps] if feed.tensor in streams else self.arrays[feed]
             if numbers.size and numbers.view(np.uint32).max() >= count:  # what is negative becomes huge
                 wrong = numbers[(numbers < 0) | (numbers >= count)][0]
                 place = f"({node.tensor.name}, {node.tensor.source})"
@@ -148,7 +145,7 @@ class NativeProgram(Program):
                     try:
                         part()
                     except EngineError as error:
-                        raise self._explained(error, part) from None
+                        raise self.explained(error, part) from None
 
     def _what_is_wrong(self) -> str:
         names = [node for node in self.plan.nodes if node.op.name in LOOKUPS]
@@ -210,3 +207,23 @@ def _out_of_step(rows: np.ndarray) -> bool:
         for out in written
         for place, count in touched
     )
+
+
+@dataclass(frozen=True)
+class Native:
+    """See :class:`engine.executors.base.Executor`."""
+
+    machine: Machine
+    label = "CPU · native"
+    on_gpu = False
+
+    @property
+    def known(self) -> frozenset[str]:
+        """See :meth:`engine.executors.base.Executor.known`."""
+        return known()
+
+    def compile(self, plan: Plan, memory: Memory, poison: bool = False) -> Program:
+        """See :meth:`engine.executors.base.Executor.compile`."""
+        if len(plan.arenas) > 1:  # the machine reaches no other device
+            return NumpyProgram(plan, memory, poison)
+        return NativeProgram(plan, memory, self.machine, poison)

@@ -1,12 +1,12 @@
 """The native machine's convolutions: tiles of products that read the windows right from the image.
 
 Images have their padding around them already (``frame``).  What a kernel must know of the windows
-lies in an array of its own, whose places :mod:`engine.executors.instructions` names.
+lies in an array of its own, whose places :mod:`engine.native.instructions` names.
 """
 
 from numba import njit
 
-from engine.executors.instructions import (
+from engine.native.instructions import (
     A0,
     A1,
     B0,
@@ -40,10 +40,10 @@ from engine.executors.instructions import (
     M,
     N,
 )
-from engine.executors.kernels import LOOPS, columns, copy_row, f32s, i64s, kernel
-from engine.executors.products import shares
-from engine.executors.simd import tile
-from engine.executors.tiles import PANEL
+from engine.native.kernels import LOOPS, columns, copy_row, f32s, i64s, kernel
+from engine.native.products import shares
+from engine.native.simd import tile
+from engine.native.tiles import PANEL
 
 
 @kernel

@@ -1,7 +1,7 @@
 """The native machine: one loop over instructions, compiled once for all networks.
 
 No network is ever compiled: a new architecture is a new table of instructions
-(:mod:`engine.executors.lowering`).  What is compiled lies in a cache folder: vector code as an object
+(:mod:`engine.native.lowering`).  What is compiled lies in a cache folder: vector code as an object
 file, the kernels' as Numba keeps it.
 """
 
@@ -20,8 +20,15 @@ from typing import Any
 
 import numpy as np
 
-from engine.executors.expressions import expressions
+from engine.native.expressions import expressions
 
+ENGINE = Path(__file__).resolve().parents[1]
+# What compiled code is made from, and nothing else: tests/engine/test_native_cache.py reads it off the imports.
+KERNELS = ("kernels", "products", "convolutions", "pools", "draws")
+SOURCES = (
+    *(f"native/{each}.py" for each in (*KERNELS, "instructions", "lanes", "simd", "tiles", "vectors")),
+    "ops/splitmix.py",
+)
 Run = Callable[[np.ndarray, int, np.ndarray], None]  # (instructions, steps, streams)
 
 
@@ -48,7 +55,7 @@ def load(folder: Path) -> Machine:
     """
     folder, known = folder / name(), expressions()
     folder.mkdir(parents=True, exist_ok=True)
-    vectors = importlib.import_module("engine.executors.vectors")
+    vectors = importlib.import_module("engine.native.vectors")
     names = {"tile": "tile", **{text: f"expression_{at}" for at, text in enumerate(known)}}
     data = _cached(folder / "vectors.o", lambda: _vector_code(names))
     kept, addresses = vectors.addresses(data, list(names.values()))
@@ -59,22 +66,21 @@ def load(folder: Path) -> Machine:
 
 
 def _kernels(folder: Path) -> Any:
-    """The module of kernels, with those of the others in it; Numba keeps them in ``folder``."""
+    """The module of kernels, with those of the others registered in it; Numba keeps them in ``folder``."""
     config = importlib.import_module("numba").config
     before, config.CACHE_DIR = config.CACHE_DIR, str(folder)
     try:
-        for name in ("products", "convolutions", "pools", "draws"):
-            importlib.import_module(f"engine.executors.{name}")
+        modules = [importlib.import_module(f"engine.native.{name}") for name in KERNELS]
     finally:
         config.CACHE_DIR = before
-    return importlib.import_module("engine.executors.kernels")
+    return modules[0]
 
 
-def name() -> str:
+def name(engine: Path = ENGINE) -> str:
     """The folder inside a cache folder: it tells all that the code is made from, and for which processor."""
     llvm = importlib.import_module("llvmlite.binding")
     versions = [importlib.import_module(each).__version__ for each in ("numba", "llvmlite")]
-    texts = [path.read_text(encoding="utf-8") for path in sorted(Path(__file__).parent.glob("*.py"))]
+    texts = [(engine / each).read_text(encoding="utf-8") for each in SOURCES]
     told = [*versions, sys.version, llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()]
     told += [*texts, *expressions()]
     return f"machine-{hashlib.blake2b(' '.join(told).encode(), digest_size=8).hexdigest()}"
@@ -100,7 +106,7 @@ def _digest(data: bytes) -> bytes:
 
 
 def _vector_code(names: Mapping[str, str]) -> bytes:
-    vectors, tiles = (importlib.import_module(f"engine.executors.{each}") for each in ("vectors", "tiles"))
+    vectors, tiles = (importlib.import_module(f"engine.native.{each}") for each in ("vectors", "tiles"))
     module = vectors.new_module()
     for text, name in names.items():
         if text == "tile":

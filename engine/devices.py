@@ -76,7 +76,7 @@ def gpu_problem() -> str | None:
     return f"CuPy is installed, but no GPU can be used: {last}"
 
 
-def device(name: str) -> Device:
+def find_device(name: str) -> Device:
     """The device ``cpu:0`` or ``gpu:N``.  Raises DeviceError if it isn't there."""
     kind, _, index = name.partition(":")
     if name == CPU.name:
@@ -98,4 +98,4 @@ def choose(wish: str) -> str:
     """``auto``, ``cpu`` or ``gpu`` to a device's name.  Raises DeviceError for ``gpu`` where there is none."""
     if wish == "auto":
         return CPU.name if gpu_problem() else "gpu:0"
-    return device({"cpu": "cpu:0", "gpu": "gpu:0"}.get(wish, wish)).name
+    return find_device({"cpu": "cpu:0", "gpu": "gpu:0"}.get(wish, wish)).name

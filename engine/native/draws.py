@@ -3,9 +3,9 @@
 import numpy as np
 from numba import njit
 
-from engine.executors.instructions import OUT, A, N
-from engine.executors.kernels import LOOPS, F, columns, f32s, i32s, kernel
-from engine.ops.random import FIRST, GOLDEN, SECOND
+from engine.native.instructions import OUT, A, N
+from engine.native.kernels import LOOPS, F, columns, f32s, i32s, kernel
+from engine.ops.splitmix import FIRST, GOLDEN, SECOND
 
 STEP, ONE, TWO = np.uint64(GOLDEN), np.uint64(FIRST), np.uint64(SECOND)
 

@@ -1,0 +1,124 @@
+"""What programs have in common: the plan's nodes bound to arrays, what is fed and fetched, what errors say.
+
+The array module is the device's, so the same kernels run on NumPy and on CuPy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from engine.devices import Device, find_device
+from engine.errors import EngineError, FeedError
+from engine.executors.base import Memory
+from engine.graph import CONSTANT, PLACEHOLDER, VARIABLE, Tensor
+from engine.op import Call
+from engine.ops.state import assign, flat, group
+from engine.passes import Node
+from engine.plan import ALIGN, Plan
+
+
+class BoundPlan:
+    """The part of a :class:`engine.executors.base.Program` that is the same whoever computes."""
+
+    def __init__(self, plan: Plan, memory: Memory) -> None:
+        self.plan = plan
+        self.device = memory.device
+        self.calls: list[Call] = []
+        self.owners: list[Node] = []  # the node each call belongs to
+        self.devices = {name: find_device(name) if name else memory.device for name in plan.arenas}
+        self._retired: str | None = None
+        self._arenas = {name: _aligned(self.devices[name], nbytes) for name, nbytes in plan.arenas.items()}
+        self.arrays: dict[Node, Any] = {}
+        for node in plan.nodes:
+            self.arrays[node] = self._array(node, memory)
+        self.feeds: Mapping[Tensor, Any] = {tensor: self.arrays[node] for tensor, node in plan.feeds.items()}
+        self.results = [None if node.op is group else self.arrays[node] for node in plan.fetches]
+
+    def fetch(self) -> list[np.ndarray | None]:
+        """See :meth:`engine.executors.base.Program.fetch`."""
+        return [None if array is None else self.device.fetch(array) for array in self.results]
+
+    def retire(self, reason: str) -> None:
+        """See :meth:`engine.executors.base.Program.retire`."""
+        self.calls, self.owners, self._retired = [], [], reason
+
+    def feeding(self, steps: int, streams: Mapping[Tensor, Any] | None) -> list[tuple[Any, Any]]:
+        """(feed, stream) pairs of a run.  Raises FeedError for a stream that doesn't fit, EngineError once retired."""
+        if self._retired is not None:
+            raise EngineError(self._retired)
+        streams = streams or {}
+        pairs = [(self.feeds.get(tensor), stream) for tensor, stream in streams.items()]
+        for (feed, stream), tensor in zip(pairs, streams, strict=True):
+            if feed is None:
+                raise FeedError(f"{tensor.name} ({tensor.source}) isn't fed in this program")
+            if stream.dtype != feed.dtype or stream.shape[1:] != feed.shape or len(stream) < steps:
+                wanted = f"{feed.dtype}{(steps, *feed.shape)}"
+                raise FeedError(f"the stream of {tensor.name} must be {wanted}, got {stream.dtype}{stream.shape}")
+        return pairs
+
+    def explained(self, error: EngineError, call: Call | None) -> EngineError:
+        """``error`` of ``call``, with the operation's name and line."""
+        owner = next((node for each, node in zip(self.calls, self.owners, strict=False) if each is call), None)
+        if owner is None:
+            return error
+        return type(error)(f"{owner.op.name}: {error} ({owner.tensor.name}, {owner.tensor.source})")
+
+    def _array(self, node: Node, memory: Memory) -> Any:
+        """The array that holds ``node``'s value."""
+        op = node.op
+        if op is CONSTANT:
+            value = node.attrs["value"]
+            folded = node.tensor.attrs.get("value") is not value
+            found = self.devices[node.device].send(value) if folded or node.device else memory.sent(node.tensor)
+        elif op is PLACEHOLDER:
+            found = self.device.empty(node.spec.concrete, node.spec.dtype)
+        elif op is VARIABLE:
+            found = memory.window([node.tensor]).reshape(node.spec.concrete)
+        elif op is flat:
+            found = memory.window([each.tensor for each in node.inputs])
+        elif op is assign:
+            found = self.arrays[node.inputs[0]]
+        elif op.view is not None:
+            found = op.view(self.arrays[node.inputs[0]], **node.attrs)
+        else:
+            found = None if op is group else self._result(node)
+        return found
+
+    def _result(self, node: Node) -> Any:
+        place, spec = self.plan.places[node], node.spec
+        if place.variable is not None:
+            return self.arrays[place.variable].reshape(spec.concrete)
+        assert place.storage is not None
+        start = place.storage.offset + place.offset
+        return self._arenas[place.storage.device][start : start + spec.nbytes].view(spec.dtype).reshape(spec.concrete)
+
+    def is_computed(self, node: Node) -> bool:
+        """Whether something has to be done for ``node`` when the program runs."""
+        if node.op is assign:
+            place = self.plan.places.get(node.inputs[1])
+            return place is None or place.variable is None  # else the value was computed right there
+        return node.op.kernel is not None and node.op is not group
+
+    def calls_of(self, node: Node) -> Sequence[Call]:
+        """The calls of the array module that fill ``node``'s array."""
+        if not self.is_computed(node):
+            return ()
+        op, arrays = node.op, [self.arrays[each] for each in node.inputs]
+        assert op.kernel is not None
+        return op.kernel(self.devices[node.device].xp, self.arrays[node], *arrays, **node.attrs)
+
+    def poisons(self, step: int) -> list[Call]:
+        """Calls that fill what nobody reads after ``step``: all bits set is NaN in every float type."""
+        freed = self.plan.freed.get(step, ())
+        windows = [self._arenas[each.device][each.offset : each.offset + each.nbytes] for each in freed]
+        return [partial(window.fill, 0xFF) for window in windows]
+
+
+def _aligned(device: Device, nbytes: int) -> Any:
+    """``nbytes`` of memory that begin at a multiple of ALIGN."""
+    raw = device.empty((nbytes + ALIGN,), "uint8")
+    return raw[(start := -device.address(raw) % ALIGN) : start + nbytes]

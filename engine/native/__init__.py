@@ -1,0 +1,24 @@
+"""The native executor: plans as tables of instructions for a machine that is compiled once (needs Numba).
+
+>>> from engine import native
+>>> executor = native.load(folder)  # doctest: +SKIP
+>>> session = en.Session(graph, executor=executor)  # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from engine.native import machine
+from engine.native.executor import Native, NativeProgram
+from engine.native.machine import problem
+
+__all__ = ["Native", "NativeProgram", "load", "problem"]
+
+
+def load(folder: Path) -> Native:
+    """The executor, its machine from the cache in ``folder`` if it is there (about a second), else compiled now.
+
+    Raises ImportError without Numba (:func:`problem` says so).
+    """
+    return Native(machine.load(folder))
