@@ -15,6 +15,7 @@ from webapp.config import Config
 from webapp.stream.flusher import Flusher
 from webapp.stream.packets import TEXT, prepare_frame, ws_frame
 from webapp.stream.transport import Transport, WebSocket
+from webapp.threads import deaths
 
 
 @pytest.fixture
@@ -155,7 +156,46 @@ def test_what_is_written_just_when_all_seemed_sent_is_not_forgotten(ends):
             self.flushes += 1
             return self.flushes != 2  # the write came between the first look and the second
 
+        def drop(self) -> None:
+            raise AssertionError("nothing went wrong")
+
     client, flusher = Client(), Flusher()
     flusher.watch(client)
     wait_until(lambda: client not in flusher._watched, "the flusher to be done with it")
     assert client.flushes == 4
+
+
+@pytest.mark.parametrize("bad_fd", [False, True])
+def test_a_fault_in_one_clients_flush_costs_that_client_alone(ends, caplog, bad_fd):
+    """One thread sends for all: it must neither end nor meet the same fault again."""
+    near, _ = ends
+
+    class Client:
+        released = False
+        broken = False
+        flushes = 0
+        dropped = False
+
+        def __init__(self, fd: int) -> None:
+            self.fd = fd
+
+        def flush(self) -> bool:
+            self.flushes += 1
+            if self.broken:
+                raise LookupError("a bug")
+            return self.flushes > 1
+
+        def drop(self) -> None:
+            self.dropped = True
+
+    flusher, before = Flusher(), deaths().get("flusher", 0)
+    bad, good = Client(-1 if bad_fd else near.fileno()), Client(near.fileno())
+    bad.broken = True
+    flusher.watch(bad)
+    wait_until(lambda: bad.dropped and bad not in flusher._watched, "the flusher to part from the broken one")
+    flusher.forget(bad)
+    flusher.watch(good)
+    wait_until(lambda: good.flushes > 1 and good not in flusher._watched, "the other one to be sent on to")
+    flusher.forget(good)
+    assert not good.dropped and deaths()["flusher"] == before + 1
+    assert caplog.text.count("the thread 'flusher' was killed by a fault") == 1

@@ -8,6 +8,8 @@ import socket
 import threading
 from typing import Protocol
 
+from webapp.threads import forever
+
 
 class Flushable(Protocol):
     """A client with something that waits to be sent."""
@@ -17,6 +19,10 @@ class Flushable(Protocol):
 
     def flush(self) -> bool:
         """Send what waits, as far as it goes; True when nothing waits any more."""
+        ...
+
+    def drop(self) -> None:
+        """End the connection: sending on to it failed in a way that nobody foresaw."""
         ...
 
 
@@ -33,6 +39,7 @@ class Flusher:
         self._new: list[Flushable] = []
         self._leaving: list[Flushable] = []
         self._watched: set[Flushable] = set()
+        self._registered: set[Flushable] = set()  # the thread's own: those of the watched that the selector knows
         self._thread: threading.Thread | None = None
 
     def watch(self, client: Flushable) -> None:
@@ -43,8 +50,7 @@ class Flusher:
             self._watched.add(client)
             self._new.append(client)
             if self._thread is None:
-                self._thread = threading.Thread(target=self._loop, name="flusher", daemon=True)
-                self._thread.start()
+                self._thread = forever("flusher", self._loop)
         self._wake()
 
     def forget(self, client: Flushable) -> None:
@@ -62,21 +68,46 @@ class Flusher:
             self._near.send(b"!")
 
     def _loop(self) -> None:
-        registered: set[Flushable] = set()
+        self._wake()  # a fault may have come between the byte that woke us and what it stood for
         while True:
-            done = [key.data for key, _ in self._selector.select() if key.data is not None and key.data.flush()]
+            ready = [key.data for key, _ in self._selector.select() if key.data is not None]
+            done = [client for client in ready if self._flush(client)]
             with contextlib.suppress(BlockingIOError):
                 self._far.recv(4096)
             with self._changed:
-                for client in self._new:
-                    self._selector.register(client.fd, selectors.EVENT_WRITE, client)
-                    registered.add(client)
-                self._new.clear()
-                for client in {*done, *self._leaving} & registered:
-                    if not client.released and not client.flush():
-                        continue  # something was written since
-                    registered.discard(client)
-                    self._selector.unregister(client.fd)
-                    self._watched.discard(client)
+                while self._new:
+                    self._register(self._new.pop())
+                for client in {*done, *self._leaving} & self._registered:
+                    if client.released or self._flush(client):  # else something was written since
+                        self._leave(client)
                 self._leaving.clear()
                 self._changed.notify_all()
+
+    def _register(self, client: Flushable) -> None:
+        try:
+            self._selector.register(client.fd, selectors.EVENT_WRITE, client)
+        except Exception:
+            self._give_up(client)
+            raise
+        self._registered.add(client)
+
+    def _flush(self, client: Flushable) -> bool:
+        try:
+            return client.flush()
+        except Exception:
+            self._give_up(client)
+            raise
+
+    def _leave(self, client: Flushable) -> None:
+        self._registered.discard(client)
+        self._watched.discard(client)
+        self._selector.unregister(client.fd)
+
+    def _give_up(self, client: Flushable) -> None:
+        """Part from a client whose flush raised: the fault ends the loop, and must not end the next one too."""
+        with self._changed:
+            if client in self._registered:
+                self._leave(client)
+            self._watched.discard(client)
+            self._changed.notify_all()
+        client.drop()

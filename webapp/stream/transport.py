@@ -227,6 +227,10 @@ class WebSocket:
             else:
                 self._outgoing.popleft()
 
+    def drop(self) -> None:
+        """End the connection without a word."""
+        self._shut()
+
     def _shut(self) -> None:
         """Mark as closed and wake the reading thread, which alone gives the descriptor back."""
         with self._lock:
