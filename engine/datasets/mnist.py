@@ -6,12 +6,15 @@ every worker maps the same files into memory, so a class's runs share one copy.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
 import shutil
 import sys
 import tempfile
+import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
@@ -27,8 +30,20 @@ SIDE = 28
 NAMES = {"train_images": "x_train", "train_labels": "y_train", "test_images": "x_test", "test_labels": "y_test"}
 
 
+# What the system says of a folder or a disk that the files can't be written to.
+_FOLDER_TROUBLES = {"EACCES", "EPERM", "EROFS", "ENOSPC", "EDQUOT", "ENOTDIR", "EISDIR", "EEXIST", "ENOENT", "EFBIG"}
+
+
 class DataError(RuntimeError):
-    """The data can't be made ready; the message says where and what would help."""
+    """The data can't be made ready: an error for the person at the page.
+
+    The message says where and what would help; a page has its own words for ``code``, filled with ``values``.
+    """
+
+    def __init__(self, code: str, message: str, **values: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.values = values
 
 
 @dataclass(frozen=True)
@@ -48,7 +63,8 @@ def load(data_dir: Path | str) -> Digits:
     """All digits, mapped into memory from ``data_dir``; unpacked there (55 MB) on the first use.
 
     Several processes may call this at once.  Files that are damaged or not whole are never
-    used: they are unpacked again.  Raises :class:`DataError` if they can't be written.
+    used: they are unpacked again.  Raises :class:`DataError` if they can't be written, or if the
+    archive is missing or damaged; whatever else the system refuses is passed on as it is.
     """
     folder = Path(data_dir) / FOLDER
     try:
@@ -56,9 +72,15 @@ def load(data_dir: Path | str) -> Digits:
             _unpack(folder)
         arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in NAMES}
     except OSError as error:
+        if errno.errorcode.get(error.errno or 0) not in _FOLDER_TROUBLES:
+            raise
+        reason = error.strerror or str(error)
         raise DataError(
-            f"MNIST can't be unpacked into {folder}: {error.strerror or error}. "
-            "About 60 MB are needed in a folder that can be written to; --data-dir names another one."
+            "data_folder",
+            f"MNIST can't be unpacked into {folder}: {reason}. "
+            "About 60 MB are needed in a folder that can be written to; --data-dir names another one.",
+            folder=str(folder),
+            reason=reason,
         ) from error
     return Digits(**{field.name: arrays[field.name] for field in fields(Digits)})
 
@@ -108,17 +130,32 @@ def _unpack(folder: Path) -> None:
 
 
 def _write_files(folder: Path) -> None:
-    with np.load(ARCHIVE) as archive:
-        for name, inside in NAMES.items():
-            array = archive[inside]
-            if name.endswith("images"):
-                array = array.reshape(-1, SIDE * SIDE)
-            with (folder / f"{name}.npy").open("wb") as file:
-                np.save(file, array)
-                file.flush()
-                os.fsync(file.fileno())
+    for name, inside in NAMES.items():
+        array = _read_archive(inside)
+        if name.endswith("images"):
+            array = array.reshape(-1, SIDE * SIDE)
+        with (folder / f"{name}.npy").open("wb") as file:
+            np.save(file, array)
+            file.flush()
+            os.fsync(file.fileno())
     sums = {name: _sha256(folder / name) for name in _files()}
     (folder / CHECKSUMS).write_text(json.dumps(sums), encoding="utf-8")
+
+
+def _read_archive(inside: str) -> np.ndarray:
+    """The array that the archive calls ``inside``.  Raises :class:`DataError` if it isn't whole."""
+    try:
+        with np.load(ARCHIVE) as archive:
+            array: np.ndarray = archive[inside]
+            return array
+    except (FileNotFoundError, zipfile.BadZipFile, zlib.error, EOFError, KeyError, ValueError) as error:
+        raise DataError(
+            "data_archive",
+            f"The file {ARCHIVE.name} of this installation is missing or damaged ({type(error).__name__}); "
+            "installing Layerlab anew brings it back.",
+            file=ARCHIVE.name,
+            reason=type(error).__name__,
+        ) from error
 
 
 def _files() -> list[str]:

@@ -113,6 +113,32 @@ def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
         mnist.load(tmp_path / "file" / "data")
 
 
+@pytest.mark.parametrize("damage", [_cut_short, lambda file: file.write_bytes(b""), Path.unlink])
+def test_an_archive_that_is_damaged_or_gone_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage: Callable[[Path], None]
+) -> None:
+    archive = tmp_path / "mnist.npz"
+    archive.write_bytes(mnist.ARCHIVE.read_bytes())
+    damage(archive)
+    monkeypatch.setattr(mnist, "ARCHIVE", archive)
+    with pytest.raises(mnist.DataError, match=r"mnist\.npz .* is missing or damaged") as caught:
+        mnist.load(tmp_path / "data")
+    assert (caught.value.code, caught.value.values["file"]) == ("data_archive", "mnist.npz")
+    assert [path.name for path in (tmp_path / "data").iterdir()] == ["mnist.lock"]
+
+
+def test_what_has_nothing_to_do_with_the_folder_is_not_blamed_on_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_handles(*_: object, **__: object) -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    mnist.load(tmp_path)
+    monkeypatch.setattr(np, "load", no_handles)
+    with pytest.raises(OSError, match="Too many open files"):
+        mnist.load(tmp_path)
+
+
 def test_what_a_killed_process_left_is_cleared_away(tmp_path: Path) -> None:
     leftover = tmp_path / "mnist-killed.part"
     leftover.mkdir()
