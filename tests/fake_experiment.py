@@ -17,8 +17,10 @@ from typing import Any
 
 import numpy as np
 
-from webapp.contract.protocol import Draw, Look, PointsSettings, ProtocolError, RunCommand, Settings, Weight
+from webapp.contract.protocol import Draw, Look, ProtocolError, RunCommand, Weight
+from webapp.contract.settings import Settings
 from webapp.contract.wire import Part, Section
+from webapp.kinds.points.settings import PointsSettings
 from webapp.training.experiment import Diverged
 
 DIVERGE, FAIL_IN_TRAINING, FAIL_AT_ONCE, KILL_WORKER, FAIL_IN_FRAME, NO_SUCH_UNIT = (
@@ -34,8 +36,6 @@ STEPS_PER_EPOCH = 10
 
 class FakeExperiment:
     """Counts steps; one takes ``seconds_per_step`` of ``clock``."""
-
-    kind = "points"
 
     def __init__(
         self,

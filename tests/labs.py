@@ -20,7 +20,7 @@ from tests.running import wait_until
 from webapp.config import Config
 from webapp.contract.wire import Frame, Section, unpack
 from webapp.runs.dispatch import Runs
-from webapp.web.app import create_app
+from webapp.web.app import create_app, make_pool
 from webapp.web.identity import COOKIE
 from webapp.web.serving import HttpServer, listen
 from webapp.workers.pool import Pool
@@ -31,12 +31,13 @@ FAKE = {"points": "tests.fake_experiment:FakeExperiment", "digits": "tests.fake_
 class Lab:
     """A server in this process, on a free port, with fake experiments in real worker processes."""
 
-    def __init__(self, data_dir: Path, **choices: Any) -> None:
-        config = Config(workers=2, device="cpu", executor="numpy", experiments=FAKE, port=0, data_dir=data_dir)
+    def __init__(self, data_dir: Path, experiments: dict[str, str] | None = FAKE, **choices: Any) -> None:
+        """``choices`` are the config's; with ``experiments`` None the kinds' own train."""
+        config = Config(workers=2, device="cpu", executor="numpy", port=0, data_dir=data_dir)
         config = replace(config, **choices)
         listener = listen(config)
         self.config = replace(config, port=listener.getsockname()[1])
-        self.app = create_app(self.config)
+        self.app = create_app(self.config, make_pool(self.config, experiments))
         self.runs: Runs = self.app.extensions["layerlab"]
         self.server = HttpServer(listener, self.config, self.app)
         self.runs.start()

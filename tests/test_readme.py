@@ -11,7 +11,7 @@ import pytest
 
 from engine import native
 from tests.running import MACHINE, ROOT
-from webapp.contract import protocol
+from webapp.contract import settings
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
@@ -63,5 +63,5 @@ def test_files_that_it_names_are_there() -> None:
 
 
 def test_it_names_every_activation_and_optimiser() -> None:
-    for choice in (*get_args(protocol.Activation), *get_args(protocol.Optimizer)):
+    for choice in (*get_args(settings.Activation), *get_args(settings.Optimizer)):
         assert re.search(choice.replace("_", " "), README, re.IGNORECASE)

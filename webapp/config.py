@@ -18,11 +18,6 @@ ExecutorChoice = Literal["auto", "numpy", "native"]
 _HERE = Path(__file__).resolve().parent
 _WILDCARDS = {"0.0.0.0", "::", ""}
 
-EXPERIMENTS = {
-    "points": "webapp.kinds.points.experiment:PointsExperiment",
-    "digits": "webapp.kinds.digits.experiment:DigitsExperiment",
-}
-
 
 class ConfigError(ValueError):
     """A choice that can't be had on this machine; the message is one line for the person who made it."""
@@ -46,7 +41,6 @@ class Config:
     machine_dir: Path | None = None  # where the native machine is kept; None: in data_dir
     secret: bytes | None = None  # signs the cookie; None: kept in data_dir
     extra_hosts: tuple[str, ...] = ()  # further names ("lab.school.example:8765") that may stand in a Host header
-    experiments: dict[str, str] = field(default_factory=lambda: dict(EXPERIMENTS))
 
     max_message: int = 64 * 1024  # the longest message a page may send
     max_outgoing: int = 1024 * 1024  # unread bytes at which a client that doesn't read is dropped

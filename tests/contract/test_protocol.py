@@ -13,7 +13,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from webapp.contract import protocol
-from webapp.contract.protocol import ProtocolError, decode, decode_credit, settings_for
+from webapp.contract.protocol import ProtocolError, decode, decode_credit
+from webapp.contract.settings import Settings
+from webapp.kinds import registry
 from webapp.web.identity import new_run_id
 
 JSON = st.recursive(
@@ -27,6 +29,15 @@ ALMOST = st.fixed_dictionaries(
     {"type": st.sampled_from(TAGS)},
     optional={name: JSON | st.just("A" * 22) | st.integers(0, 5) for name in FIELDS},
 )
+
+
+def settings_for(kind: str, patch: dict[str, Any], base: Settings | None = None) -> Settings:
+    return registry()[kind].settings_for(patch, base)
+
+
+def described_settings() -> dict[str, Any]:
+    """What the page is told of each kind's settings."""
+    return {name: kind.fields for name, kind in registry().items()}
 
 
 def outcome(read: Any, *args: Any) -> Any:
@@ -67,7 +78,7 @@ def test_any_patch_of_settings(kind, patch):
 
 def numbers() -> list[Any]:
     """Each setting that is a number, with its bounds, from the description that the page gets."""
-    described = protocol.describe()
+    described = described_settings()
     return [
         (kind, name, field)
         for kind, fields in described.items()
@@ -118,7 +129,7 @@ def test_a_drawing_is_base64():
 
 
 def test_the_description_is_json_without_nan():
-    text = json.dumps(protocol.describe(), allow_nan=False)
+    text = json.dumps(described_settings(), allow_nan=False)
     described = json.loads(text)
     assert described["points"]["hidden"]["max_length"] == 8
     for kind, fields in described.items():
@@ -136,8 +147,3 @@ def test_deep_nesting_is_a_protocol_error():
         decode(deep)
     while isinstance(deep, list):  # taken apart by hand: Python's own clean-up recurses
         deep = deep.pop()
-
-
-@given(st.floats())
-def test_what_isnt_finite_is_sent_as_null(value):
-    assert protocol.finite_or_none(value) == (value if math.isfinite(value) else None)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.datasets.points import EDGE, SETS, Points, generate, split
-from webapp.contract import protocol
+from webapp.kinds.points.settings import PointsData
 
 names = st.sampled_from(sorted(SETS))
 counts = st.integers(2, 600)
@@ -36,7 +36,7 @@ def test_the_same_arguments_give_the_same_points(name: str, count: int, noise: f
 
 
 def test_the_page_offers_every_set() -> None:
-    assert set(get_args(protocol.PointsData)) == set(SETS)
+    assert set(get_args(PointsData)) == set(SETS)
 
 
 def test_another_seed_gives_other_points() -> None:

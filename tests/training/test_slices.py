@@ -14,7 +14,7 @@ from engine import native
 from engine.executors.numpy import NumpyProgram
 from engine.native import NativeProgram
 from tests.running import MACHINE
-from webapp.contract import protocol
+from webapp.kinds import registry
 from webapp.kinds.digits.experiment import DigitsExperiment
 from webapp.kinds.points.experiment import PointsExperiment
 from webapp.training.experiment import Diverged
@@ -38,7 +38,7 @@ def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def make(data_dir: Path) -> Any:
     def make(kind: str, settings: dict[str, Any], executor: str = "numpy") -> Any:
-        chosen = protocol.settings_for(kind, settings)
+        chosen = registry()[kind].settings_for(settings)
         made = PointsExperiment(chosen) if kind == "points" else DigitsExperiment(chosen, data_dir=data_dir)
         if executor == "native":
             made.use_machine(native.load(MACHINE))
@@ -125,7 +125,7 @@ def test_going_over_in_the_middle_keeps_everything_and_new_networks_stay_native(
     points.use_machine(native.load(MACHINE))
     assert np.array_equal(state(points), before)
     assert (points.step, points.executor) == (40, "CPU · native")
-    points.configure(protocol.settings_for("points", {"hidden": [6, 3], "noise": 0.3}, points.settings))
+    points.configure(registry()["points"].settings_for({"hidden": [6, 3], "noise": 0.3}, points.settings))
     assert points.executor == "CPU · native"
     train(points, 10)
     assert points.step == 50

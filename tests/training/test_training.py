@@ -15,8 +15,10 @@ from hypothesis import strategies as st
 
 from webapp.contract import protocol
 from webapp.contract.wire import Part, Section, pack, unpack
+from webapp.kinds import registry
 from webapp.kinds.digits.experiment import DigitsExperiment
 from webapp.kinds.points.experiment import PointsExperiment
+from webapp.kinds.points.settings import PointsSettings
 from webapp.training.experiment import Diverged
 
 RUN = "A" * 22
@@ -33,14 +35,14 @@ def experiment(request: pytest.FixtureRequest, data_dir: Path) -> Any:
 
 
 def make(kind: str, data_dir: Path, **settings: object) -> Any:
-    chosen = protocol.settings_for(kind, dict(settings))
+    chosen = registry()[kind].settings_for(dict(settings))
     if kind == "points":
         return PointsExperiment(chosen)
     return DigitsExperiment(chosen, data_dir=data_dir)
 
 
 def configure(experiment: Any, **patch: object) -> None:
-    experiment.configure(protocol.settings_for(experiment.kind, patch, experiment.settings))
+    experiment.configure(experiment.kind.settings_for(patch, experiment.settings))
 
 
 def train(experiment: Any, steps: int) -> None:
@@ -66,7 +68,7 @@ def frame(experiment: Any, key: bool = False) -> dict[Section, np.ndarray]:
 
 
 def test_the_same_seed_gives_the_same_run(experiment: Any, data_dir: Path) -> None:
-    twin = make(experiment.kind, data_dir)
+    twin = make(experiment.kind.name, data_dir)
     for each in (experiment, twin):
         train(each, 30)
     assert np.array_equal(state(experiment), state(twin))
@@ -88,7 +90,7 @@ def test_another_weight_seed_gives_other_weights(data_dir: Path) -> None:
 
 
 def test_an_epoch_takes_each_example_once(experiment: Any) -> None:
-    configure(experiment, batch=7 if experiment.kind == "points" else 999)
+    configure(experiment, batch=7 if experiment.kind.name == "points" else 999)
     rows = np.concatenate([experiment._next_rows(1).ravel() for _ in range(experiment.steps_per_epoch)])
     assert np.array_equal(np.sort(rows), np.arange(experiment.examples()))
     assert experiment.epoch == 1.0
@@ -99,7 +101,7 @@ def test_a_run_goes_on_from_a_snapshot_bit_for_bit(experiment: Any, data_dir: Pa
     train(experiment, 33)
     saved = experiment.snapshot()
     train(experiment, 50)
-    other = make(experiment.kind, data_dir, optimizer="adam", hidden=[5])
+    other = make(experiment.kind.name, data_dir, optimizer="adam", hidden=[5])
     other.restore(saved)
     train(other, 50)
     assert np.array_equal(state(other), state(experiment))
@@ -110,7 +112,7 @@ def test_a_snapshot_of_older_settings_is_carried_over_to_the_present_ones(experi
     configure(experiment, hidden=[4, 3])
     train(experiment, 20)
     saved, first = experiment.snapshot(), experiment.model.session.get(experiment.model.layers[0].weights)
-    other = make(experiment.kind, data_dir, hidden=[6, 3], rate=0.002, activation="elu")
+    other = make(experiment.kind.name, data_dir, hidden=[6, 3], rate=0.002, activation="elu")
     other.restore(saved)
     assert np.array_equal(other.model.session.get(other.model.layers[0].weights)[:, :4], first)
     assert (other.step, other.settings.hidden, other.settings.rate) == (20, (6, 3), 0.002)
@@ -209,7 +211,7 @@ def test_a_key_frame_is_asked_for_after_new_data_and_after_a_reset(data_dir: Pat
 @given(st.data())
 @hypothesis_settings(max_examples=40, suppress_health_check=list(HealthCheck))
 def test_any_settings_in_any_order_give_frames_that_fit(data: st.DataObject) -> None:
-    points = PointsExperiment(protocol.PointsSettings())
+    points = PointsExperiment(PointsSettings())
     for _ in range(3):
         configure(points, **data.draw(point_settings))
         train(points, 2)

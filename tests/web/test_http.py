@@ -19,7 +19,8 @@ import webapp.config
 from tests.labs import new_cookie
 from tests.running import ROOT, Server, free_port, wait_until
 from webapp.config import Config, ConfigError, resolve_device
-from webapp.contract import protocol, wire
+from webapp.contract import wire
+from webapp.kinds import registry
 from webapp.web.app import create_app
 from webapp.web.identity import COOKIE
 
@@ -47,7 +48,7 @@ def test_a_page_carries_what_its_scripts_need_to_know(http, path, kind):
     assert block is not None
     described = json.loads(block[1], parse_constant=lambda word: pytest.fail(f"{word} in JSON"))
     assert described["page"] == kind and described["fps"] == 30
-    assert described["settings"] == json.loads(json.dumps(protocol.describe()))
+    assert described["settings"] == json.loads(json.dumps({name: kind.fields for name, kind in registry().items()}))
     assert described["wire"] == json.loads(json.dumps(wire.describe()))
 
 

@@ -6,7 +6,9 @@ from typing import Any
 
 from tests.fake_experiment import FakeExperiment
 from webapp.contract import protocol
-from webapp.contract.protocol import Notice, PointsSettings, Settings, Status
+from webapp.contract.protocol import Notice, Status
+from webapp.contract.settings import Settings
+from webapp.kinds.points.settings import PointsSettings
 from webapp.workers.messages import Create, EventOut, FromWorker, Order, Want
 from webapp.workers.scheduler import Scheduler
 

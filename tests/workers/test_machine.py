@@ -20,9 +20,9 @@ from engine import native as engine_native
 from engine.native import Native, load, machine, problem
 from tests.labs import Lab, Page
 from tests.running import MACHINE, ROOT, Server, wait_until
-from webapp.config import EXPERIMENTS, ConfigError, resolve_device
-from webapp.contract import protocol
+from webapp.config import ConfigError, resolve_device
 from webapp.contract.wire import Section
+from webapp.kinds import registry
 from webapp.kinds.points.experiment import PointsExperiment
 from webapp.workers.compiler import Compiler
 
@@ -45,7 +45,7 @@ def compiled(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
 
 def start(make_lab: Any, **choices: Any) -> Lab:
-    lab: Lab = make_lab(**{"executor": "auto", "workers": 1, "experiments": dict(EXPERIMENTS), **choices})
+    lab: Lab = make_lab(**{"executor": "auto", "workers": 1, "experiments": None, **choices})
     return lab
 
 
@@ -81,7 +81,7 @@ def spoilt(folder: Path, thing: object) -> Path:
 
 def weights_after(steps: int, **settings: Any) -> np.ndarray:
     """All weights of a run on NumPy after so many steps."""
-    reference = PointsExperiment(protocol.settings_for("points", settings))
+    reference = PointsExperiment(registry()["points"].settings_for(settings))
     while reference.step < steps:
         reference.train(steps - reference.step, time.perf_counter() + 60)
     layers = reference.model.layers

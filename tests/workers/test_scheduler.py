@@ -9,7 +9,7 @@ import pytest
 from tests.fake_experiment import DIVERGE, FAIL_AT_ONCE, STEPS_PER_EPOCH
 from tests.workers.bench import A, B, Bench
 from webapp.contract import protocol
-from webapp.contract.protocol import PointsSettings
+from webapp.kinds.points.settings import PointsSettings
 from webapp.workers.messages import Create, Drop, FrameOut, Snapshot
 from webapp.workers.task import SLICE
 

@@ -18,7 +18,8 @@ from tests.labs import metric
 from tests.running import ROOT, Server, wait_until
 from webapp.config import Config
 from webapp.contract import protocol
-from webapp.contract.protocol import PointsSettings, Status
+from webapp.contract.protocol import Status
+from webapp.kinds.points.settings import PointsSettings
 from webapp.runs.dispatch import Runs
 from webapp.workers.messages import Create, Drop, EventOut, Order, Snapshot, Want
 

@@ -1,0 +1,44 @@
+"""The kinds of pages: one folder each, found because it is there."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
+
+from webapp.contract.kind import Kind, KindError
+
+
+class Kinds(Mapping[str, Kind]):
+    """Kinds by name, in the order in which the page shows them.  Raises KindError where two are at odds."""
+
+    def __init__(self, kinds: Iterable[Kind]) -> None:
+        ordered = sorted(kinds, key=lambda kind: (kind.order, kind.name))
+        self._kinds = {kind.name: kind for kind in ordered}
+        paths = [kind.path for kind in ordered]
+        if len(self._kinds) < len(ordered) or len(set(paths)) < len(paths):
+            raise KindError(f"two kinds share a name or a path: {[(kind.name, kind.path) for kind in ordered]}")
+
+    def __getitem__(self, name: str) -> Kind:
+        return self._kinds[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._kinds)
+
+    def __len__(self) -> int:
+        return len(self._kinds)
+
+
+@cache
+def registry() -> Kinds:
+    """Every kind there is.  Their experiments are not imported."""
+    folders = [found.name for found in pkgutil.iter_modules(__path__, f"{__name__}.") if found.ispkg]
+    return Kinds(_kind_in(folder) for folder in folders)
+
+
+def _kind_in(folder: str) -> Kind:
+    kind = getattr(importlib.import_module(folder), "kind", None)
+    if not isinstance(kind, Kind) or kind.name != folder.rpartition(".")[2]:
+        raise KindError(f"{folder}: its __init__.py must hold `kind = Kind(name=...)` with the folder's name")
+    return kind

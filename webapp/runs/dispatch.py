@@ -16,7 +16,10 @@ import msgspec
 
 from webapp.config import Config
 from webapp.contract import protocol
-from webapp.contract.protocol import Notice, ProtocolError, Reply, RunCommand, Settings, Status
+from webapp.contract.kind import Kind
+from webapp.contract.protocol import Notice, ProtocolError, Reply, RunCommand, Status
+from webapp.contract.settings import Settings
+from webapp.kinds import registry
 from webapp.runs.store import Run, Store
 from webapp.stream.hub import Client, Hub
 from webapp.web.identity import new_run_id
@@ -87,7 +90,7 @@ class Runs:
             self.hub.join(run.id, client, *greetings)
 
     def _create(self, person: str, command: protocol.Open) -> Run:
-        settings = protocol.settings_for(command.kind, command.settings)
+        settings = _kind(command.kind).settings_for(command.settings)
         self._make_room(person)
         run = Run(id=new_run_id(), person=person, kind=command.kind, settings=settings, seq=command.seq)
         if not self._pool.place(run.create_message(sequence=-1)):
@@ -100,7 +103,7 @@ class Runs:
         """Give ``command`` to the run's worker; True if its settings changed.  Only then change the record."""
         settings = run.settings
         if isinstance(command, protocol.Set):
-            settings = protocol.settings_for(run.kind, command.settings, run.settings)
+            settings = _kind(run.kind).settings_for(command.settings, run.settings)
         elif isinstance(command, protocol.Recover):
             settings = _with_lower_rate(run)
         self._order(run, command, settings)
@@ -208,9 +211,17 @@ class Runs:
         self._pool.post(want.run, want, force=True)
 
 
+def _kind(name: str) -> Kind:
+    kind = registry().get(name)
+    if kind is None:
+        detail = f"there is none of the name {name[:32]!r}; there are {', '.join(registry())}"
+        raise ProtocolError("bad_value", f"kind: {detail}.", where="kind", detail=detail)
+    return kind
+
+
 def _with_lower_rate(run: Run) -> Settings:
     """A tenth of the learning rate, but no less than the least that may be set."""
-    least = protocol.describe()[run.kind]["rate"]["min"]
+    least = _kind(run.kind).fields["rate"]["min"]
     tenth = float(f"{run.settings.rate / 10:.6g}")  # 0.07, not 0.06999999999999999
     return msgspec.structs.replace(run.settings, rate=max(least, tenth))
 

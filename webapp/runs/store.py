@@ -6,7 +6,8 @@ import time
 from collections import deque
 from dataclasses import dataclass, field
 
-from webapp.contract.protocol import Command, Draw, Look, ProtocolError, RunCommand, Settings, Status
+from webapp.contract.protocol import Command, Draw, Look, ProtocolError, RunCommand, Status
+from webapp.contract.settings import Settings
 from webapp.workers.messages import Create, Snapshot
 
 

@@ -25,7 +25,6 @@ class Experiment(Protocol):
     Made by ``Class(settings, device="cpu:0")``.  The scheduler calls it from one thread.
     """
 
-    kind: str
     settings: Any
     step: int  # batches trained since the reset
 

@@ -10,7 +10,7 @@ import numpy as np
 import engine as en
 from engine import Tensor
 from engine.executors import Executor
-from webapp.contract.protocol import Settings
+from webapp.contract.settings import Settings
 
 PENALTIES: dict[str, Callable[[Tensor], Tensor]] = {"l1": en.losses.l1, "l2": en.losses.l2}
 

@@ -10,7 +10,7 @@ import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 import numpy as np
@@ -18,6 +18,7 @@ import numpy as np
 from engine.executors import Executor, Program
 from engine.session import name_rng
 from webapp.contract import protocol
+from webapp.contract.kind import Kind
 from webapp.contract.wire import Part, Section
 from webapp.training.curve import COLUMNS, Curve
 from webapp.training.experiment import Diverged
@@ -50,7 +51,7 @@ class _Moment:
 class Training:
     """Base of the experiments; a subclass brings the data and draws the frames."""
 
-    kind = ""
+    kind: ClassVar[Kind]
     live_settings: frozenset[str] = frozenset({"rate", "regularization_rate", "speed"})  # only read while training
     data_settings: frozenset[str] = frozenset()  # those that need new data
     fresh_settings: frozenset[str] = frozenset({"weight_seed", "data"})  # those that start over
@@ -99,7 +100,7 @@ class Training:
 
     def steps_per_second(self) -> float:
         """See :meth:`webapp.training.experiment.Experiment.steps_per_second`."""
-        pace = protocol.PACE[self.kind]
+        pace = self.kind.pace
         speeds = {"batch": pace["batch"], "epoch": pace["epoch"] * self.steps_per_epoch, "max": math.inf}
         return speeds[self.settings.speed]
 
@@ -320,7 +321,7 @@ class Training:
         found = msgspec.msgpack.decode(snapshot, type=Snapshot)
         self._diverged = False
         wanted = self.settings  # may have changed since the snapshot: go back to then, load, and change again
-        self.configure(protocol.settings_for(self.kind, found.settings))
+        self.configure(self.kind.settings_for(found.settings))
         state = {dtype: np.frombuffer(raw, dtype) for dtype, raw in found.state.items()}
         self.model.session.load_state(state)
         self.step, self._passes, self._cursor, self._order = found.step, found.passes, found.cursor, None

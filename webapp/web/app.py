@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import secrets
-from functools import cache
+from functools import cache, partial
 from importlib import metadata
 from typing import Any
 
 from flask import Flask, Response, render_template, request
 
 from webapp.config import Config, asset_folder, resolve_device
-from webapp.contract import protocol, wire
+from webapp.contract import wire
+from webapp.kinds import registry
 from webapp.runs.dispatch import Runs
 from webapp.stream.sockets import Sockets
 from webapp.stream.transport import Transport
@@ -34,10 +35,14 @@ def version() -> str:
         return "dev"
 
 
-def make_pool(config: Config) -> Pool:
-    """The workers of a server; not started yet.  Raises ConfigError if the device can't be had."""
+def make_pool(config: Config, experiments: dict[str, str] | None = None) -> Pool:
+    """The workers of a server; not started yet.  Raises ConfigError if the device can't be had.
+
+    ``experiments`` ("module:Class" by kind) is for tests; else every kind brings its own.
+    """
     device = resolve_device(config.device, config.executor)
-    options = Options(config.experiments, device, config.data_dir, config.fps)
+    experiments = experiments or {name: kind.experiment for name, kind in registry().items()}
+    options = Options(experiments, device, config.data_dir, config.fps)
     limits = {"max_queue": config.max_queue, "max_queue_per_run": config.max_queue_per_run}
     native = config.executor != "numpy" and device == "cpu:0"
     return Pool(config.workers, options, machine_dir=config.machine_folder if native else None, **limits)
@@ -61,13 +66,8 @@ def create_app(config: Config, pool: Pool | None = None) -> Flask:
 
 
 def _add_routes(app: Flask, config: Config, identity: Identity) -> None:
-    @app.get("/")
-    def points() -> Response:
-        return _page("points", config, identity)
-
-    @app.get("/digits")
-    def digits() -> Response:
-        return _page("digits", config, identity)
+    for kind in registry().values():
+        app.add_url_rule(kind.path, kind.name, partial(_page, kind.name, config, identity))
 
     @app.get("/healthz")
     def healthz() -> dict[str, str]:
@@ -87,6 +87,7 @@ def _page(page: str, config: Config, identity: Identity) -> Response:
         "t": lambda key: _catalogue(language)[key],  # {{ t("app.title") }}; read only if a template asks
         "version": version(),
         "describe": _describe(page, language, config),
+        "styles": [f"js/kinds/{kind.name}/{sheet}" for kind in registry().values() for sheet in kind.styles],
     }
     response = Response(render_template("page.html", **context), mimetype="text/html")
     person = identity.verify(request.cookies.get(COOKIE, ""))
@@ -103,7 +104,12 @@ def _not_found() -> Response:
     """One sentence and the way back. It is no visit: nothing is written into the browser."""
     language = _language()
     catalogue = _catalogue(language)
-    response = Response(render_template("notfound.html", lang=language, t=catalogue.__getitem__), mimetype="text/html")
+    response = Response(
+        render_template(
+            "notfound.html", lang=language, t=catalogue.__getitem__, start=next(iter(registry().values())).path
+        ),
+        mimetype="text/html",
+    )
     response.headers["Cache-Control"] = "no-store"
     response.vary.add("Accept-Language")
     response.vary.add("Cookie")
@@ -119,8 +125,8 @@ def _describe(page: str, language: str, config: Config) -> dict[str, Any]:
         "version": version(),
         "fps": config.fps,
         "credits": 2,
-        "settings": protocol.describe(),
-        "pace": protocol.PACE,
+        "settings": {name: kind.fields for name, kind in registry().items()},
+        "pace": {name: dict(kind.pace) for name, kind in registry().items()},
         "wire": wire.describe(),
     }
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-from webapp.contract.protocol import Notice, RunCommand, Settings, Status
+from webapp.contract.protocol import Notice, RunCommand, Status
+from webapp.contract.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,5 +103,3 @@ class MachineLoaded:
 
 
 FromWorker = FrameOut | EventOut | Snapshot | MachineLoaded
-
-Factory = Any  # Class(settings, device=..., data_dir=...) -> Experiment

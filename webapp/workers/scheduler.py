@@ -14,7 +14,8 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from webapp.contract import protocol
-from webapp.contract.protocol import Notice, ProtocolError, RunCommand, Settings
+from webapp.contract.protocol import Notice, ProtocolError, RunCommand
+from webapp.contract.settings import Settings
 from webapp.training.experiment import Diverged, Experiment
 from webapp.workers.messages import Create, Drop, EventOut, FromWorker, Order, Snapshot, Want
 from webapp.workers.task import SLICE, Task

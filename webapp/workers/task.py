@@ -6,7 +6,8 @@ import math
 from dataclasses import dataclass
 
 from webapp.contract import wire
-from webapp.contract.protocol import Settings, Status
+from webapp.contract.protocol import Status
+from webapp.contract.settings import Settings
 from webapp.training.experiment import Experiment
 from webapp.workers.messages import FrameOut
 

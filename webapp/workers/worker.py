@@ -10,7 +10,7 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
-from webapp.contract.protocol import Settings
+from webapp.contract.settings import Settings
 from webapp.training.experiment import Experiment
 from webapp.workers.loader import Loader
 from webapp.workers.messages import LoadMachine, MachineLoaded

@@ -1,0 +1,15 @@
+"""Digits: MNIST, from softmax regression to deep networks."""
+
+from webapp.contract.kind import Kind
+from webapp.kinds.digits.settings import DigitsSettings
+
+kind = Kind(
+    name="digits",
+    path="/digits",
+    title="page.digits",
+    order=2,
+    settings=DigitsSettings,
+    experiment="webapp.kinds.digits.experiment:DigitsExperiment",
+    pace={"batch": 30.0, "epoch": 1.0},
+    styles=("digits.css", "digits-network.css", "digits-units.css", "digits-output.css"),
+)

@@ -16,6 +16,7 @@ import engine as en
 from engine.datasets import mnist
 from webapp.contract import protocol
 from webapp.contract.wire import Part, Section
+from webapp.kinds.digits import kind
 from webapp.kinds.digits.evaluation import Evaluation, Scores
 from webapp.training.model import Task
 from webapp.training.training import Training, quantize
@@ -31,7 +32,7 @@ PAUSE = 0.2  # seconds between two evaluations at least
 class DigitsExperiment(Training):
     """60,000 images to train on, 10,000 unseen ones to be tested on; ten outputs, cross-entropy."""
 
-    kind = "digits"
+    kind = kind
     live_settings = Training.live_settings | {"gallery"}
     data_settings = frozenset({"data"})
 

@@ -16,6 +16,7 @@ import engine as en
 from engine.datasets import points as data
 from webapp.contract import protocol
 from webapp.contract.wire import Part, Section
+from webapp.kinds.points import kind
 from webapp.training.model import Task
 from webapp.training.training import Training, quantize
 
@@ -49,7 +50,7 @@ def grid(pixels: int) -> np.ndarray:
 class PointsExperiment(Training):
     """Blue (+1) and orange (-1) points; output tanh, loss half the squared error."""
 
-    kind = "points"
+    kind = kind
     data_settings = frozenset({"data", "noise", "share", "data_seed", "inputs"})
 
     def __init__(self, settings: Any, device: str = "cpu:0", data_dir: Path | None = None) -> None:
