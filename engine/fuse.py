@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from engine.expression import parse, written
 from engine.graph import CONSTANT, Tensor
 from engine.op import Call, Op, attributes
 from engine.ops.array import broadcast_like, cast, copy
@@ -188,16 +189,16 @@ class _Group:
                 inputs.append(node)
             return names[node]
 
-        def written(node: Node) -> str:
+        def of(node: Node) -> str:
             if node not in self.inside:
                 return named(node)
             if node not in names:
-                given = [written(each) for each in node.inputs]
-                extra = {name: named(number) for name, number in _attributes(node).items()}
-                names[node] = f"({str(template(node)).format(*given, **extra)})"
+                given = {str(at): of(each) for at, each in enumerate(node.inputs)}
+                given |= {name: named(number) for name, number in _attributes(node).items()}
+                names[node] = f"({written(parse(str(template(node))), given)})"
             return names[node]
 
-        text = written(self.last)
+        text = of(self.last)
         return ("?" if self.last.spec.dtype == "bool" else "") + text, inputs
 
 

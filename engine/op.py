@@ -8,13 +8,13 @@ parametrised test over :data:`REGISTRY`) follow from it.
 from __future__ import annotations
 
 import inspect
-import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from engine.errors import EngineError, user_source
+from engine.expression import Tree, kernel, operands, parse
 from engine.spec import Spec
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ class Op:
     needs_gapless: bool = False  # whether the view can't be had of memory with gaps
     check: Callable[[Sequence[Tensor]], None] | None = None  # what the inputs must be; raises EngineError
     grad: Callable[..., Sequence[Tensor | None]] | None = None  # (y, g, *inputs, **attrs) -> one per input
-    code: str = ""  # element-wise source for fused kernels: "tanh({0})"
+    code: str = ""  # what one element is, if that depends on the inputs' same elements alone: "tanh({0})"
     reuse: tuple[int, ...] = ()  # inputs whose memory the result may overwrite
     identity: Callable[..., int | None] | None = None  # (specs, values, **attrs) -> the input that the result equals
     shape_only: tuple[int, ...] = ()  # inputs of which only the shape counts: kernels get it as like=
@@ -84,20 +84,19 @@ class Op:
         counts = {len(each.inputs) for each in self.samples}
         return counts.pop() if len(counts) == 1 else None
 
+    @cached_property
+    def tree(self) -> Tree:
+        """Its code, parsed."""
+        return parse(self.code)
+
     def __repr__(self) -> str:
         return f"<op {self.name}>"
 
 
-_ATTRIBUTE = re.compile(r"\{([a-z_]+)\}")
-
-
 def attributes(op: Op, attrs: Mapping[str, Any]) -> dict[str, float]:
-    """The numbers that stand for {name} in the op's code: the node's ``attrs``, else the kernel's default."""
-    names = dict.fromkeys(_ATTRIBUTE.findall(op.code))
-    if not names:
-        return {}
-    assert op.kernel is not None
-    defaults = inspect.signature(op.kernel).parameters
+    """The numbers that stand for {name} in the op's code: the node's ``attrs``, else the shape rule's default."""
+    names = [name for name in dict.fromkeys(operands(op.tree)) if not name.isdigit()] if op.code else []
+    defaults = inspect.signature(op.spec).parameters if names else {}
     return {name: float(attrs.get(name, defaults[name].default)) for name in names}
 
 
@@ -105,10 +104,16 @@ REGISTRY: dict[str, Op] = {}
 
 
 def op(name: str, doc: str, **rules: Any) -> Op:
-    """Write an op into the registry.  Raises EngineError if the name is taken."""
+    """Write an op into the registry.  One with ``code`` needs no kernel: it gets one that is made from it.
+
+    Raises EngineError if the name is taken, ValueError for code that isn't made of what there is.
+    """
     if name in REGISTRY:
         raise EngineError(f"there is an op named {name!r} already")
     if "samples" in rules:
         rules["samples"] = tuple(rules["samples"])
-    REGISTRY[name] = found = Op(name, doc, **rules)
+    found = Op(name, doc, **rules)
+    if found.code and found.kernel is None:
+        found = replace(found, kernel=kernel(found.tree, attributes(found, {})))
+    REGISTRY[name] = found
     return found

@@ -16,6 +16,7 @@ ENGINE = [
     ["engine.errors"],
     ["engine.datasets", "engine.datasets.*"],
     ["engine.spec"],
+    ["engine.expression"],
     ["engine.op"],
     ["engine.graph"],
     ["engine.ops", "engine.ops.*"],
@@ -40,7 +41,7 @@ ENGINE = [
 ]
 # These build graph and never touch arrays, plans or sessions.
 GRAPH_BUILDERS = ["engine.grad", "engine.init", "engine.layers", "engine.losses", "engine.optim", "engine.schedules"]
-GRAPH = ["engine.errors", "engine.spec", "engine.op", "engine.graph", "engine.ops", "engine.ops.*"]
+GRAPH = ["engine.errors", "engine.spec", "engine.expression", "engine.op", "engine.graph", "engine.ops", "engine.ops.*"]
 
 WEB_LIBRARIES = ["flask", "flask_socketio", "socketio", "engineio", "werkzeug", "simple_websocket", "jinja2"]
 WEB_MODULES = [

@@ -8,7 +8,6 @@ which differ in nothing else run the same kernels and nothing is compiled for th
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from engine.executors.fusion import Access, Element, Kernel
+from engine.expression import parse, written
 from engine.op import attributes
 
 TYPES = {
@@ -36,8 +36,6 @@ __device__ inline double magnitude(double x) { return fabs(x); }
 """
 # CUDA's own max and min drop NaN, its fabs takes whole numbers for double, and it has no select
 RENAMED = {"max": "larger", "min": "smaller", "select": "chosen", "fabs": "magnitude"}
-NUMBER = re.compile(r"(?<![\w.{])\d+(?:\.\d+)?(?:[eE][-+]?\d+)?")  # not the place of an input
-FUNCTION = re.compile(r"\b(" + "|".join(RENAMED) + r")\(")
 
 
 @dataclass(frozen=True)
@@ -62,10 +60,10 @@ def source(kernel: Kernel) -> Source:
 def expression(element: Element, names: Sequence[str]) -> str:
     """``element``'s code as C++, of the variables ``names``."""
     dtype = element.reads[-1].dtype
-    text = NUMBER.sub(lambda found: literal(float(found.group()), dtype), element.code)
+    values = {str(at): name for at, name in enumerate(names)}
     extra = attributes(element.node.op, element.node.attrs)
-    numbers = {name: f"({literal(value, dtype)})" for name, value in extra.items()}
-    text = FUNCTION.sub(lambda found: RENAMED[found.group(1)] + "(", text).format(*names, **numbers)
+    values |= {name: f"({literal(value, dtype)})" for name, value in extra.items()}
+    text = written(parse(element.code), values, lambda value: literal(value, dtype), RENAMED)
     return text if text not in names or element.out.dtype == dtype else f"({TYPES[element.out.dtype]}){text}"
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import engine.ops  # noqa: F401 - fills the registry
 from engine.errors import EngineError
+from engine.expression import written
 from engine.fuse import MATMUL_ADD
 from engine.op import REGISTRY, Op, attributes
 from engine.spec import Spec
@@ -47,6 +48,6 @@ def _of_op(op: Op) -> str | None:
         result = op.spec(*[Spec((2,))] * (op.arity or 0)).dtype
     except (EngineError, TypeError):  # not for floats, or not without attributes
         return None
-    inputs = [f"x{at}" for at in range(op.arity or 0)]
-    names = {name: f"x{len(inputs) + at}" for at, name in enumerate(attributes(op, {}))}
-    return f"{'?' if result == 'bool' else ''}({op.code.format(*inputs, **names)})"
+    names = [*map(str, range(op.arity or 0)), *attributes(op, {})]
+    text = written(op.tree, {name: f"x{at}" for at, name in enumerate(names)})
+    return f"{'?' if result == 'bool' else ''}({text})"

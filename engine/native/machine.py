@@ -27,6 +27,7 @@ ENGINE = Path(__file__).resolve().parents[1]
 KERNELS = ("kernels", "products", "convolutions", "pools", "draws")
 SOURCES = (
     *(f"native/{each}.py" for each in (*KERNELS, "instructions", "lanes", "simd", "tiles", "vectors")),
+    "expression.py",
     "ops/splitmix.py",
 )
 Run = Callable[[np.ndarray, int, np.ndarray], None]  # (instructions, steps, streams)

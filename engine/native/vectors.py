@@ -13,6 +13,7 @@ from typing import Any
 import llvmlite.binding as llvm
 from llvmlite import ir
 
+from engine.expression import evaluate, parse
 from engine.native import instructions as i
 from engine.native.lanes import FLOAT, I32, I64, MATH, TRUTHS, VECTOR, WORDS, Lanes, W, llvm_function
 
@@ -151,13 +152,14 @@ def element_wise(module: ir.Module, name: str, text: str) -> None:
         for k, letter in enumerate(i.letters(text))
     ]
     size = 1 if text.startswith("?") else 4
-    result = eval(f"lambda {', '.join(f'{each.letter}{k}' for k, each in enumerate(inputs))}: {text.lstrip('?')}", MATH)
+    tree = parse(text.lstrip("?"))
     out, up = b.add(column(i.OUT), b.mul(lo, number(size))), column(i.OUT_ROW)
     whole = b.and_(n, number(-W))
     rest, some = b.sub(n, whole), first(b, b.sub(n, whole))
 
     def write(row: ir.Value, j: ir.Value, mask: ir.Value | None) -> None:
-        found = result(*(Lanes(b, each.read(row, j, mask)) for each in inputs)).value
+        values = {f"{each.letter}{k}": Lanes(b, each.read(row, j, mask)) for k, each in enumerate(inputs)}
+        found = evaluate(tree, values, MATH).value
         place = b.add(b.add(out, b.mul(row, up)), b.mul(j, number(size)))
         if size == 1:
             everywhere = ir.Constant(TRUTHS, [1] * W)

@@ -42,38 +42,13 @@ leaky_relu = op(
 )  # fmt: skip
 
 
-def _elu(xp: Any, out: Any, x: Any) -> Sequence[Call]:
-    low, zero = xp.empty_like(out), number(xp, 0, x)
-    return (  # max(x, 0) + expm1(min(x, 0)) never overflows
-        partial(xp.minimum, x, zero, out=low),
-        partial(xp.expm1, low, low),
-        partial(xp.maximum, x, zero, out=out),
-        partial(xp.add, out, low, out),
-    )
-
-
 elu = op(
     "elu", "Exponential linear unit: x above 0, exp(x) - 1 below (Clevert et al. 2015).",
-    spec=float_elementwise, code="select({0} > 0, {0}, expm1({0}))", reuse=(0,), flops=12, kernel=_elu,
+    spec=float_elementwise, code="max({0}, 0) + expm1(min({0}, 0))", reuse=(0,), flops=12,  # never overflows
     grad=lambda y, g, x: [where(greater(x, 0), g, g * (y + 1))], samples=ONE,
 )  # fmt: skip
 
 _GELU = math.sqrt(2 / math.pi)
-
-
-def _gelu(xp: Any, out: Any, x: Any) -> Sequence[Call]:
-    inner = xp.empty_like(out)
-    linear, cubic, one, half = (number(xp, value, x) for value in (_GELU, 0.044715 * _GELU, 1, 0.5))
-    return (
-        partial(xp.square, x, inner),
-        partial(xp.multiply, inner, cubic, inner),
-        partial(xp.add, inner, linear, inner),
-        partial(xp.multiply, inner, x, inner),
-        partial(xp.tanh, inner, inner),
-        partial(xp.add, inner, one, inner),
-        partial(xp.multiply, inner, half, inner),
-        partial(xp.multiply, inner, x, out),
-    )
 
 
 def _gelu_grad(y: Tensor, g: Tensor, x: Tensor) -> list[Tensor | None]:
@@ -84,8 +59,8 @@ def _gelu_grad(y: Tensor, g: Tensor, x: Tensor) -> list[Tensor | None]:
 
 gelu = op(
     "gelu", "Gaussian error linear unit, tanh form: x times a bell curve's share below x (Hendrycks & Gimpel 2016).",
-    spec=float_elementwise, reuse=(0,), flops=20, kernel=_gelu, grad=_gelu_grad, samples=ONE,
-    code="0.5 * {0} * (1 + tanh(0.7978845608028654 * ({0} + 0.044715 * {0} * {0} * {0})))",
+    spec=float_elementwise, reuse=(0,), flops=20, grad=_gelu_grad, samples=ONE,
+    code=f"0.5 * (1 + tanh({{0}} * ({_GELU} + {0.044715 * _GELU} * ({{0}} * {{0}})))) * {{0}}",
 )  # fmt: skip
 softplus = op(
     "softplus", "A smooth relu: log(1 + exp(x)).",
@@ -95,19 +70,9 @@ softplus = op(
 )  # fmt: skip
 
 
-def _sigmoid(xp: Any, out: Any, x: Any) -> Sequence[Call]:
-    one, half = number(xp, 1, x), number(xp, 0.5, x)
-    return (  # (1 + tanh(x/2)) / 2 never overflows
-        partial(xp.multiply, x, half, out),
-        partial(xp.tanh, out, out),
-        partial(xp.add, out, one, out),
-        partial(xp.multiply, out, half, out),
-    )
-
-
 sigmoid: Op = op(
     "sigmoid", "Logistic function: squashes to (0, 1).",
-    spec=float_elementwise, code="0.5 * (1 + tanh(0.5 * {0}))", reuse=(0,), flops=13, kernel=_sigmoid,
+    spec=float_elementwise, code="0.5 * (1 + tanh(0.5 * {0}))", reuse=(0,), flops=13,  # never overflows
     grad=lambda y, g, x: [g * (y * (1 - y))], samples=ONE,
 )  # fmt: skip
 

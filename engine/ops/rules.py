@@ -66,18 +66,6 @@ def last_axis(spec: Spec, **_: Any) -> Spec:
     return spec
 
 
-def ufunc(name: str) -> Kernel:
-    """The kernel that is one NumPy (or CuPy) universal function."""
-
-    def kernel(xp: Any, out: Any, *arrays: Any) -> Sequence[Call]:
-        function = getattr(xp, name)
-        if name in ("maximum", "minimum"):  # NumPy wants out by name here; elsewhere by place is faster
-            return (partial(function, *arrays, out=out),)
-        return (partial(function, *arrays, out),)
-
-    return kernel
-
-
 def number(xp: Any, value: float, like: Any) -> Any:
     """A constant for a kernel: as an array without axes it is read faster than as a Python number."""
     return xp.asarray(value, like.dtype)
