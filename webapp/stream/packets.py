@@ -1,20 +1,23 @@
-"""What a page may put on its socket, checked before the libraries read it; and how ours is put there.
+"""What a page may put on its socket, read once and strictly; and how ours is put there.
 
 python-engineio and python-socketio parse some packets outside any ``try``, take binary
-attachments by the billion, let a client trigger the handlers of ``connect`` and
-``disconnect``, and log a traceback for each malformed message.  So only what the page has
-reason to send passes: *connect*, *disconnect*, *pong* and events with a JSON list.
+attachments by the billion, let a client trigger any handler by its name (``connect``, ``*``)
+and log a traceback for each malformed message.  So they never see what a client wrote: only
+what the page has reason to send is read here (*connect*, *disconnect*, *pong* and events with
+a JSON list), and Socket.IO is handed what was read (:class:`Packet`).
 """
 
 from __future__ import annotations
 
 import re
 import struct
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
+from socketio import packet as library
 
-_EVENT = re.compile(r"42(\d{1,9})?(\[.*)", re.DOTALL)
+_EVENT = re.compile(r"42([0-9]{1,9})?(\[.*)", re.DOTALL)
 _CONNECT = re.compile(r"40(\{.*)?", re.DOTALL)
 _RESERVED = {"connect", "disconnect", "connect_error", "__disconnect_final"}
 _MAX_DEPTH = 16
@@ -41,25 +44,54 @@ class BadPacket(ValueError):
     """A packet that no page of ours sends; the message says what was wrong."""
 
 
-def check(packet: str) -> bool:
-    """Whether ``packet`` asks for an answer (a Socket.IO acknowledgement).  Raises :class:`BadPacket`."""
-    if packet in {"3", "1", "41"}:  # pong, close, disconnect
-        return False
-    if match := _EVENT.fullmatch(packet):
-        _check_event(match[2])
-        return match[1] is not None
-    if match := _CONNECT.fullmatch(packet):
-        _load(match[1] or "{}")
-        return False
+@dataclass(frozen=True, slots=True)
+class Packet:
+    """A packet that passed :func:`parse`; ``type`` is Socket.IO's, None where it is Engine.IO's alone."""
+
+    type: int | None = None
+    id: int | None = None  # of the answer (acknowledgement) that is asked for
+    data: Any = None  # an event: its name, then JSON values; a connect: a JSON object or None
+
+
+_CONTROL = {"3": Packet(), "1": Packet(), "41": Packet(library.DISCONNECT)}  # pong, close, disconnect
+
+
+def parse(text: str) -> Packet:
+    """Read what a client sent.  Raises :class:`BadPacket`."""
+    if text in _CONTROL:
+        return _CONTROL[text]
+    if match := _EVENT.fullmatch(text):
+        return Packet(library.EVENT, None if match[1] is None else int(match[1]), _event(match[2]))
+    if match := _CONNECT.fullmatch(text):
+        return Packet(library.CONNECT, data=None if match[1] is None else _load(match[1]))
     raise BadPacket("only Socket.IO events without attachments are taken")
 
 
-def _check_event(text: str) -> None:
-    data = _load(text)
+def _event(text: str) -> list[Any]:
+    data: list[Any] = _load(text)
     if not data or not isinstance(data[0], str):
         raise BadPacket("an event is a JSON list that starts with the event's name")
     if data[0] in _RESERVED:
         raise BadPacket(f"the event {data[0]!r} is the server's own")
+    return data
+
+
+class SocketIoPacket(library.Packet):  # type: ignore[misc]
+    """Socket.IO's packet, made of a :class:`Packet` instead of text.
+
+    Every event is called :data:`EVENT` and carries (name, values): the library looks handlers
+    up by name, and a name that a client chose must not find one.
+    """
+
+    def decode(self, encoded_packet: Packet) -> int:
+        """Take over what was read; the number of attachments to come is 0."""
+        self.packet_type, self.id, self.data = encoded_packet.type, encoded_packet.id, encoded_packet.data
+        if encoded_packet.type == library.EVENT:
+            self.data = [EVENT, encoded_packet.data[0], encoded_packet.data[1:]]
+        return 0
+
+
+EVENT = "event"  # the name under which each event of a client reaches our one handler, with (name, values)
 
 
 def _load(text: str) -> Any:

@@ -18,7 +18,7 @@ from webapp.config import Config
 from webapp.contract import protocol
 from webapp.contract.protocol import Notice, Problem, ProtocolError, Reply
 from webapp.runs.dispatch import Runs
-from webapp.stream.packets import Json, prepare_event
+from webapp.stream.packets import EVENT, Json, SocketIoPacket, prepare_event
 from webapp.stream.transport import ENVIRON_KEY, Transport, WebSocket
 from webapp.web.identity import Identity
 
@@ -43,14 +43,13 @@ class Sockets:
             max_http_buffer_size=config.max_message,
             manage_session=False,
             json=Json,
+            serializer=SocketIoPacket,
         )
         server = self.socketio.server
-        transport.install(server.eio)
+        transport.install(server)
         server.on("connect", self._connect)
         server.on("disconnect", self._disconnect)
-        server.on("command", self._command)
-        server.on("credit", self._credit)
-        server.on("*", self._unknown)
+        server.on(EVENT, self._event)
 
     def _connect(self, sid: str, environ: dict[str, Any], _auth: object = None) -> None:
         person = self._identity.read(environ.get("HTTP_COOKIE", ""))
@@ -66,37 +65,44 @@ class Sockets:
         if person_and_client is not None:
             self._runs.hub.leave_all(person_and_client[1])
 
-    def _command(self, sid: str, *args: object) -> Any:
-        person, client = self._people[sid]
-        message = args[0] if len(args) == 1 else None
+    def _event(self, sid: str, name: str, values: list[Any]) -> Any:
+        """One event of a page; its answer.  Whatever the page may have sent: a name and JSON values."""
+        found = self._people.get(sid)
+        if found is None:
+            return None  # Engine.IO gave this page up while its last message was on the way
+        person, client = found
+        if name == "command":
+            reply = self._command(person, client, values)
+        elif name == "credit":
+            reply = self._credit(client, values)
+        else:
+            sentence = f"There is no event {name[:40]!r}; a page sends 'command' and 'credit'."
+            problem = Problem(code="unknown_event", message=sentence, values={"event": name[:40]})
+            reply = Reply(ok=False, error=problem)
+        return self._answer(client, reply)
+
+    def _command(self, person: str, client: WebSocket, values: list[Any]) -> Reply:
+        message = values[0] if len(values) == 1 else None
         try:
             if not isinstance(message, dict):
                 raise ProtocolError("bad_value", "command: one JSON object is expected.", where="command")
-            reply = self._runs.command(person, client, message, client.after_answer)
+            return self._runs.command(person, client, message, client.after_answer)
         except ProtocolError as error:
-            reply = _refusal(message, error.problem)
+            return _refusal(message, error.problem)
         except Exception:  # a bug; the page must not wait for an answer for ever
             log.exception("a command failed: %.500r", message)
             sentence = "The server failed with this command; the run is as it was. Its log says more."
-            reply = _refusal(message, Problem(code="internal_error", message=sentence))
-        return self._answer(client, reply)
+            return _refusal(message, Problem(code="internal_error", message=sentence))
 
-    def _credit(self, sid: str, *args: object) -> Any:
-        _, client = self._people[sid]
+    def _credit(self, client: WebSocket, values: list[Any]) -> Reply:
         try:
-            if len(args) != 1:
+            if len(values) != 1:
                 raise ProtocolError("bad_value", "credit: one JSON object is expected.", where="credit")
-            credit = protocol.decode_credit(args[0])
+            credit = protocol.decode_credit(values[0])
         except ProtocolError as error:
-            return self._answer(client, Reply(ok=False, error=error.problem))
+            return Reply(ok=False, error=error.problem)
         self._runs.hub.credit(credit.run, client)
-        return self._answer(client, Reply(ok=True))
-
-    def _unknown(self, event: str, sid: str, *_args: object) -> Any:
-        _, client = self._people[sid]
-        sentence = f"There is no event {event[:40]!r}; a page sends 'command' and 'credit'."
-        problem = Problem(code="unknown_event", message=sentence, values={"event": event[:40]})
-        return self._answer(client, Reply(ok=False, error=problem))
+        return Reply(ok=True)
 
     @staticmethod
     def _answer(client: WebSocket, reply: Reply) -> Any:

@@ -4,6 +4,7 @@ Takes the place of simple-websocket under python-engineio.  What it does differe
 
 * a message has a greatest length, permessage-deflate is never agreed to, and binary or
   malformed packets (see :mod:`webapp.stream.packets`) close the connection with a reason;
+* what was read there is what Socket.IO gets: neither library parses a client's text again;
 * nothing that sends ever waits: what the system doesn't take at once is kept, up to a
   bound at which a client that doesn't read is dropped, and one thread sends it on;
 * the header and the blob of a frame go out together, whoever else is sending.  A Socket.IO
@@ -11,8 +12,9 @@ Takes the place of simple-websocket under python-engineio.  What it does differe
 * a frame is written straight to the socket by the thread that has it, without a queue,
   and its bytes are prepared once for all clients.
 
-The one private thing this leans on is ``engineio.Server._async``, the table that names the
-WebSocket class; :meth:`Transport.install` fails loudly if that is no longer there.
+The private things this leans on are ``engineio.Server._async``, the table that names the
+WebSocket class, and the handler of "message" that Socket.IO puts there; :meth:`Transport.install`
+fails loudly if one is no longer there.
 """
 
 from __future__ import annotations
@@ -35,7 +37,7 @@ from wsproto.utilities import generate_accept_token
 from webapp.config import Config
 from webapp.stream import packets
 from webapp.stream.flusher import Flusher
-from webapp.stream.packets import CLOSE, PONG, TEXT, ws_frame
+from webapp.stream.packets import CLOSE, PONG, TEXT, Packet, ws_frame
 
 log = logging.getLogger(__name__)
 
@@ -61,7 +63,7 @@ class WebSocket:
         self._after: deque[tuple[int, Callable[[], None]]] = deque()
         self._asked = self._answered = 0
         self._join_by: float | None = time.monotonic() + transport.join_timeout
-        self.wants_answer = False  # the message that is being handled
+        self.packet = Packet()  # the one that is being handled
         self.closed = False
         self.released = False  # its descriptor may be somebody else's by now
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -101,23 +103,28 @@ class WebSocket:
         """
         self._after.append((self._asked, action))
 
+    @property
+    def wants_answer(self) -> bool:
+        """Whether the packet that is being handled asks for one."""
+        return self.packet.id is not None
+
     # ---- what python-engineio uses
 
     def wait(self) -> str | None:
-        """The next packet, or None when the connection is over.  Every packet has passed ``packets.check``."""
+        """The next packet, or None when the connection is over.  What ``packets.parse`` read is in :attr:`packet`."""
         self._run_after()
         while not self._incoming and not self.closed:
             self._receive()
         if not self._incoming:
             return None
-        packet = self._incoming.popleft()
+        text = self._incoming.popleft()
         try:
-            self.wants_answer = packets.check(packet)
+            self.packet = packets.parse(text)
         except packets.BadPacket as error:
             self._refuse(_POLICY, str(error))
             return None
         self._asked += self.wants_answer
-        return packet
+        return text
 
     def send(self, packet: str) -> None:
         """Send an Engine.IO packet.  Raises OSError on a closed connection, which ends Engine.IO's writer."""
@@ -259,14 +266,20 @@ class Transport:
         self.flusher = Flusher()
         self.clients: set[WebSocket] = set()
 
-    def install(self, engine: Any) -> None:
-        """Make ``engine`` (an ``engineio.Server``) use our sockets.  Raises RuntimeError if it no longer can."""
+    def install(self, server: Any) -> None:
+        """Make ``server`` (a ``socketio.Server``) use our sockets.  Raises RuntimeError if it no longer can."""
+        engine = getattr(server, "eio", None)
         table = getattr(engine, "_async", None)
-        if not isinstance(table, dict) or "websocket" not in table:
+        handlers = getattr(engine, "handlers", None)
+        if engine is None or not (isinstance(table, dict) and "websocket" in table):
             raise RuntimeError(
                 "this python-engineio has no table of WebSocket classes; use a version of constraints.txt"
             )
+        if not (isinstance(handlers, dict) and "message" in handlers):
+            raise RuntimeError("this python-socketio doesn't listen for messages; use a version of constraints.txt")
         engine._async = {**table, "websocket": lambda handler, _server: _Upgrade(self, handler)}
+        take = handlers["message"]
+        engine.on("message", lambda sid, _text: take(sid, server.environ[sid][ENVIRON_KEY].packet))
 
     def problem(self, environ: dict[str, Any]) -> tuple[str, str] | None:
         """Why this request can't become a WebSocket: an HTTP status and a sentence; None if it can."""
