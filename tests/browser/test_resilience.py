@@ -182,9 +182,11 @@ def test_a_loss_that_is_no_number_stops_the_run_and_one_button_helps(open_page: 
     page.wait_for_function("() => window.layerlab?.layers?.length > 0")
     play(page)
     told = page.get_by_role("alert")
-    expect(told).to_contain_text("10", timeout=10_000)
-    told.get_by_role("button", name=words("diverged.recover")).click()
-    expect(page.locator("select[name=rate]")).to_have_value("1")
+    expect(told).to_contain_text(words("diverged.why_strength", rate="10", strength="10"), timeout=10_000)
+    told.get_by_role("button", name=words("diverged.recover_strength", strength="0.01")).click()
+    expect(page.locator("select[name=regularization_rate]")).to_have_value("0.01")
+    expect(page.locator("select[name=rate]")).to_have_value("10")
+    trains_on(page)
 
 
 def test_the_server_ends_with_all_its_workers(tmp_path: Path) -> None:

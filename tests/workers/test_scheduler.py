@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import msgspec
 import pytest
 
 from tests.fake_experiment import DIVERGE, FAIL_AT_ONCE, STEPS_PER_EPOCH
@@ -237,6 +238,17 @@ def test_diverged(bench):
     assert (bench.statuses[-1].reason, bench.statuses[-1].step) == ("diverged", 1)
     assert bench.of(Snapshot) == [], "weights that aren't numbers are no state to go on from"
     assert bench.scheduler.idle_time() is None
+
+
+def test_a_diverged_run_tells_what_would_help_with_the_settings_of_now(bench):
+    overshooting = PointsSettings(rate=1.0, regularization="l2", regularization_rate=3.0)
+    bench.create().value = DIVERGE
+    bench.order(protocol.Play(run=A, seq=1), overshooting)
+    bench.go(5.0)
+    assert bench.statuses[-1].values == {"cause": "regularization", "regularization_rate": 0.1}
+    bench.order(protocol.Set(run=A, seq=2, settings={}), msgspec.structs.replace(overshooting, rate=0.1))
+    bench.go(1.0)
+    assert (bench.statuses[-1].reason, bench.statuses[-1].values["cause"]) == ("diverged", "rate")
 
 
 def test_pausing_for_the_web_process_says_its_reason(bench):

@@ -70,7 +70,7 @@ class Reset(RunCommand, frozen=True, kw_only=True, forbid_unknown_fields=True, t
 
 
 class Recover(RunCommand, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="recover"):
-    """After a diverged loss: the last good weights with a tenth of the rate, playing."""
+    """After a diverged loss: the best weights so far with the rate or the regularisation that helps, playing."""
 
 
 class Weight(RunCommand, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="weight"):
@@ -138,7 +138,8 @@ class Status(Struct, frozen=True, kw_only=True, tag_field="type", tag="status"):
 
     ``reason`` says why it isn't playing: ``paused``, ``stepped``, ``reset``, ``diverged``,
     ``unwatched`` (no page for a minute), ``internal_error`` (a bug; a notice comes with it).
-    After ``diverged``, ``step`` is the first step whose loss wasn't a number.
+    After ``diverged``, ``step`` is the first step whose loss wasn't a number, and ``values`` say what ``recover``
+    would do about it: the ``cause`` ("rate" or "regularization") and the new ``regularization_rate``.
     """
 
     run: str
@@ -148,6 +149,7 @@ class Status(Struct, frozen=True, kw_only=True, tag_field="type", tag="status"):
     epoch: float = 0.0
     executor: str = ""  # for the badge, e.g. "CPU · NumPy"
     seq: int = 0  # last command applied
+    values: dict[str, Any] = {}
 
 
 class Notice(Struct, frozen=True, kw_only=True, tag_field="type", tag="notice"):

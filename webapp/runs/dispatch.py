@@ -12,8 +12,6 @@ import threading
 import time
 from collections.abc import Callable
 
-import msgspec
-
 from webapp.config import Config
 from webapp.contract import protocol
 from webapp.contract.kind import Kind
@@ -22,6 +20,7 @@ from webapp.contract.settings import Settings
 from webapp.kinds import registry
 from webapp.runs.store import Run, Store
 from webapp.stream.hub import Client, Hub
+from webapp.training.remedy import remedy
 from webapp.web.identity import new_run_id
 from webapp.workers.messages import Drop, EventOut, FrameOut, FromWorker, Order, Snapshot, Want
 from webapp.workers.pool import Pool
@@ -105,7 +104,7 @@ class Runs:
         if isinstance(command, protocol.Set):
             settings = _kind(run.kind).settings_for(command.settings, run.settings)
         elif isinstance(command, protocol.Recover):
-            settings = _with_lower_rate(run)
+            settings = remedy(run.settings).settings
         self._order(run, command, settings)
         changed = settings != run.settings
         run.settings = settings
@@ -217,13 +216,6 @@ def _kind(name: str) -> Kind:
         detail = f"there is none of the name {name[:32]!r}; there are {', '.join(registry())}"
         raise ProtocolError("bad_value", f"kind: {detail}.", where="kind", detail=detail)
     return kind
-
-
-def _with_lower_rate(run: Run) -> Settings:
-    """A tenth of the learning rate, but no less than the least that may be set."""
-    least = _kind(run.kind).fields["rate"]["min"]
-    tenth = float(f"{run.settings.rate / 10:.6g}")  # 0.07, not 0.06999999999999999
-    return msgspec.structs.replace(run.settings, rate=max(least, tenth))
 
 
 def _busy() -> ProtocolError:

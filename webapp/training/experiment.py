@@ -90,5 +90,5 @@ class Experiment(Protocol):
         ...
 
     def recover(self) -> None:
-        """Back to the last weights whose loss was finite (the rate was lowered by ``configure``)."""
+        """Back to the best weights so far (``configure`` has brought what :mod:`webapp.training.remedy` offers)."""
         ...

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +12,8 @@ from engine import Tensor
 from engine.executors import Executor
 from webapp.contract.settings import Settings
 
+# What has grown beyond these is on its way to infinity; slots hold sums and squares of gradients.
+SANE_WEIGHT, SANE_SLOT = 100.0, 1e8
 PENALTIES: dict[str, Callable[[Tensor], Tensor]] = {"l1": en.losses.l1, "l2": en.losses.l2}
 
 
@@ -116,6 +118,18 @@ class Model:
         pairs = [(at, places[name]) for at, name in enumerate(self.task.inputs) if name in places]
         return [new for new, _ in pairs], [was for _, was in pairs]
 
+    def sane(self) -> bool:
+        """Whether weights and optimiser's slots have the size that they have in a network that learns."""
+        variables = [each for layer in self.layers for each in (layer.weights, layer.bias)]
+        weights = (self.session.get(each) for each in variables)
+        slots = (array for dtype, array in self.session.state().items() if dtype.startswith("float"))
+        return _within(SANE_WEIGHT, weights) and _within(SANE_SLOT, slots)
+
     def finite(self) -> bool:
         """Whether every weight is still a number."""
         return bool(np.isfinite(self.session.run(self._checksum)))
+
+
+def _within(most: float, arrays: Iterable[np.ndarray]) -> bool:
+    """Whether every number is one, and at most ``most`` from 0."""
+    return all(bool((np.abs(array) <= most).all()) for array in arrays)

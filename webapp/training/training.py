@@ -133,6 +133,7 @@ class Training:
         if self._diverged and not changed & self.fresh_settings:
             self.recover()  # weights that aren't numbers would spoil any network they were kept in
             return
+        self._best = math.inf  # another network, or other data: losses can't be compared
         old, self.model = self.model, self._build()
         if changed & self.fresh_settings:
             self.reset()
@@ -253,13 +254,12 @@ class Training:
         return False
 
     def record(self, metrics: Sequence[float] | np.ndarray, epoch: float | None = None) -> None:
-        """Take metrics (of the weights at ``epoch``, now if None) into the curve; keep a way back while all is sane."""
+        """Take metrics (of the weights at ``epoch``, now if None) into the curve; keep a way back to the best."""
         self.metrics = np.asarray(metrics, np.float32)
         self.curve.add(self.epoch if epoch is None else epoch, self.metrics)
         loss = float(self.metrics[0])
-        if math.isfinite(loss) and loss <= 2 * self._best:
-            self._best = min(self._best, loss)
-            self._good = self.snapshot()
+        if loss <= self._best and self.model.sane():
+            self._best, self._good = loss, self.snapshot()
 
     # commands
 

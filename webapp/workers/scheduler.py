@@ -108,7 +108,7 @@ class Scheduler:
 
     def _apply(self, task: Task, order: Order) -> None:
         command = order.command
-        was_training = task.training
+        was_training, before = task.training, task.settings
         task.order, task.seq, task.settings = order.order, command.seq, order.settings
         doing = f"the command {type(command).__name__.lower()}"
         done = self._attempt(task, doing, lambda: (self._obey(task, command),))
@@ -119,6 +119,8 @@ class Scheduler:
             task.hurry(self._clock())
         if task.training != was_training or isinstance(command, (protocol.Reset, protocol.Step)):
             self._tell(task, order.reason or done[0])
+        elif task.stopped[0] == "diverged" and task.settings != before:
+            self._tell(task, *task.stopped)  # other settings, another remedy
 
     def _obey(self, task: Task, command: RunCommand) -> str | None:
         """Do what ``command`` says; the reason why the run now stands still, if it does."""

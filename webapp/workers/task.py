@@ -9,6 +9,7 @@ from webapp.contract import wire
 from webapp.contract.protocol import Status
 from webapp.contract.settings import Settings
 from webapp.training.experiment import Experiment
+from webapp.training.remedy import remedy
 from webapp.workers.messages import FrameOut
 
 SLICE = 0.004  # seconds of training before others have a turn
@@ -172,6 +173,7 @@ class Task:
             epoch=0.0 if experiment is None else experiment.epoch,
             executor=self.executor,
             seq=self.seq,
+            values=remedy(self.settings).values if reason == "diverged" else {},
         )
 
 

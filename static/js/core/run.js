@@ -174,7 +174,7 @@ export class Run {
   reset() {
     return this.send("reset");
   }
-  /** After a diverged loss: the last good weights with a tenth of the rate. */
+  /** After a diverged loss: the best weights so far, with what the status offers. */
   recover() {
     return this.send("recover");
   }
@@ -294,8 +294,8 @@ export class Run {
   #hear(event) {
     if (event.run !== this.id && event.run !== "") return;
     if (event.type === "status") {
-      const { playing, reason = null, step, epoch, executor } = event;
-      this.status.value = { playing, reason, step, epoch, executor: executor || this.status.value.executor };
+      const { playing, reason = null, step, epoch, executor, values } = event;
+      this.status.value = { playing, reason, step, epoch, executor: executor || this.status.value.executor, values };
       if (reason === "unwatched") notify("notice.unwatched");
     } else if (event.type === "notice" && event.values?.code !== "no_such_neuron") {
       // (A look at a neuron that was removed meanwhile needs no word: the next look is on its way.)

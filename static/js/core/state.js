@@ -8,6 +8,7 @@ import { sameValue } from "../lib/settings.js";
  * @property {number} step
  * @property {number} epoch
  * @property {string} executor For the badge, e.g. "CPU · NumPy".
+ * @property {Record<string, any>} values Of "diverged": its cause, and what recovering would set.
  *
  * @typedef {object} Metrics
  * @property {number} trainLoss
@@ -17,7 +18,7 @@ import { sameValue } from "../lib/settings.js";
  */
 
 /** @type {RunStatus} */
-export const IDLE = { playing: false, reason: null, step: 0, epoch: 0, executor: "" };
+export const IDLE = { playing: false, reason: null, step: 0, epoch: 0, executor: "", values: {} };
 
 /**
  * A frame's four numbers by name; `old` itself if nothing changed.

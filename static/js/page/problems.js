@@ -32,14 +32,20 @@ function Address({ kind }) {
 
 /** @param {{run: Run}} props */
 function Diverged({ run }) {
-  const { reason, step } = run.status.value;
+  const { reason, step, values } = run.status.value;
   if (reason !== "diverged") return null;
   const { min = 0 } = fields(run.kind).rate;
-  const { rate } = run.settings.value;
+  const { rate, regularization_rate: strength } = run.settings.value;
+  const regularized = values.cause === "regularization";
+  const words = { rate: shortNumber(rate), strength: shortNumber(strength) };
+  const why = regularized ? "diverged.why_strength" : "diverged.why";
+  const help = regularized
+    ? t("diverged.recover_strength", { strength: shortNumber(values.regularization_rate) })
+    : t("diverged.recover");
   return html`<${Banner}
     kind="problem"
-    action=${html`<${Button} onClick=${() => run.recover()}>${t("diverged.recover")}<//>`}
+    action=${html`<${Button} onClick=${() => run.recover()}>${help}<//>`}
   >
-    ${t("diverged.what", { step: step.toLocaleString(locale.value) })} ${rate > min ? t("diverged.why", { rate: shortNumber(rate) }) : ""}
+    ${t("diverged.what", { step: step.toLocaleString(locale.value) })} ${regularized || rate > min ? t(why, words) : ""}
   <//>`;
 }
