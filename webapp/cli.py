@@ -22,9 +22,10 @@ if TYPE_CHECKING:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run until Ctrl-C.  Returns the exit status; what can't be had is said in one line on stderr."""
     from webapp.config import ConfigError
+    from webapp.logs import log_to_stderr
 
     options = _parse(arguments)
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    log_to_stderr(logging.WARNING, "%(asctime)s %(levelname)s %(name)s: %(message)s")
     try:
         return serve(_config(options), browser=not options.no_browser)
     except ConfigError as error:

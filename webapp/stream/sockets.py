@@ -23,6 +23,8 @@ from webapp.stream.transport import ENVIRON_KEY, Transport, WebSocket
 from webapp.web.identity import Identity
 
 log = logging.getLogger(__name__)
+_libraries = log.getChild("libraries")  # given to them, or each would write to stderr past our handler
+_libraries.setLevel(logging.ERROR)
 
 
 class Sockets:
@@ -44,6 +46,8 @@ class Sockets:
             manage_session=False,
             json=Json,
             serializer=SocketIoPacket,
+            logger=_libraries,
+            engineio_logger=_libraries,
         )
         server = self.socketio.server
         transport.install(server)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from webapp.contract.settings import Settings
+from webapp.logs import log_to_stderr
 from webapp.training.experiment import Experiment
 from webapp.workers.loader import Loader
 from webapp.workers.messages import LoadMachine, MachineLoaded
@@ -33,7 +34,7 @@ class Options:
 def main(pipe: Connection[Any, Any], options: Options) -> None:
     """Serve until the web process closes the pipe or ends this process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the web process, which then ends this one
-    logging.basicConfig(level=options.log_level, format="%(asctime)s %(processName)s %(levelname)s %(message)s")
+    log_to_stderr(options.log_level, "%(asctime)s %(processName)s %(levelname)s %(message)s")
 
     def make(kind: str, settings: Settings) -> Experiment:
         experiment: Experiment = _experiment_class(options.experiments[kind])(
