@@ -17,10 +17,12 @@ from typing import Any
 
 import numpy as np
 
-from webapp.contract.protocol import Draw, Look, ProtocolError, RunCommand, Weight
+from webapp.contract.errors import ProtocolError
 from webapp.contract.settings import Settings
 from webapp.contract.wire import Part, Section
+from webapp.kinds.digits.commands import Draw
 from webapp.kinds.points.settings import PointsSettings
+from webapp.training.commands import Look, Weight
 from webapp.training.experiment import Diverged
 
 DIVERGE, FAIL_IN_TRAINING, FAIL_AT_ONCE, KILL_WORKER, FAIL_IN_FRAME, NO_SUCH_UNIT = (
@@ -108,18 +110,21 @@ class FakeExperiment:
         self.calls.append("background")
         return True
 
-    def handle(self, command: RunCommand) -> None:
-        self.calls.append(type(command).__name__.lower())
-        if isinstance(command, Weight):
-            if command.value == NO_SUCH_UNIT:
-                raise ProtocolError("no_such_unit", "weight: this network has no such unit.", layer=command.layer)
-            if command.value == FAIL_AT_ONCE:
-                raise RuntimeError("asked to fail")
-            if command.value == KILL_WORKER:
-                os.kill(os.getpid(), signal.SIGKILL)
-            self.value = command.value
-        else:
-            assert isinstance(command, (Look, Draw))
+    def edit(self, wish: Weight) -> None:
+        self.calls.append("weight")
+        if wish.value == NO_SUCH_UNIT:
+            raise ProtocolError("no_such_unit", "weight: this network has no such unit.", layer=wish.layer)
+        if wish.value == FAIL_AT_ONCE:
+            raise RuntimeError("asked to fail")
+        if wish.value == KILL_WORKER:
+            os.kill(os.getpid(), signal.SIGKILL)
+        self.value = wish.value
+
+    def look(self, _: Look) -> None:
+        self.calls.append("look")
+
+    def draw(self, _: Draw) -> None:
+        self.calls.append("draw")
 
     def frame(self, key: bool) -> list[Part]:
         if self.value == FAIL_IN_FRAME:

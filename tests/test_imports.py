@@ -157,7 +157,7 @@ def test_workers_and_experiments_never_see_a_socket(name: str) -> None:
     assert not web, f"{name} imports {web}; training runs in a process of its own, without the web"
 
 
-@pytest.mark.parametrize("name", ["webapp.contract.protocol", "webapp.contract.wire"])
+@pytest.mark.parametrize("name", named("webapp.contract"))
 def test_the_contract_knows_neither_the_engine_nor_the_web(name: str) -> None:
     assert not [found for found in imports_of(name) if of_library(found, ["engine", *WEB_LIBRARIES])]
 

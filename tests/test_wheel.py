@@ -36,7 +36,7 @@ def test_every_file_of_the_page_is_in_the_wheel(names: set[str], folder: str) ->
 
 
 def test_the_packages_and_the_data_are_in_the_wheel_and_nothing_else(names: set[str]) -> None:
-    assert {"engine/__init__.py", "webapp/contract/protocol.py", "engine/datasets/mnist.npz"} <= names
+    assert {"engine/__init__.py", "webapp/contract/commands.py", "engine/datasets/mnist.npz"} <= names
     metadata = next(name for name in names if name.endswith("/METADATA")).split("/")[0]
     assert {name.split("/")[0] for name in names} == {"engine", "webapp", metadata}
     assert {f"{metadata}/licenses/LICENSE", f"{metadata}/licenses/LICENSE-DATA"} <= names

@@ -16,9 +16,9 @@ from tests.fake_experiment import (
     STEPS_PER_EPOCH,
 )
 from tests.labs import BareSocket, metric
-from webapp.contract import protocol
-from webapp.contract.protocol import Status
+from webapp.contract.replies import Status
 from webapp.contract.wire import Section
+from webapp.kinds import commands
 from webapp.stream.packets import prepare_event
 
 PIXELS = "AAAA" * (784 // 3) + "AA=="
@@ -41,7 +41,7 @@ PIXELS = "AAAA" * (784 // 3) + "AA=="
     ids=lambda command: command["type"],
 )
 def test_every_command_is_answered_and_named_by_a_frame(page, command):
-    run = page.open()
+    run = page.open("digits" if command["type"] == "draw" else "points")
     reply = page.command(**command, run=run)
     assert reply["ok"], reply
     if command["type"] != "close":
@@ -49,7 +49,7 @@ def test_every_command_is_answered_and_named_by_a_frame(page, command):
 
 
 def test_the_list_above_is_complete():
-    tags = {struct.__struct_config__.tag for struct in protocol.AnyCommand.__args__}
+    tags = {struct.__struct_config__.tag for struct in commands().structs}
     marks = test_every_command_is_answered_and_named_by_a_frame.pytestmark[0]
     assert tags == {command["type"] for command in marks.args[1]} | {"open"}
 

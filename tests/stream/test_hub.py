@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from webapp.contract.protocol import Notice, Status
+from webapp.contract.replies import Notice, Status
 from webapp.stream.hub import CREDITS, Hub
 from webapp.workers.messages import FrameOut, Want
 

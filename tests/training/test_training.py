@@ -13,12 +13,14 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from webapp.contract import protocol
+from webapp.contract.errors import ProtocolError
 from webapp.contract.wire import Part, Section, pack, unpack
 from webapp.kinds import registry
+from webapp.kinds.digits.commands import Draw
 from webapp.kinds.digits.experiment import DigitsExperiment
 from webapp.kinds.points.experiment import PointsExperiment
 from webapp.kinds.points.settings import PointsSettings
+from webapp.training.commands import Look, Weight
 from webapp.training.experiment import Diverged
 
 RUN = "A" * 22
@@ -185,14 +187,14 @@ def test_a_new_layer_after_a_divergence_starts_from_the_last_good_weights(experi
 
 def test_a_weight_can_be_set_and_one_that_is_not_there_is_refused(experiment: Any) -> None:
     configure(experiment, hidden=[4])
-    command = protocol.Weight(seq=1, run=RUN, layer=1, source=0, target=2, value=0.75)
-    experiment.handle(command)
+    command = Weight(seq=1, run=RUN, layer=1, source=0, target=2, value=0.75)
+    experiment.edit(command)
     assert experiment.model.session.get(experiment.model.layers[0].weights)[0, 2] == 0.75
     wrongs: list[dict[str, int]] = [{"layer": 3}, {"target": 4}, {"source": 783, "layer": 2}]
     for wrong in wrongs:
         before = state(experiment)
-        with pytest.raises(protocol.ProtocolError):
-            experiment.handle(msgspec.structs.replace(command, **wrong))
+        with pytest.raises(ProtocolError):
+            experiment.edit(msgspec.structs.replace(command, **wrong))
         assert np.array_equal(state(experiment), before)
 
 
@@ -250,10 +252,10 @@ point_settings = st.fixed_dictionaries(
 
 def test_the_plane_shows_the_neuron_that_is_looked_at_and_forgets_one_that_is_gone(data_dir: Path) -> None:
     points = make("points", data_dir, hidden=[4, 3])
-    points.handle(protocol.Look(seq=1, run=RUN, layer=2, unit=1))
+    points.look(Look(seq=1, run=RUN, layer=2, unit=1))
     assert frame(points)[Section.LOOK].tolist() == [2, 1]
-    with pytest.raises(protocol.ProtocolError):
-        points.handle(protocol.Look(seq=2, run=RUN, layer=2, unit=3))
+    with pytest.raises(ProtocolError):
+        points.look(Look(seq=2, run=RUN, layer=2, unit=3))
     configure(points, hidden=[4])
     assert frame(points)[Section.LOOK].tolist() == [2, 0]
 
@@ -285,11 +287,11 @@ def test_the_gallery_shows_mistakes_and_a_drawing_becomes_the_subject(data_dir: 
     assert (predicted != found[Section.LABELS]).all()
     drawing = np.zeros(784, np.uint8)
     drawing[300:310] = 255
-    digits.handle(protocol.Draw(seq=1, run=RUN, pixels=drawing.tobytes()))
+    digits.draw(Draw(seq=1, run=RUN, pixels=drawing.tobytes()))
     found = frame(digits)
     assert np.array_equal(found[Section.SUBJECT].ravel(), drawing)
     assert math.isclose(found[Section.ACTIVATIONS].sum(), 1.0, rel_tol=1e-5)
-    digits.handle(protocol.Look(seq=2, run=RUN, image=9_999))
+    digits.look(Look(seq=2, run=RUN, image=9_999))
     assert not np.array_equal(frame(digits)[Section.SUBJECT].ravel(), drawing)
 
 

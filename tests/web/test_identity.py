@@ -13,7 +13,7 @@ from websocket import WebSocketTimeoutException
 
 from tests.labs import BareSocket, Page, new_cookie
 from webapp.config import ConfigError
-from webapp.contract.protocol import decode
+from webapp.kinds import commands
 from webapp.web.identity import COOKIE, Identity, load_secret, new_run_id
 
 
@@ -118,7 +118,7 @@ def test_run_ids_are_random_and_of_the_protocols_form():
     ids = {new_run_id() for _ in range(1000)}
     assert len(ids) == 1000
     for run in ids:
-        decode({"type": "play", "run": run, "seq": 0})
+        commands().decode({"type": "play", "run": run, "seq": 0})
 
 
 def test_a_cookie_is_never_taken_from_a_header_that_isnt_one():

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from tests.fake_experiment import FakeExperiment
-from webapp.contract import protocol
-from webapp.contract.protocol import Notice, Status
+from webapp.contract.commands import Play, RunWish
+from webapp.contract.replies import Notice, Status
 from webapp.contract.settings import Settings
 from webapp.kinds.points.settings import PointsSettings
 from webapp.workers.messages import Create, EventOut, FromWorker, Order, Want
@@ -54,13 +54,13 @@ class Bench:
         self.scheduler.receive(Create(run=run, kind="points", settings=settings, **create))
         return self.experiments[-1]
 
-    def order(self, command: protocol.RunCommand, settings: Settings | None = None, **order: Any) -> None:
+    def order(self, command: RunWish, settings: Settings | None = None, **order: Any) -> None:
         self.orders += 1
         settings = settings or PointsSettings(speed="max")
         self.scheduler.receive(Order(command.run, command, self.orders, settings, **order))
 
     def play(self, run: str = A, speed: Any = "max") -> None:
-        self.order(protocol.Play(run=run, seq=1), PointsSettings(speed=speed))
+        self.order(Play(run=run, seq=1), PointsSettings(speed=speed))
 
     def want(self, run: str = A, **want: bool) -> None:
         self.scheduler.receive(Want(run, **want))

@@ -9,8 +9,9 @@ import pytest
 
 from tests.fake_experiment import DIVERGE, FAIL_AT_ONCE, STEPS_PER_EPOCH
 from tests.workers.bench import A, B, Bench
-from webapp.contract import protocol
+from webapp.contract.commands import Pause, Play, Reset, Set, Step
 from webapp.kinds.points.settings import PointsSettings
+from webapp.training.commands import Look, Weight
 from webapp.workers.messages import Create, Drop, FrameOut, Snapshot
 from webapp.workers.task import SLICE
 
@@ -85,7 +86,7 @@ def test_from_full_speed_to_a_pace_and_back_nothing_is_owed(bench):
     experiment = bench.create(speed="max")
     bench.play(speed="max")
     bench.go(2.0)
-    bench.order(protocol.Set(seq=5, run=A, settings={}), PointsSettings(speed="epoch"))
+    bench.order(Set(seq=5, run=A, settings={}), PointsSettings(speed="epoch"))
     before = experiment.step
     bench.go(2.0)
     assert 2.0 * 100 * 0.9 <= experiment.step - before <= 2.25 * 100 + 2
@@ -140,7 +141,7 @@ def test_a_frame_right_after_a_command_goes_first_and_waits_for_no_interval(benc
     bench.go(1.0, asks=True)
     before = len(bench.of(FrameOut))
     bench.want(A)
-    bench.order(protocol.Set(run=A, seq=5, settings={}))
+    bench.order(Set(run=A, seq=5, settings={}))
     at = bench.clock.now
     bench.scheduler.turn()
     assert len(bench.of(FrameOut)) == before + 1
@@ -165,7 +166,7 @@ def test_an_experiment_with_new_data_sends_a_key_frame_by_itself(bench):
     bench.go(0.1)
     experiment.wants_key = True
     bench.want()
-    bench.order(protocol.Set(run=A, seq=1, settings={}))
+    bench.order(Set(run=A, seq=1, settings={}))
     bench.go(0.1)
     assert [frame.key for frame in bench.of(FrameOut)] == [True, True]
 
@@ -215,7 +216,7 @@ def test_costly_snapshots_take_no_more_than_a_twentieth_of_the_time():
 
 def test_what_a_person_did_while_paused_is_kept_too(bench):
     bench.create()
-    bench.order(protocol.Weight(run=A, seq=1, layer=1, source=0, target=0, value=2.0))
+    bench.order(Weight(run=A, seq=1, layer=1, source=0, target=0, value=2.0))
     bench.go(1.0)
     assert len(bench.of(Snapshot)) == 1
     bench.go(10.0)
@@ -224,7 +225,7 @@ def test_what_a_person_did_while_paused_is_kept_too(bench):
 
 def test_a_step_trains_exactly_one_epoch_whatever_the_speed(bench):
     experiment = bench.create(speed="batch")
-    bench.order(protocol.Step(run=A, seq=1, unit="epoch"), PointsSettings(speed="batch"))
+    bench.order(Step(run=A, seq=1, unit="epoch"), PointsSettings(speed="batch"))
     bench.go(1.0)
     assert experiment.step == STEPS_PER_EPOCH
     assert bench.statuses[-1].reason == "stepped" and not bench.statuses[-1].playing
@@ -243,10 +244,10 @@ def test_diverged(bench):
 def test_a_diverged_run_tells_what_would_help_with_the_settings_of_now(bench):
     overshooting = PointsSettings(rate=1.0, regularization="l2", regularization_rate=3.0)
     bench.create().value = DIVERGE
-    bench.order(protocol.Play(run=A, seq=1), overshooting)
+    bench.order(Play(run=A, seq=1), overshooting)
     bench.go(5.0)
     assert bench.statuses[-1].values == {"cause": "regularization", "regularization_rate": 0.1}
-    bench.order(protocol.Set(run=A, seq=2, settings={}), msgspec.structs.replace(overshooting, rate=0.1))
+    bench.order(Set(run=A, seq=2, settings={}), msgspec.structs.replace(overshooting, rate=0.1))
     bench.go(1.0)
     assert (bench.statuses[-1].reason, bench.statuses[-1].values["cause"]) == ("diverged", "rate")
 
@@ -254,14 +255,14 @@ def test_a_diverged_run_tells_what_would_help_with_the_settings_of_now(bench):
 def test_pausing_for_the_web_process_says_its_reason(bench):
     bench.create()
     bench.play()
-    bench.order(protocol.Pause(run=A, seq=1), reason="unwatched")
+    bench.order(Pause(run=A, seq=1), reason="unwatched")
     assert bench.statuses[-1].reason == "unwatched"
 
 
 def test_a_failed_command_pauses_and_tells(bench, caplog):
     bench.create()
     bench.play()
-    bench.order(protocol.Weight(run=A, seq=2, layer=1, source=0, target=0, value=FAIL_AT_ONCE))
+    bench.order(Weight(run=A, seq=2, layer=1, source=0, target=0, value=FAIL_AT_ONCE))
     assert [notice.code for notice in bench.notices] == ["internal_error"]
     assert not bench.statuses[-1].playing
     assert "asked to fail" in caplog.text, "the log has the traceback"
@@ -273,7 +274,7 @@ def test_a_run_that_cant_start_is_told_and_tried_again_by_a_command(bench, monke
     assert bench.notices[0].code == "internal_error"
     bench.go(1.0)
     monkeypatch.setattr(bench.scheduler, "_make", bench.make)
-    bench.order(protocol.Reset(run=A, seq=1))
+    bench.order(Reset(run=A, seq=1))
     bench.want(key=True)
     bench.go(0.1)
     assert len(bench.of(FrameOut)) == 1
@@ -286,7 +287,7 @@ def test_a_run_taken_over_goes_on_from_its_snapshot_with_the_settings_that_hold_
     snapshot = bench.of(Snapshot)[-1]
     after = Bench()
     now = PointsSettings(rate=0.5, speed="max")
-    look = protocol.Look(run=A, seq=1, layer=1)
+    look = Look(run=A, seq=1, layer=1)
     after.scheduler.receive(
         Create(run=A, kind="points", settings=now, playing=True, snapshot=snapshot, replay=(look,), sequence=9, order=7)
     )

@@ -17,10 +17,12 @@ from tests.fake_experiment import KILL_WORKER
 from tests.labs import metric
 from tests.running import ROOT, Server, wait_until
 from webapp.config import Config
-from webapp.contract import protocol
-from webapp.contract.protocol import Status
+from webapp.contract.commands import Pause, Play
+from webapp.contract.errors import ProtocolError
+from webapp.contract.replies import Status
 from webapp.kinds.points.settings import PointsSettings
 from webapp.runs.dispatch import Runs
+from webapp.training.commands import Look
 from webapp.workers.messages import Create, Drop, EventOut, Order, Snapshot, Want
 
 
@@ -175,7 +177,7 @@ class PaperPool:
         return [message for message in self.sent if isinstance(message, Create)]
 
     def commands(self):
-        return [type(message.command) for message in self.sent if isinstance(message, Order)]
+        return [type(message.wish) for message in self.sent if isinstance(message, Order)]
 
 
 class NoClient:
@@ -210,16 +212,16 @@ def test_an_unwatched_run_pauses_after_a_minute_and_is_forgotten_after_an_hour(o
     office.command("close", run=run)
     office.now = 59
     office.runs.sweep()
-    assert office.pool.commands() == [protocol.Play]
+    assert office.pool.commands() == [Play]
     office.now = 61
     for _ in range(3):
         office.runs.sweep()
-    assert office.pool.commands() == [protocol.Play, protocol.Pause], "paused once"
+    assert office.pool.commands() == [Play, Pause], "paused once"
     assert office.pool.sent[-1].reason == "unwatched"
     office.now = 3601
     office.runs.sweep()
     assert office.pool.sent[-1] == Drop(run)
-    with pytest.raises(protocol.ProtocolError):
+    with pytest.raises(ProtocolError):
         office.command("play", run=run)
 
 
@@ -227,7 +229,7 @@ def test_a_watched_run_trains_for_ever(office):
     office.command("play", run=office.open())
     office.now = 1e6
     office.runs.sweep()
-    assert office.pool.commands() == [protocol.Play]
+    assert office.pool.commands() == [Play]
 
 
 def test_a_full_queue_puts_the_pause_off(office):
@@ -239,7 +241,7 @@ def test_a_full_queue_puts_the_pause_off(office):
     office.runs.sweep()
     office.pool.full = False
     office.runs.sweep()
-    assert office.pool.commands() == [protocol.Play, protocol.Pause, protocol.Pause]
+    assert office.pool.commands() == [Play, Pause, Pause]
 
 
 def test_a_snapshot_from_before_a_reset_is_out_of_date(office):
@@ -272,7 +274,7 @@ def test_a_new_worker_gets_what_is_looked_at_and_drawn(office):
     office.command("weight", run=run, layer=1, source=0, target=0, value=1.0)
     office.runs._worker_died([run])
     created = office.pool.created()[-1]
-    assert [(type(command), command.layer) for command in created.replay] == [(protocol.Look, 2)]
+    assert [(type(command), command.layer) for command in created.replay] == [(Look, 2)]
     assert isinstance(office.pool.sent[-1], Want) and office.pool.sent[-1].key
 
 

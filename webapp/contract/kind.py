@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from webapp.contract.commands import Command
 from webapp.contract.errors import convert
 from webapp.contract.settings import Settings, describe_fields
 
@@ -34,6 +35,7 @@ class Kind:
     order: int = 100  # its place among the pages
     # How fast the speeds "batch" (batches a second) and "epoch" (epochs a second) train; "max" is as fast as it goes.
     pace: Mapping[str, float] = field(default_factory=lambda: {"batch": 30.0, "epoch": 1.0})
+    commands: tuple[Command, ...] = ()  # what only this kind knows, or shares with some
     styles: tuple[str, ...] = ()  # its style sheets, in its page's folder
 
     def __post_init__(self) -> None:

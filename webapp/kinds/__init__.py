@@ -7,6 +7,7 @@ import pkgutil
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 
+from webapp.contract.commands import Commands
 from webapp.contract.kind import Kind, KindError
 
 
@@ -35,6 +36,12 @@ def registry() -> Kinds:
     """Every kind there is.  Their experiments are not imported."""
     folders = [found.name for found in pkgutil.iter_modules(__path__, f"{__name__}.") if found.ispkg]
     return Kinds(_kind_in(folder) for folder in folders)
+
+
+@cache
+def commands() -> Commands:
+    """Every command that a page may say."""
+    return Commands({name: kind.commands for name, kind in registry().items()})
 
 
 def _kind_in(folder: str) -> Kind:

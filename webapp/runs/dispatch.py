@@ -11,23 +11,39 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 
 from webapp.config import Config
-from webapp.contract import protocol
+from webapp.contract.commands import Command, Open, Pause, Role, RunWish, Wish, may
+from webapp.contract.errors import ProtocolError
 from webapp.contract.kind import Kind
-from webapp.contract.protocol import Notice, ProtocolError, Reply, RunCommand, Status
+from webapp.contract.replies import Notice, Reply, Status
 from webapp.contract.settings import Settings
-from webapp.kinds import registry
+from webapp.kinds import commands, registry
+from webapp.runs.commands import effect_of, handler_of
 from webapp.runs.store import Run, Store
 from webapp.stream.hub import Client, Hub
-from webapp.training.remedy import remedy
 from webapp.web.identity import new_run_id
 from webapp.workers.messages import Drop, EventOut, FrameOut, FromWorker, Order, Snapshot, Want
 from webapp.workers.pool import Pool
 
 log = logging.getLogger(__name__)
 
+ROLE: Role = "student"  # of everyone who has a cookie
 After = Callable[[Callable[[], None]], None]  # is handed what has to follow the answer
+
+
+@dataclass(frozen=True)
+class Said:
+    """A command that passed the checks.  ``run`` is None where it names none."""
+
+    person: str
+    client: Client
+    wish: Any  # the struct of ``command``
+    command: Command
+    run: Run | None
+    after: After
 
 
 class Runs:
@@ -55,40 +71,67 @@ class Runs:
     # ---- commands of pages
 
     def command(self, person: str, client: Client, message: object, after: After) -> Reply:
-        """Check one message of ``person`` and pass it on.
+        """Check one message of ``person`` and do it, or pass it on to its run's worker.
 
         Returns the answer; ``after`` is told what has to follow it.  Raises ProtocolError
         for what is refused; then nothing has changed.
         """
-        command = protocol.decode(message)
+        wish = commands().decode(message)
         with self._lock:
-            if isinstance(command, protocol.Open):
-                return self._open(person, client, command, after)
-            run = self._store.owned(command.run, person, command)
-            if isinstance(command, protocol.Close):
-                self.hub.leave(run.id, client)
-                return Reply(ok=True, seq=command.seq)
-            changed = self._apply(run, command)
-            return Reply(ok=True, seq=command.seq, settings=run.settings if changed else None)
+            return handler_of(wish)(self, self._check(person, client, wish, after))
 
-    def _open(self, person: str, client: Client, command: protocol.Open, after: After) -> Reply:
-        resumed = command.run is not None
-        if command.run is not None:
-            run = self._store.owned(command.run, person, command)
-            if run.kind != command.kind:
-                raise ProtocolError("wrong_kind", f"kind: run {run.id} is of kind {run.kind}, not {command.kind}.")
-            self.hub.expect(run.id)
+    def _check(self, person: str, client: Client, wish: Wish, after: After) -> Said:
+        """Whether ``person`` may say this.  What is in no record, or not theirs, is refused."""
+        name = getattr(wish, "run", None)
+        run = None if name is None else self._store.owned(name, person, wish)
+        command = commands().of(wish, None if run is None else run.kind)
+        if not may(ROLE, command):
+            raise ProtocolError("not_allowed", f"type: {command.name!r} is for a {command.role}.", role=command.role)
+        return Said(person, client, wish, command, run, after)
+
+    def open(self, said: Said) -> Reply:
+        """Find a run again, or start one; the page watches it as soon as it has the answer."""
+        wish, run = said.wish, said.run
+        if run is None:
+            run = self._create(said.person, wish)
+        elif run.kind != wish.kind:
+            raise ProtocolError("wrong_kind", f"kind: run {run.id} is of kind {run.kind}, not {wish.kind}.")
         else:
-            run = self._create(person, command)
-        after(lambda: self._join(run, client))
-        return Reply(ok=True, seq=command.seq, run=run.id, kind=run.kind, resumed=resumed, settings=run.settings)
+            self.hub.expect(run.id)
+        watched = run
+        said.after(lambda: self._join(watched, said.client))
+        resumed = said.run is not None
+        return Reply(ok=True, seq=wish.seq, run=run.id, kind=run.kind, resumed=resumed, settings=run.settings)
+
+    def close(self, said: Said) -> Reply:
+        """The page no longer watches."""
+        assert said.run is not None
+        self.hub.leave(said.run.id, said.client)
+        return Reply(ok=True, seq=said.wish.seq)
+
+    def forward(self, said: Said) -> Reply:
+        """Give the command to the run's worker, and then change the record."""
+        run, wish = said.run, said.wish
+        assert run is not None
+        effect = effect_of(wish)
+        settings = run.settings if effect.settings is None else effect.settings(run, wish)
+        self._order(run, wish, settings)
+        run.settings = settings
+        run.note(wish, said.command)
+        if effect.playing is not None:
+            run.playing = effect.playing
+        if effect.forgives:
+            run.deaths.clear()
+        if effect.afresh:
+            run.forget_snapshots()
+        return Reply(ok=True, seq=wish.seq, settings=None if effect.settings is None else settings)
 
     def _join(self, run: Run, client: Client) -> None:
         with self._lock:
             greetings = () if run.status is None else (run.status,)
             self.hub.join(run.id, client, *greetings)
 
-    def _create(self, person: str, command: protocol.Open) -> Run:
+    def _create(self, person: str, command: Open) -> Run:
         settings = _kind(command.kind).settings_for(command.settings)
         self._make_room(person)
         run = Run(id=new_run_id(), person=person, kind=command.kind, settings=settings, seq=command.seq)
@@ -98,27 +141,7 @@ class Runs:
         self.hub.add(run.id)
         return run
 
-    def _apply(self, run: Run, command: RunCommand) -> bool:
-        """Give ``command`` to the run's worker; True if its settings changed.  Only then change the record."""
-        settings = run.settings
-        if isinstance(command, protocol.Set):
-            settings = _kind(run.kind).settings_for(command.settings, run.settings)
-        elif isinstance(command, protocol.Recover):
-            settings = remedy(run.settings).settings
-        self._order(run, command, settings)
-        changed = settings != run.settings
-        run.settings = settings
-        run.note(command)
-        if isinstance(command, (protocol.Play, protocol.Recover)):
-            run.playing = True
-            run.deaths.clear()
-        elif isinstance(command, (protocol.Pause, protocol.Step, protocol.Reset)):
-            run.playing = False
-        if isinstance(command, protocol.Reset):
-            run.forget_snapshots()
-        return changed or isinstance(command, (protocol.Set, protocol.Recover))
-
-    def _order(self, run: Run, command: RunCommand, settings: Settings, reason: str | None = None) -> None:
+    def _order(self, run: Run, command: RunWish, settings: Settings, reason: str | None = None) -> None:
         order = Order(run.id, command, run.order + 1, settings, reason)
         if not self._pool.post(run.id, order):
             raise _busy()
@@ -165,7 +188,7 @@ class Runs:
 
     def _pause(self, run: Run, reason: str) -> None:
         try:
-            self._order(run, protocol.Pause(run=run.id, seq=run.seq), run.settings, reason)
+            self._order(run, Pause(run=run.id, seq=run.seq), run.settings, reason)
         except ProtocolError:
             return  # its worker is busy; the next sweep tries again
         run.playing = False

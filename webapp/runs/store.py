@@ -6,7 +6,9 @@ import time
 from collections import deque
 from dataclasses import dataclass, field
 
-from webapp.contract.protocol import Command, Draw, Look, ProtocolError, RunCommand, Status
+from webapp.contract.commands import Command, RunWish, Wish
+from webapp.contract.errors import ProtocolError
+from webapp.contract.replies import Status
 from webapp.contract.settings import Settings
 from webapp.workers.messages import Create, Snapshot
 
@@ -26,14 +28,14 @@ class Run:
     status: Status | None = None  # the last one, for a page that joins later
     snapshot: Snapshot | None = None
     snapshot_floor: int = 0  # a snapshot that lacks this order is out of date
-    sticky: dict[type[RunCommand], RunCommand] = field(default_factory=dict)  # what is looked at, and drawn
+    replay: dict[str, RunWish] = field(default_factory=dict)  # what is looked at, and drawn
     deaths: deque[float] = field(default_factory=deque)
 
-    def note(self, command: RunCommand) -> None:
-        """Remember ``command`` as far as a new worker needs it."""
-        self.seq = command.seq
-        if isinstance(command, (Look, Draw)):
-            self.sticky[type(command)] = command
+    def note(self, wish: RunWish, command: Command) -> None:
+        """Remember ``wish`` as far as a new worker needs it."""
+        self.seq = wish.seq
+        if command.moves:
+            self.replay[command.name] = wish
 
     def forget_snapshots(self) -> None:
         """What was trained up to now is gone (a reset): a new worker starts from the first weights."""
@@ -62,7 +64,7 @@ class Run:
             sequence=sequence,
             seq=self.seq,
             order=self.order,
-            replay=tuple(self.sticky.values()),
+            replay=tuple(self.replay.values()),
         )
 
 
@@ -91,7 +93,7 @@ class Store:
         """A person's runs, oldest first."""
         return [run for run in self._runs.values() if run.person == person]
 
-    def owned(self, run: str, person: str, command: Command) -> Run:
+    def owned(self, run: str, person: str, wish: Wish) -> Run:
         """The run, if it is ``person``'s.  Says the same of another's run as of none: ids tell nothing."""
         found = self._runs.get(run)
         if found is None or found.person != person:
@@ -99,6 +101,6 @@ class Store:
                 "unknown_run",
                 f"run: there is no run {run} of yours on this server; open a new one.",
                 run=run,
-                seq=command.seq,
+                seq=wish.seq,
             )
         return found

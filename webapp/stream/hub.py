@@ -15,7 +15,7 @@ from typing import Protocol
 
 import msgspec
 
-from webapp.contract.protocol import Notice, Status
+from webapp.contract.replies import Notice, Status
 from webapp.stream.packets import prepare_event, prepare_frame
 from webapp.workers.messages import FrameOut, Want
 

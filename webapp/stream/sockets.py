@@ -1,6 +1,6 @@
 """The socket's events: decoded strictly, always answered, and only enqueued.
 
-``command`` takes one JSON object and is answered with a :class:`webapp.contract.protocol.Reply`;
+``command`` takes one JSON object and is answered with a :class:`webapp.contract.Reply`;
 ``credit`` acknowledges a frame and needs no answer; everything else is refused.
 """
 
@@ -15,8 +15,9 @@ from flask_socketio import SocketIO
 from socketio.exceptions import ConnectionRefusedError as Refused
 
 from webapp.config import Config
-from webapp.contract import protocol
-from webapp.contract.protocol import Notice, Problem, ProtocolError, Reply
+from webapp.contract.commands import decode_credit
+from webapp.contract.errors import Problem, ProtocolError
+from webapp.contract.replies import Notice, Reply
 from webapp.runs.dispatch import Runs
 from webapp.stream.packets import EVENT, Json, SocketIoPacket, prepare_event
 from webapp.stream.transport import ENVIRON_KEY, Transport, WebSocket
@@ -102,7 +103,7 @@ class Sockets:
         try:
             if len(values) != 1:
                 raise ProtocolError("bad_value", "credit: one JSON object is expected.", where="credit")
-            credit = protocol.decode_credit(values[0])
+            credit = decode_credit(values[0])
         except ProtocolError as error:
             return Reply(ok=False, error=error.problem)
         self._runs.hub.credit(credit.run, client)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
-from webapp.contract import protocol
 from webapp.contract.wire import Part
 
 if TYPE_CHECKING:  # the web process imports this file, and has no use for the engine
@@ -21,6 +20,8 @@ class Diverged(Exception):
 
 class Experiment(Protocol):
     """One run's data, model and training state.  Lives in a worker; never sees a socket.
+
+    What only its kind knows, the kind's commands do by methods of its own (see webapp/contract/commands.py).
 
     Made by ``Class(settings, device="cpu:0")``.  The scheduler calls it from one thread.
     """
@@ -64,13 +65,6 @@ class Experiment(Protocol):
 
     def background(self, deadline: float) -> bool:
         """A slice of work beside training (evaluating the test images); False when there is none."""
-        ...
-
-    def handle(self, command: protocol.RunCommand) -> None:
-        """A command of this kind of page only: ``weight``, ``look``, ``draw``.
-
-        Raises :class:`webapp.contract.protocol.ProtocolError` if it names something that isn't there.
-        """
         ...
 
     def frame(self, key: bool) -> list[Part]:

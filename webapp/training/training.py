@@ -17,9 +17,10 @@ import numpy as np
 
 from engine.executors import Executor, Program
 from engine.session import name_rng
-from webapp.contract import protocol
+from webapp.contract.errors import ProtocolError
 from webapp.contract.kind import Kind
 from webapp.contract.wire import Part, Section
+from webapp.training.commands import Weight
 from webapp.training.curve import COLUMNS, Curve
 from webapp.training.experiment import Diverged
 from webapp.training.model import Model, Task
@@ -263,29 +264,25 @@ class Training:
 
     # commands
 
-    def handle(self, command: protocol.RunCommand) -> None:
-        """The commands that both pages know: editing a weight."""
-        if isinstance(command, protocol.Weight):
-            self._edit(command)
-
-    def _edit(self, command: protocol.Weight) -> None:
+    def edit(self, wish: Weight) -> None:
+        """Set one weight or bias.  Raises ProtocolError if the network has no such one."""
         layers = self.model.layers
-        if command.layer > len(layers):
-            raise protocol.ProtocolError(
-                "no_such_layer", f"layer {command.layer} doesn't exist: the network has {len(layers)}.",
-                layer=command.layer, layers=len(layers),
+        if wish.layer > len(layers):
+            raise ProtocolError(
+                "no_such_layer", f"layer {wish.layer} doesn't exist: the network has {len(layers)}.",
+                layer=wish.layer, layers=len(layers),
             )  # fmt: skip
-        layer, session = layers[command.layer - 1], self.model.session
-        variable = layer.bias if command.source < 0 else layer.weights
+        layer, session = layers[wish.layer - 1], self.model.session
+        variable = layer.bias if wish.source < 0 else layer.weights
         value = session.get(variable)
-        place = (command.target,) if command.source < 0 else (command.source, command.target)
+        place = (wish.target,) if wish.source < 0 else (wish.source, wish.target)
         if any(at >= size for at, size in zip(place, value.shape, strict=True)):
-            raise protocol.ProtocolError(
+            raise ProtocolError(
                 "no_such_weight",
-                f"there is no weight from {command.source} to {command.target} in layer {command.layer}.",
-                layer=command.layer, source=command.source, target=command.target,
+                f"there is no weight from {wish.source} to {wish.target} in layer {wish.layer}.",
+                layer=wish.layer, source=wish.source, target=wish.target,
             )  # fmt: skip
-        value[place] = command.value
+        value[place] = wish.value
         session.set(variable, value)
         self._touched = True
         self.changed()

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from webapp.contract.protocol import Notice, RunCommand, Status
+from webapp.contract.commands import RunWish
+from webapp.contract.replies import Notice, Status
 from webapp.contract.settings import Settings
 
 
@@ -34,7 +35,7 @@ class Create:
     sequence: int = 0  # the first frame gets the number after this one
     seq: int = 0
     order: int = 0
-    replay: tuple[RunCommand, ...] = ()
+    replay: tuple[RunWish, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,7 @@ class Order:
     """
 
     run: str
-    command: RunCommand
+    wish: RunWish
     order: int
     settings: Settings
     reason: str | None = None

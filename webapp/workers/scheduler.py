@@ -13,10 +13,13 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
-from webapp.contract import protocol
-from webapp.contract.protocol import Notice, ProtocolError, RunCommand
+from webapp.contract.commands import RunWish
+from webapp.contract.errors import ProtocolError
+from webapp.contract.replies import Notice
 from webapp.contract.settings import Settings
+from webapp.kinds import commands
 from webapp.training.experiment import Diverged, Experiment
+from webapp.workers.commands import ALWAYS_TOLD, handle, obey
 from webapp.workers.messages import Create, Drop, EventOut, FromWorker, Order, Snapshot, Want
 from webapp.workers.task import SLICE, Task
 
@@ -101,54 +104,32 @@ class Scheduler:
             experiment.restore(snapshot.data)
             if snapshot.settings != message.settings:
                 experiment.configure(message.settings)
-        for command in message.replay:
+        for wish in message.replay:
             with contextlib.suppress(ProtocolError):  # it looked at a layer that has gone since
-                experiment.handle(command)
+                handle(message.kind, experiment, wish)
         return experiment
 
     def _apply(self, task: Task, order: Order) -> None:
-        command = order.command
+        wish = order.wish
+        command = commands().of(wish, task.kind)
         was_training, before = task.training, task.settings
-        task.order, task.seq, task.settings = order.order, command.seq, order.settings
-        doing = f"the command {type(command).__name__.lower()}"
-        done = self._attempt(task, doing, lambda: (self._obey(task, command),))
+        task.order, task.seq, task.settings = order.order, wish.seq, order.settings
+        done = self._attempt(task, f"the command {command.name}", lambda: (self._obey(task, wish),))
         if done is None:
             return
         task.changed = task.urgent = task.background_left = True
-        if not isinstance(command, (protocol.Look, protocol.Draw)):
+        if command.cost != "look":
             task.hurry(self._clock())
-        if task.training != was_training or isinstance(command, (protocol.Reset, protocol.Step)):
+        if task.training != was_training or done[0] in ALWAYS_TOLD:
             self._tell(task, order.reason or done[0])
         elif task.stopped[0] == "diverged" and task.settings != before:
             self._tell(task, *task.stopped)  # other settings, another remedy
 
-    def _obey(self, task: Task, command: RunCommand) -> str | None:
-        """Do what ``command`` says; the reason why the run now stands still, if it does."""
+    def _obey(self, task: Task, wish: RunWish) -> str | None:
         experiment = task.experiment
         if experiment is None:
             experiment = task.experiment = self._new(task.kind, task.settings)
-        if isinstance(command, protocol.Set):
-            experiment.configure(task.settings)
-        elif isinstance(command, (protocol.Play, protocol.Recover)):
-            if isinstance(command, protocol.Recover):
-                experiment.configure(task.settings)
-                experiment.recover()
-            task.playing, task.steps_left = True, 0
-            task.start_pacing(self._clock())
-        elif isinstance(command, protocol.Pause):
-            task.playing, task.steps_left = False, 0
-            return "paused"
-        elif isinstance(command, protocol.Step):
-            task.playing = False
-            task.steps_left = max(task.steps_left, 1 if command.unit == "batch" else experiment.steps_per_epoch)
-            return "stepped"
-        elif isinstance(command, protocol.Reset):
-            experiment.reset()
-            task.playing, task.steps_left = False, 0
-            return "reset"
-        else:
-            experiment.handle(command)
-        return None
+        return obey(task, experiment, wish, self._clock())
 
     def use_machine(self, machine: Executor) -> None:
         """Let all runs, those to come too, go over to the native machine; the pages are told."""

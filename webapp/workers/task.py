@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from webapp.contract import wire
-from webapp.contract.protocol import Status
+from webapp.contract.replies import Status
 from webapp.contract.settings import Settings
 from webapp.training.experiment import Experiment
 from webapp.training.remedy import remedy

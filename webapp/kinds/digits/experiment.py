@@ -14,10 +14,11 @@ import numpy as np
 
 import engine as en
 from engine.datasets import mnist
-from webapp.contract import protocol
 from webapp.contract.wire import Part, Section
 from webapp.kinds.digits import kind
+from webapp.kinds.digits.commands import Draw
 from webapp.kinds.digits.evaluation import Evaluation, Scores
+from webapp.training.commands import Look
 from webapp.training.model import Task
 from webapp.training.training import Training, quantize
 
@@ -118,15 +119,15 @@ class DigitsExperiment(Training):
 
     # commands and frames
 
-    def handle(self, command: protocol.RunCommand) -> None:
-        if isinstance(command, protocol.Draw):
-            drawn = np.frombuffer(command.pixels, np.uint8)
-            self._drawing = drawn if drawn.size else None
-        elif isinstance(command, protocol.Look):
-            if command.image is not None:
-                self._image, self._drawing = command.image, None
-        else:
-            super().handle(command)
+    def draw(self, wish: Draw) -> None:
+        """Look at a drawing; without pixels, at the test image again."""
+        drawn = np.frombuffer(wish.pixels, np.uint8)
+        self._drawing = drawn if drawn.size else None
+
+    def look(self, wish: Look) -> None:
+        """Look at another test image."""
+        if wish.image is not None:
+            self._image, self._drawing = wish.image, None
 
     def frame(self, key: bool) -> list[Part]:
         """What a page sees now."""

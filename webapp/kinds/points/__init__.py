@@ -2,6 +2,7 @@
 
 from webapp.contract.kind import Kind
 from webapp.kinds.points.settings import PointsSettings
+from webapp.training.commands import edit_weight, look
 
 kind = Kind(
     name="points",
@@ -10,6 +11,7 @@ kind = Kind(
     order=1,
     settings=PointsSettings,
     experiment="webapp.kinds.points.experiment:PointsExperiment",
+    commands=(edit_weight, look),
     pace={"batch": 30.0, "epoch": 30.0},
     styles=("points-network.css", "points.css"),
 )

@@ -14,9 +14,10 @@ import numpy as np
 
 import engine as en
 from engine.datasets import points as data
-from webapp.contract import protocol
+from webapp.contract.errors import ProtocolError
 from webapp.contract.wire import Part, Section
 from webapp.kinds.points import kind
+from webapp.training.commands import Look
 from webapp.training.model import Task
 from webapp.training.training import Training, quantize
 
@@ -105,16 +106,14 @@ class PointsExperiment(Training):
         self.record([*losses, *rights])
         self._measured_at, self._measured_step = time.perf_counter(), self.step
 
-    def handle(self, command: protocol.RunCommand) -> None:
-        if isinstance(command, protocol.Look):
-            if command.layer is not None and not self._exists(command.layer, command.unit):
-                raise protocol.ProtocolError(
-                    "no_such_neuron", f"layer {command.layer} has no neuron {command.unit}.",
-                    layer=command.layer, unit=command.unit,
-                )  # fmt: skip
-            self._look = None if command.layer is None else (command.layer, command.unit)
-        else:
-            super().handle(command)
+    def look(self, wish: Look) -> None:
+        """What the big plane shows.  Raises ProtocolError if the network has no such neuron."""
+        if wish.layer is not None and not self._exists(wish.layer, wish.unit):
+            raise ProtocolError(
+                "no_such_neuron", f"layer {wish.layer} has no neuron {wish.unit}.",
+                layer=wish.layer, unit=wish.unit,
+            )  # fmt: skip
+        self._look = None if wish.layer is None else (wish.layer, wish.unit)
 
     def _exists(self, layer: int, unit: int) -> bool:
         sizes = self.model.sizes

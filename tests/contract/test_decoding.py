@@ -12,10 +12,11 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from webapp.contract import protocol
-from webapp.contract.protocol import ProtocolError, decode, decode_credit
+from webapp.contract.commands import decode_credit
+from webapp.contract.errors import ProtocolError
 from webapp.contract.settings import Settings
-from webapp.kinds import registry
+from webapp.kinds import commands, registry
+from webapp.kinds.digits.commands import Draw
 from webapp.web.identity import new_run_id
 
 JSON = st.recursive(
@@ -23,8 +24,9 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
     max_leaves=20,
 )
-TAGS = sorted(struct.__struct_config__.tag for struct in protocol.AnyCommand.__args__)
-FIELDS = sorted({name for struct in protocol.AnyCommand.__args__ for name in struct.__struct_fields__})
+decode = commands().decode
+TAGS = sorted(str(struct.__struct_config__.tag) for struct in commands().structs)
+FIELDS = sorted({name for struct in commands().structs for name in struct.__struct_fields__})
 ALMOST = st.fixed_dictionaries(
     {"type": st.sampled_from(TAGS)},
     optional={name: JSON | st.just("A" * 22) | st.integers(0, 5) for name in FIELDS},
@@ -124,7 +126,7 @@ def test_a_run_id_is_22_letters_of_base64url():
 def test_a_drawing_is_base64():
     pixels = bytes(range(256)) * 3 + bytes(16)
     command = decode({"type": "draw", "run": "A" * 22, "seq": 1, "pixels": base64.b64encode(pixels).decode()})
-    assert isinstance(command, protocol.Draw) and command.pixels == pixels
+    assert isinstance(command, Draw) and command.pixels == pixels
     assert decode({"type": "draw", "run": "A" * 22, "seq": 1, "pixels": ""})
 
 
