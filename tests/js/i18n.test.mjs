@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import test from "node:test";
 
 const root = new URL("../..", import.meta.url);
@@ -19,10 +19,16 @@ const calls = [...text.matchAll(/\b(?:t|notify)\(\s*(["'`])([a-z][a-z0-9_]*\.[^"
 const fixed = new Set(calls.filter((key) => !key.includes("${")));
 const families = new Set(calls.filter((key) => key.includes("${")).map((key) => key.split("${")[0]));
 
-/** Words that the server's settings bring: fields and choices of webapp/contract/protocol.py. */
-const protocol = read("webapp/contract/protocol.py");
+/** Words that the server's settings bring: fields and choices, those of all kinds and each kind's own. */
+const kinds = readdirSync(new URL("webapp/kinds/", root), { withFileTypes: true }).filter((entry) =>
+  entry.isDirectory(),
+);
+const homes = kinds
+  .map(({ name }) => `webapp/kinds/${name}/settings.py`)
+  .filter((path) => existsSync(new URL(path, root)));
+const declared = ["webapp/contract/settings.py", ...homes].map(read).join("\n\n");
 const choices = (name) =>
-  [...protocol.match(new RegExp(`^${name} = Literal\\[([^\\]]*)\\]`, "m"))[1].matchAll(/"(\w+)"/g)].map(
+  [...declared.match(new RegExp(`^${name} = Literal\\[([^\\]]*)\\]`, "m"))[1].matchAll(/"(\w+)"/g)].map(
     (match) => match[1],
   );
 
@@ -71,7 +77,7 @@ test("every choice and every setting of the server has a name", () => {
   const wanted = Object.entries(names).flatMap(([literal, family]) =>
     choices(literal).map((choice) => `${family}.${choice}`),
   );
-  const settings = [...protocol.matchAll(/^class \w*Settings\(.*?\n(?=\n\n)/gms)].map((match) => match[0]).join("\n");
+  const settings = [...declared.matchAll(/^class \w*Settings\(.*?\n(?=\n\n)/gms)].map((match) => match[0]).join("\n");
   const fields = [...settings.matchAll(/^ {4}(\w+): /gm)].map((match) => `setting.${match[1]}`);
   assert.ok(fields.length > 12 && wanted.length > 18);
   assert.deepEqual(
