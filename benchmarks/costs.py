@@ -16,7 +16,7 @@ from benchmarks import report
 from benchmarks.measure import take_turns
 from benchmarks.workloads import IMAGE, WORKLOADS, Conv, Dense, Pool, Workload, dense
 from webapp.kinds.points.experiment import FEATURES, features, grid
-from webapp.training.training import quantize
+from webapp.training.coding import quantize
 
 Say = Callable[..., None]
 

@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 
 from webapp.contract.errors import ProtocolError
+from webapp.contract.kind import Part
 from webapp.contract.settings import Settings
-from webapp.contract.wire import Part, Section
 from webapp.kinds.digits.commands import Draw
 from webapp.kinds.points.settings import PointsSettings
 from webapp.training.commands import Look, Weight
@@ -135,10 +135,14 @@ class FakeExperiment:
         hidden = self.settings.hidden if isinstance(self.settings, PointsSettings) else ()
         layers = np.array([2, *hidden, 1], "<u2")
         metrics = np.array([self.frames, os.getpid(), self.settings.rate, self.step], "<f4")
-        parts = [Part(Section.LAYERS, layers), Part(Section.METRICS, metrics)]
+        parts = [Part("layers", layers), Part("metrics", metrics)]
         if key:
-            parts.append(Part(Section.POINTS, np.zeros((4, 2), "<f4")))
+            parts.append(Part("labels", np.zeros(4, "i1")))
         return parts
+
+    def through(self, lens: str, key: bool) -> list[Part]:
+        self.calls.append(f"through {lens}")
+        return []
 
     def needs_key(self) -> bool:
         return self.wants_key

@@ -18,7 +18,8 @@ import websocket
 
 from tests.running import wait_until
 from webapp.config import Config
-from webapp.contract.wire import Frame, Section, unpack
+from webapp.contract.wire import Frame, unpack
+from webapp.kinds import registry
 from webapp.runs.dispatch import Runs
 from webapp.web.app import create_app, make_pool
 from webapp.web.identity import COOKIE
@@ -94,7 +95,7 @@ class Page:
         self.client.connect(url, transports=["websocket"], headers={"Cookie": f"{COOKIE}={self.cookie}"})
 
     def _frame(self, blob: bytes) -> None:
-        frame = unpack(blob)
+        frame = unpack(registry().codes, blob)
         self.frames.append(frame)
         self.heard.append("frame")
         if self.paints:
@@ -149,7 +150,7 @@ class Page:
 
 
 def metric(frame: Frame, index: int) -> float:
-    return float(frame.parts[Section.METRICS][index])
+    return float(frame.parts["metrics"][index])
 
 
 class BareSocket:

@@ -6,7 +6,7 @@ const WIRE = {
   version: 1,
   kinds: { 1: "points", 2: "digits" },
   dtypes: { 1: "uint8", 5: "float32" },
-  sections: { 1: "layers", 8: "metrics" },
+  sections: { points: { 1: "layers", 8: "metrics" } },
   flags: { key: 1, playing: 2 },
 };
 

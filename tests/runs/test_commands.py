@@ -17,7 +17,6 @@ from tests.fake_experiment import (
 )
 from tests.labs import BareSocket, metric
 from webapp.contract.replies import Status
-from webapp.contract.wire import Section
 from webapp.kinds import commands
 from webapp.stream.packets import prepare_event
 
@@ -36,6 +35,7 @@ PIXELS = "AAAA" * (784 // 3) + "AA=="
         {"type": "weight", "layer": 1, "source": 0, "target": 0, "value": 1.5},
         {"type": "look", "layer": 1, "unit": 2},
         {"type": "draw", "pixels": PIXELS},
+        {"type": "lens", "lens": "network"},
         {"type": "close"},
     ],
     ids=lambda command: command["type"],
@@ -44,7 +44,7 @@ def test_every_command_is_answered_and_named_by_a_frame(page, command):
     run = page.open("digits" if command["type"] == "draw" else "points")
     reply = page.command(**command, run=run)
     assert reply["ok"], reply
-    if command["type"] != "close":
+    if command["type"] not in {"lens", "close"}:  # which are not the worker's business
         page.wait_frame(lambda frame: frame.command == reply["seq"], "the frame that shows the command")
 
 
@@ -79,6 +79,8 @@ BAD = {
     "a negative number of a command": ({"type": "play", "run": RUN, "seq": -1}, "bad_value"),
     "an unknown kind": ({"type": "open", "kind": "poems"}, "bad_value"),
     "a broken URL state": ({"type": "open", "kind": "points", "settings": {"hidden": "4-3"}}, "bad_value"),
+    "an unknown lens": ({"type": "lens", "run": RUN, "lens": "kaleidoscope"}, "no_such_lens"),
+    "a page with an unknown lens": ({"type": "open", "kind": "points", "lens": "kaleidoscope"}, "no_such_lens"),
     "another kind's run": ({"type": "open", "kind": "digits", "run": RUN}, "wrong_kind"),
 }
 
@@ -139,7 +141,7 @@ def test_settings_are_merged_and_all_are_told(page):
     run = page.open(hidden=[2])
     assert page.command("set", run=run, settings={"rate": 0.5})["settings"]["hidden"] == [2]
     assert page.command("set", run=run, settings={"hidden": [3, 3]})["settings"]["rate"] == 0.5
-    page.wait_frame(lambda frame: frame.parts[Section.LAYERS].tolist() == [2, 3, 3, 1])
+    page.wait_frame(lambda frame: frame.parts["layers"].tolist() == [2, 3, 3, 1])
 
 
 def test_step_trains_one_batch_or_epoch_and_then_stands_still(page):

@@ -36,10 +36,12 @@ class Stream:
         self.hub.add(RUN)
         self.count = -1
 
-    def send(self, text: str, key: bool = False) -> None:
+    def send(self, text: str, key: bool = False, **lenses: str) -> None:
+        """A frame of the run; ``lenses`` are the blobs of those that were asked for by name."""
         self.count += 1
         self.asked.clear()
-        self.hub.frame(FrameOut(RUN, self.count, key, text.encode()))
+        blobs = {lens: blob.encode() for lens, blob in {"": text, **lenses}.items()}
+        self.hub.frame(FrameOut(RUN, self.count, key, blobs))
 
 
 @pytest.fixture
@@ -178,3 +180,53 @@ def test_what_was_removed_is_silently_ignored(stream):
     stream.send("late", key=True)
     stream.hub.moved(RUN)
     assert page.got == [] and stream.hub.sequence(RUN) == -1
+
+
+# ---- lenses
+
+
+def test_each_page_gets_the_blob_of_its_own_lens(stream):
+    one, other, third = Browser(), Browser(), Browser()
+    for page, lens in ((one, "network"), (other, "graph"), (third, "graph")):
+        stream.hub.join(RUN, page, lens=lens)
+    assert stream.asked[-1].lenses == {"network", "graph"}
+    stream.send("", key=True, network="n1", graph="g1")
+    assert [one.frames, other.frames, third.frames] == [["n1"], ["g1"], ["g1"]]
+
+
+def test_a_lens_that_nobody_has_open_is_not_asked_for(stream):
+    page = Browser()
+    stream.hub.join(RUN, page, lens="network")
+    stream.hub.look_through(RUN, page, "graph")
+    stream.send("", key=True, network="n1", graph="g1")
+    assert stream.asked == [Want(RUN, key=False, fresh=False, lenses=frozenset({"graph"}))]
+
+
+def test_who_changes_the_lens_gets_a_key_frame_next(stream):
+    page = Browser()
+    stream.hub.join(RUN, page, lens="network")
+    stream.send("", key=True, network="n1")
+    stream.hub.look_through(RUN, page, "graph")
+    assert stream.asked[-1].key and stream.asked[-1].lenses == {"graph"}
+    stream.send("", network="n2")  # was under way
+    stream.send("", network="n3", graph="g3")
+    assert page.frames == ["n1"]
+    stream.send("", key=True, graph="g4")
+    assert page.frames == ["n1", "g4"]
+
+
+def test_the_same_lens_again_changes_nothing(stream):
+    page = Browser()
+    stream.hub.join(RUN, page, lens="network")
+    stream.send("", key=True, network="n1")
+    stream.asked.clear()
+    stream.hub.look_through(RUN, page, "network")
+    assert stream.asked == []
+
+
+def test_a_frame_that_lacked_a_pages_lens_is_asked_for_again(stream):
+    one, other = Browser(), Browser()
+    stream.hub.join(RUN, one, lens="network")
+    stream.hub.join(RUN, other, lens="graph")
+    stream.send("", key=True, network="n1")  # made before the other came
+    assert other.frames == [] and stream.asked[-1] == Want(RUN, True, True, frozenset({"network", "graph"}))

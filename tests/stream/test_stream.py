@@ -6,7 +6,6 @@ import time
 
 from tests.labs import metric
 from tests.running import wait_until
-from webapp.contract.wire import Section
 
 
 def number(frame):
@@ -40,7 +39,7 @@ def test_key_frames_have_what_deltas_leave_out(page):
     page.wait_frame(lambda frame: not frame.key)
     keys = [frame.key for frame in page.frames]
     assert keys[0] and not any(keys[1:])
-    assert all((Section.POINTS in frame.parts) == frame.key for frame in page.frames)
+    assert all(("labels" in frame.parts) == frame.key for frame in page.frames)
 
 
 def test_without_an_acknowledgement_no_third_frame_is_even_computed(page):

@@ -14,7 +14,8 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from webapp.contract.errors import ProtocolError
-from webapp.contract.wire import Part, Section, pack, unpack
+from webapp.contract.kind import Part
+from webapp.contract.wire import pack, unpack
 from webapp.kinds import registry
 from webapp.kinds.digits.commands import Draw
 from webapp.kinds.digits.experiment import DigitsExperiment
@@ -61,12 +62,13 @@ def state(experiment: Any) -> np.ndarray:
     return experiment.model.session.state()["float32"]
 
 
-def sections(parts: list[Part]) -> dict[Section, np.ndarray]:
-    return {part.section: part.array for part in parts}
+def parts_of(experiment: Any, key: bool) -> list[Part]:
+    """What a page sees through the first lens."""
+    return [*experiment.frame(key), *experiment.through("network", key)]
 
 
-def frame(experiment: Any, key: bool = False) -> dict[Section, np.ndarray]:
-    return sections(experiment.frame(key))
+def frame(experiment: Any, key: bool = False) -> dict[str, np.ndarray]:
+    return {part.section: part.array for part in parts_of(experiment, key)}
 
 
 def test_the_same_seed_gives_the_same_run(experiment: Any, data_dir: Path) -> None:
@@ -218,17 +220,17 @@ def test_any_settings_in_any_order_give_frames_that_fit(data: st.DataObject) -> 
         configure(points, **data.draw(point_settings))
         train(points, 2)
         found = frame(points, key=True)
-        sizes = found[Section.LAYERS].tolist()
+        sizes = found["layers"].tolist()
         assert sizes == [len(points.settings.inputs), *points.settings.hidden, 1]
-        assert found[Section.MAPS].shape == (sum(sizes), 30, 30)
-        assert found[Section.WEIGHTS].size == sum(a * b for a, b in itertools.pairwise(sizes))
-        assert found[Section.BIASES].size == sum(sizes[1:])
-        assert found[Section.PLANE].shape == (100, 100)
+        assert found["maps"].shape == (sum(sizes), 30, 30)
+        assert found["weights"].size == sum(a * b for a, b in itertools.pairwise(sizes))
+        assert found["biases"].size == sum(sizes[1:])
+        assert found["plane"].shape == (100, 100)
         blob = pack(
-            kind="points", run=RUN, sequence=1, command=1, step=points.step, epoch=points.epoch,
-            parts=points.frame(True), key=True, playing=True,
+            registry().codes, kind="points", run=RUN, sequence=1, command=1, step=points.step, epoch=points.epoch,
+            parts=parts_of(points, True), key=True, playing=True,
         )  # fmt: skip
-        assert np.array_equal(unpack(blob).parts[Section.LAYERS], found[Section.LAYERS])
+        assert np.array_equal(unpack(registry().codes, blob).parts["layers"], found["layers"])
 
 
 point_settings = st.fixed_dictionaries(
@@ -253,11 +255,11 @@ point_settings = st.fixed_dictionaries(
 def test_the_plane_shows_the_neuron_that_is_looked_at_and_forgets_one_that_is_gone(data_dir: Path) -> None:
     points = make("points", data_dir, hidden=[4, 3])
     points.look(Look(seq=1, run=RUN, layer=2, unit=1))
-    assert frame(points)[Section.LOOK].tolist() == [2, 1]
+    assert frame(points)["look"].tolist() == [2, 1]
     with pytest.raises(ProtocolError):
         points.look(Look(seq=2, run=RUN, layer=2, unit=3))
     configure(points, hidden=[4])
-    assert frame(points)[Section.LOOK].tolist() == [2, 0]
+    assert frame(points)["look"].tolist() == [2, 0]
 
 
 def test_the_circle_is_learned(data_dir: Path) -> None:
@@ -273,7 +275,7 @@ def test_softmax_regression_reads_nine_of_ten_digits(data_dir: Path) -> None:
     evaluate(digits)
     assert digits.metrics[3] >= 0.91
     assert digits.metrics.shape == (4,)
-    assert int(frame(digits)[Section.CONFUSION].sum()) == 10_000
+    assert int(frame(digits)["confusion"].sum()) == 10_000
 
 
 def test_the_gallery_shows_mistakes_and_a_drawing_becomes_the_subject(data_dir: Path) -> None:
@@ -282,24 +284,24 @@ def test_the_gallery_shows_mistakes_and_a_drawing_becomes_the_subject(data_dir: 
     evaluate(digits)
     configure(digits, gallery="mistakes")
     found = frame(digits, key=True)
-    predicted = found[Section.GALLERY_PROBS].argmax(axis=1)
+    predicted = found["gallery_probs"].argmax(axis=1)
     assert len(predicted) == 40
-    assert (predicted != found[Section.LABELS]).all()
+    assert (predicted != found["labels"]).all()
     drawing = np.zeros(784, np.uint8)
     drawing[300:310] = 255
     digits.draw(Draw(seq=1, run=RUN, pixels=drawing.tobytes()))
     found = frame(digits)
-    assert np.array_equal(found[Section.SUBJECT].ravel(), drawing)
-    assert math.isclose(found[Section.ACTIVATIONS].sum(), 1.0, rel_tol=1e-5)
+    assert np.array_equal(found["subject"].ravel(), drawing)
+    assert math.isclose(found["activations"].sum(), 1.0, rel_tol=1e-5)
     digits.look(Look(seq=2, run=RUN, image=9_999))
-    assert not np.array_equal(frame(digits)[Section.SUBJECT].ravel(), drawing)
+    assert not np.array_equal(frame(digits)["subject"].ravel(), drawing)
 
 
 def test_mistakes_before_the_first_evaluation_are_none(data_dir: Path) -> None:
     digits = make("digits", data_dir, gallery="mistakes")
     found = frame(digits, key=True)
-    assert found[Section.GALLERY_IMAGES].shape == (0, 28, 28)
-    assert found[Section.GALLERY_PROBS].shape == (0, 10)
+    assert found["gallery_images"].shape == (0, 28, 28)
+    assert found["gallery_probs"].shape == (0, 10)
 
 
 def test_all_test_images_are_evaluated_at_one_moment(data_dir: Path) -> None:

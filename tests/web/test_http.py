@@ -49,7 +49,7 @@ def test_a_page_carries_what_its_scripts_need_to_know(http, path, kind):
     described = json.loads(block[1], parse_constant=lambda word: pytest.fail(f"{word} in JSON"))
     assert described["page"] == kind and described["fps"] == 30
     assert described["settings"] == json.loads(json.dumps({name: kind.fields for name, kind in registry().items()}))
-    assert described["wire"] == json.loads(json.dumps(wire.describe()))
+    assert described["wire"] == json.loads(json.dumps(wire.describe(registry().codes)))
 
 
 @pytest.mark.parametrize(

@@ -62,7 +62,7 @@ class Bench:
     def play(self, run: str = A, speed: Any = "max") -> None:
         self.order(Play(run=run, seq=1), PointsSettings(speed=speed))
 
-    def want(self, run: str = A, **want: bool) -> None:
+    def want(self, run: str = A, **want: Any) -> None:
         self.scheduler.receive(Want(run, **want))
 
     def go(self, seconds: float, asks: bool = False) -> None:

@@ -21,7 +21,6 @@ from engine.native import Native, load, machine, problem
 from tests.labs import Lab, Page
 from tests.running import MACHINE, ROOT, Server, wait_until
 from webapp.config import ConfigError, resolve_device
-from webapp.contract.wire import Section
 from webapp.kinds import registry
 from webapp.kinds.points.experiment import PointsExperiment
 from webapp.workers.compiler import Compiler
@@ -108,7 +107,7 @@ def test_a_run_in_training_goes_over_and_keeps_weights_and_steps(make_lab, open_
     frame = page.wait_frame(lambda frame: frame.step > at)
     steps = [each.step for each in page.frames]
     assert steps == sorted(steps)
-    np.testing.assert_allclose(frame.parts[Section.WEIGHTS], weights_after(frame.step), rtol=1e-2, atol=2e-3)
+    np.testing.assert_allclose(frame.parts["weights"], weights_after(frame.step), rtol=1e-2, atol=2e-3)
 
 
 @needs_numba

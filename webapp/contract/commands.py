@@ -19,6 +19,7 @@ from msgspec import Meta, Struct
 from webapp.contract.errors import ProtocolError, convert
 
 RunId = Annotated[str, Meta(min_length=22, max_length=22, pattern=r"^[A-Za-z0-9_-]{22}$")]
+LensName = Annotated[str, Meta(max_length=32)]
 Sequence = Annotated[int, Meta(ge=0, le=2**32 - 1)]
 
 Role = Literal["visitor", "student", "teacher", "host"]  # each may what those before it may
@@ -44,6 +45,7 @@ class Open(Wish, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="ope
     kind: Annotated[str, Meta(max_length=32)]
     settings: dict[str, Any] = {}
     run: RunId | None = None
+    lens: LensName | None = None  # through which the page looks; the kind's first one, if None
 
 
 class Set(RunWish, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="set"):
@@ -72,6 +74,12 @@ class Reset(RunWish, frozen=True, kw_only=True, forbid_unknown_fields=True, tag=
 
 class Recover(RunWish, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="recover"):
     """After a diverged loss: the best weights so far with the rate or the regularisation that helps, playing."""
+
+
+class OpenLens(RunWish, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="lens"):
+    """This page looks through the lens ``lens`` of the run's kind from now on."""
+
+    lens: LensName
 
 
 class Close(RunWish, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="close"):
@@ -122,6 +130,7 @@ class Command:
 COMMON = (
     Command(struct=Open, role="student", cost="build", merge="none"),
     Command(struct=Close, role="visitor", cost="look", merge="none"),
+    Command(struct=OpenLens, role="visitor", cost="look", merge="none"),
     Command(struct=Set, role="student", cost="build", merge="newest"),
     Command(struct=Play, role="student", cost="set", merge="newest"),
     Command(struct=Pause, role="student", cost="set", merge="newest"),

@@ -7,7 +7,7 @@ offset    type     field
 ========  =======  ==========================================================
 0         4 bytes  magic ``LLAB``
 4         u8       version (1)
-5         u8       kind: 1 points, 2 digits
+5         u8       kind, as :class:`Codes` numbers it
 6         u16      number of sections
 8         u32      sequence: counts this run's frames
 12        u32      command: ``seq`` of the last command applied
@@ -29,54 +29,38 @@ from __future__ import annotations
 import base64
 import struct
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
-from enum import IntEnum
 
 import numpy as np
+
+from webapp.contract.kind import COMMON, Kind, KindError, Part
 
 MAGIC = b"LLAB"
 VERSION = 1
 HEADER = struct.Struct("<4sBBHIIddd16sII")
 ENTRY = struct.Struct("<HBB4IIff")
 KEY, PLAYING = 1, 2
-KINDS = {"points": 1, "digits": 2}
 DTYPES = {np.dtype(name): code for code, name in enumerate(["u1", "i1", "<u2", "<i4", "<f4"], start=1)}
 
 
-class Section(IntEnum):
-    """What a section holds.  N units are counted over all layers, inputs first, output last."""
+class Codes:
+    """The numbers that stand for kinds and for their sections: they follow from what there is, and the page is told.
 
-    LAYERS = 1  # u16 (L,): units per layer, inputs first, output last
-    WEIGHTS = 2  # f32 (sum of in*out,): layer by layer, row-major (in, out)
-    BIASES = 3  # f32 (sum of out,): layer by layer, without the inputs
-    MAPS = 4  # u8 (N, 30, 30): each unit over the plane, row 0 = largest y; 0..255 = -1..1 of its MAP_SCALE
-    MAP_SCALE = 5  # f32 (N,): the absolute value that 255 stands for
-    PLANE = 6  # u8 (100, 100): the unit that is looked at, fine; same coding as MAPS
-    LOOK = 7  # i4 (2,): layer and unit shown in PLANE
-    METRICS = 8  # f32 (4,): training loss, unseen loss, training accuracy, unseen accuracy
-    CURVE = 9  # f32 (n, 5): epoch and METRICS over time; all (at most 1000 rows) in key frames, else the last 64
-    POINTS = 10  # f32 (P, 2): x and y; key frames only
-    LABELS = 11  # i1 (P,): +1 blue, -1 orange; u8 digits for GALLERY_IMAGES; key frames only
-    UNSEEN = 12  # u8 (P,): 1 for a point kept for testing; key frames only
-    PLANE_SCALE = 13  # f32 (1,): the absolute value that 255 stands for in PLANE
-    UNIT_IMAGES = 20  # u8 (U, 28, 28): incoming weights of the first U units of the first layer; 127.5 = 0
-    UNIT_SCALE = 21  # f32 (U,): the weight that 255 stands for
-    ACTIVATIONS = 22  # f32 (sum of hidden units + 10,): of the picture that is looked at, layer by layer
-    SUBJECT = 23  # u8 (28, 28): the picture that is looked at (the drawing, or a test image)
-    GALLERY_IMAGES = 24  # u8 (G, 28, 28): key frames only
-    GALLERY_INDEX = 25  # i4 (G,): their numbers among the test images; key frames only
-    GALLERY_PROBS = 26  # f32 (G, 10)
-    CONFUSION = 27  # i4 (10, 10): true digit by predicted digit over all test images, of the last evaluation
+    A kind's sections are numbered from 1: those of all kinds, its own, its lenses'.
+    Raises KindError for a kind that has two sections of one name.
+    """
 
-
-@dataclass(frozen=True)
-class Part:
-    """One array on its way into a frame."""
-
-    section: Section
-    array: np.ndarray
-    scale: float = 1.0
-    zero: float = 0.0
+    def __init__(self, kinds: Iterable[Kind]) -> None:
+        self.kinds: dict[str, int] = {}
+        self.sections: dict[str, dict[str, int]] = {}
+        for code, kind in enumerate(kinds, start=1):
+            sections = [*COMMON, *kind.sections, *(each for lens in kind.lenses.values() for each in lens.sections)]
+            names = [section.name for section in sections]
+            if len(set(names)) < len(names):
+                raise KindError(f"kind {kind.name}: two sections of its frames share a name: {sorted(names)}")
+            self.kinds[kind.name] = code
+            self.sections[kind.name] = {name: number for number, name in enumerate(names, start=1)}
 
 
 def run_bytes(run: str) -> bytes:
@@ -85,6 +69,7 @@ def run_bytes(run: str) -> bytes:
 
 
 def pack(
+    codes: Codes,
     *,
     kind: str,
     run: str,
@@ -96,7 +81,8 @@ def pack(
     key: bool,
     playing: bool,
 ) -> bytes:
-    """The blob of one frame.  Raises ValueError for an array the format can't carry."""
+    """The blob of one frame.  Raises ValueError for an array or a section that it can't carry."""
+    numbers = codes.sections[kind]
     table_end = HEADER.size + ENTRY.size * len(parts)
     entries, bodies = [], []
     offset = -(-table_end // 8) * 8
@@ -104,15 +90,19 @@ def pack(
     for part in parts:
         array = np.asarray(part.array, order="C")
         if array.dtype not in DTYPES or array.ndim > 4:
-            raise ValueError(f"section {part.section.name}: a frame can't carry {array.dtype} with {array.ndim} axes")
+            raise ValueError(f"section {part.section}: a frame can't carry {array.dtype} with {array.ndim} axes")
+        if part.section not in numbers:
+            raise ValueError(f"section {part.section}: neither the kind {kind} nor a lens of it names it")
         shape = (*array.shape, 0, 0, 0, 0)[:4]
-        entries.append(ENTRY.pack(part.section, DTYPES[array.dtype], array.ndim, *shape, offset, part.scale, part.zero))
+        entries.append(
+            ENTRY.pack(numbers[part.section], DTYPES[array.dtype], array.ndim, *shape, offset, part.scale, part.zero)
+        )
         bodies.append((offset, array))
         total = offset + array.nbytes
         offset = -(-total // 8) * 8
     blob = bytearray(total)
     HEADER.pack_into(
-        blob, 0, MAGIC, VERSION, KINDS[kind], len(parts), sequence & 0xFFFFFFFF, command, step, epoch,
+        blob, 0, MAGIC, VERSION, codes.kinds[kind], len(parts), sequence & 0xFFFFFFFF, command, step, epoch,
         time.time(), run_bytes(run), KEY * key | PLAYING * playing, total,
     )  # fmt: skip
     blob[HEADER.size : table_end] = b"".join(entries)
@@ -134,10 +124,10 @@ class Frame:
     time: float
     key: bool
     playing: bool
-    parts: dict[Section, np.ndarray]
+    parts: dict[str, np.ndarray]
 
 
-def unpack(blob: bytes) -> Frame:
+def unpack(codes: Codes, blob: bytes) -> Frame:
     """Read a blob.  Raises ValueError if it isn't a whole frame of this version."""
     if len(blob) < HEADER.size:
         raise ValueError(f"a frame has at least {HEADER.size} bytes; got {len(blob)}")
@@ -145,14 +135,17 @@ def unpack(blob: bytes) -> Frame:
     if magic != MAGIC or version != VERSION or total != len(blob):
         raise ValueError(f"not a frame of version {VERSION}: {magic!r} version {version}, {total} of {len(blob)} bytes")
     dtypes = {code: dtype for dtype, code in DTYPES.items()}
+    name = {code: name for name, code in codes.kinds.items()}.get(kind)
+    if name is None:
+        raise ValueError(f"a frame of a kind that nobody knows: {kind}")
+    names = {code: section for section, code in codes.sections[name].items()}
     parts = {}
     for index in range(count):
         section, dtype, ndim, *shape, offset, scale, zero = ENTRY.unpack_from(blob, HEADER.size + index * ENTRY.size)
         array = np.frombuffer(blob, dtypes[dtype], int(np.prod(shape[:ndim])), offset).reshape(shape[:ndim])
-        parts[Section(section)] = array if scale == 1.0 and zero == 0.0 else (array - np.float32(zero)) * scale
-    names = {code: name for name, code in KINDS.items()}
+        parts[names[section]] = array if scale == 1.0 and zero == 0.0 else (array - np.float32(zero)) * scale
     return Frame(
-        kind=names[kind],
+        kind=name,
         run=base64.urlsafe_b64encode(run).decode().rstrip("="),
         sequence=sequence,
         command=command,
@@ -165,12 +158,12 @@ def unpack(blob: bytes) -> Frame:
     )
 
 
-def describe() -> dict[str, object]:
+def describe(codes: Codes) -> dict[str, object]:
     """The numbers a reader in another language needs."""
     return {
         "version": VERSION,
-        "kinds": {code: name for name, code in KINDS.items()},
+        "kinds": {code: name for name, code in codes.kinds.items()},
         "dtypes": {code: dtype.name for dtype, code in DTYPES.items()},
-        "sections": {section.value: section.name.lower() for section in Section},
+        "sections": {kind: {code: name for name, code in own.items()} for kind, own in codes.sections.items()},
         "flags": {"key": KEY, "playing": PLAYING},
     }

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
+import sys
 from collections.abc import Iterable, Iterator, Mapping
-from functools import cache
+from functools import cache, cached_property
+from types import ModuleType
 
+from webapp import plugins
 from webapp.contract.commands import Commands
 from webapp.contract.kind import Kind, KindError
+from webapp.contract.wire import Codes
+
+__path__ = plugins.extended(__path__, "kinds")
 
 
 class Kinds(Mapping[str, Kind]):
@@ -30,22 +34,26 @@ class Kinds(Mapping[str, Kind]):
     def __len__(self) -> int:
         return len(self._kinds)
 
+    @cached_property
+    def codes(self) -> Codes:
+        """The numbers of kinds and sections in frames."""
+        return Codes(self.values())
+
 
 @cache
 def registry() -> Kinds:
     """Every kind there is.  Their experiments are not imported."""
-    folders = [found.name for found in pkgutil.iter_modules(__path__, f"{__name__}.") if found.ispkg]
-    return Kinds(_kind_in(folder) for folder in folders)
+    return Kinds(_kind_in(module) for module in plugins.modules_of(sys.modules[__name__]))
 
 
 @cache
 def commands() -> Commands:
     """Every command that a page may say."""
-    return Commands({name: kind.commands for name, kind in registry().items()})
+    return Commands({name: kind.all_commands for name, kind in registry().items()})
 
 
-def _kind_in(folder: str) -> Kind:
-    kind = getattr(importlib.import_module(folder), "kind", None)
-    if not isinstance(kind, Kind) or kind.name != folder.rpartition(".")[2]:
-        raise KindError(f"{folder}: its __init__.py must hold `kind = Kind(name=...)` with the folder's name")
+def _kind_in(module: ModuleType) -> Kind:
+    kind = getattr(module, "kind", None)
+    if not isinstance(kind, Kind) or kind.name != module.__name__.rpartition(".")[2]:
+        raise KindError(f"{module.__name__}: its __init__.py must hold `kind = Kind(name=...)` with the folder's name")
     return kind

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from webapp.contract.commands import Close, Open, Pause, Play, Recover, Reset, Set, Step, Wish
+from webapp.contract.commands import Close, Open, OpenLens, Pause, Play, Recover, Reset, Set, Step, Wish
 from webapp.contract.replies import Reply
 from webapp.contract.settings import Settings
 from webapp.kinds import registry
@@ -64,6 +64,7 @@ _NO_EFFECT = Effect()
 HANDLERS: dict[type[Wish], Callable[[Runs, Said], Reply]] = {
     Open: lambda runs, said: runs.open(said),
     Close: lambda runs, said: runs.close(said),
+    OpenLens: lambda runs, said: runs.open_lens(said),
 }
 
 

@@ -92,6 +92,7 @@ class Runs:
     def open(self, said: Said) -> Reply:
         """Find a run again, or start one; the page watches it as soon as it has the answer."""
         wish, run = said.wish, said.run
+        lens = _kind(wish.kind).lens(wish.lens)
         if run is None:
             run = self._create(said.person, wish)
         elif run.kind != wish.kind:
@@ -99,7 +100,7 @@ class Runs:
         else:
             self.hub.expect(run.id)
         watched = run
-        said.after(lambda: self._join(watched, said.client))
+        said.after(lambda: self._join(watched, said.client, lens))
         resumed = said.run is not None
         return Reply(ok=True, seq=wish.seq, run=run.id, kind=run.kind, resumed=resumed, settings=run.settings)
 
@@ -107,6 +108,12 @@ class Runs:
         """The page no longer watches."""
         assert said.run is not None
         self.hub.leave(said.run.id, said.client)
+        return Reply(ok=True, seq=said.wish.seq)
+
+    def open_lens(self, said: Said) -> Reply:
+        """The page looks through another lens."""
+        assert said.run is not None
+        self.hub.look_through(said.run.id, said.client, _kind(said.run.kind).lens(said.wish.lens))
         return Reply(ok=True, seq=said.wish.seq)
 
     def forward(self, said: Said) -> Reply:
@@ -126,10 +133,10 @@ class Runs:
             run.forget_snapshots()
         return Reply(ok=True, seq=wish.seq, settings=None if effect.settings is None else settings)
 
-    def _join(self, run: Run, client: Client) -> None:
+    def _join(self, run: Run, client: Client, lens: str) -> None:
         with self._lock:
             greetings = () if run.status is None else (run.status,)
-            self.hub.join(run.id, client, *greetings)
+            self.hub.join(run.id, client, *greetings, lens=lens)
 
     def _create(self, person: str, command: Open) -> Run:
         settings = _kind(command.kind).settings_for(command.settings)

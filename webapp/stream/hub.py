@@ -31,6 +31,7 @@ class Client(Protocol):
 
 @dataclass
 class _Watcher:
+    lens: str = ""  # through which it looks
     credits: int = CREDITS
     needs_key: bool = True
     seen: int = -1  # the last frame it was sent
@@ -72,17 +73,29 @@ class Hub:
             self._channels.pop(run, None)
             self._unwatched_since.pop(run, None)
 
-    def join(self, run: str, client: Client, *greetings: Status | Notice) -> None:
-        """``client`` watches ``run`` from now on and is told ``greetings``; joining again starts afresh."""
+    def join(self, run: str, client: Client, *greetings: Status | Notice, lens: str = "") -> None:
+        """``client`` watches ``run`` through ``lens`` from now on and is told ``greetings``.
+
+        Joining again starts afresh.
+        """
         with self._lock:
             channel = self._channels.get(run)
             if channel is None:
                 return
-            channel.watchers[client] = _Watcher()
+            channel.watchers[client] = _Watcher(lens)
             self._unwatched_since.pop(run, None)
             for event in greetings:
                 client.write(_event_bytes(event))
             self._want(run, channel)
+
+    def look_through(self, run: str, client: Client, lens: str) -> None:
+        """``client`` has opened another lens: the next frame that it gets is a key frame with that lens's part."""
+        with self._lock:
+            channel = self._channels.get(run)
+            watcher = None if channel is None else channel.watchers.get(client)
+            if channel is not None and watcher is not None and watcher.lens != lens:
+                watcher.lens, watcher.needs_key = lens, True
+                self._want(run, channel)
 
     def leave(self, run: str, client: Client) -> None:
         with self._lock:
@@ -112,8 +125,8 @@ class Hub:
                 self._want(run, channel)
 
     def frame(self, frame: FrameOut) -> None:
-        """Hand a worker's frame to every watcher that has credit for it."""
-        data: bytes | None = None
+        """Hand a worker's frame to every watcher that has credit for it, each with the part of its own lens."""
+        prepared: dict[str, bytes] = {}
         with self._lock:
             channel = self._channels.get(frame.run)
             if channel is None:
@@ -121,14 +134,15 @@ class Hub:
             channel.asked = None
             channel.sequence = frame.sequence
             for client, watcher in list(channel.watchers.items()):
-                if watcher.credits == 0:
+                if watcher.credits == 0 or watcher.lens not in frame.blobs:
                     watcher.needs_key |= frame.key  # it can't go on from a delta that builds on this one
                 elif frame.key or not watcher.needs_key:
-                    data = data or prepare_frame(frame.blob)
+                    if watcher.lens not in prepared:
+                        prepared[watcher.lens] = prepare_frame(frame.blobs[watcher.lens])
                     watcher.credits -= 1
                     watcher.seen = frame.sequence
                     watcher.needs_key = False
-                    client.write(data)
+                    client.write(prepared[watcher.lens])
             self._want(frame.run, channel)
 
     def event(self, event: Status | Notice) -> None:
@@ -162,9 +176,9 @@ class Hub:
             return
         key = any(watcher.needs_key for watcher in ready)
         fresh = any(watcher.seen < channel.sequence for watcher in ready)
-        want = Want(run, key, fresh)
+        want = Want(run, key, fresh, frozenset(watcher.lens for watcher in ready))
         asked = channel.asked
-        if asked is None or (key and not asked.key) or (fresh and not asked.fresh):
+        if asked is None or (key and not asked.key) or (fresh and not asked.fresh) or not want.lenses <= asked.lenses:
             channel.asked = want
             self._ask(want)
 

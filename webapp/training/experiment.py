@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
-from webapp.contract.wire import Part
+from webapp.contract.kind import Part
 
 if TYPE_CHECKING:  # the web process imports this file, and has no use for the engine
     from engine.executors import Executor
@@ -68,7 +68,11 @@ class Experiment(Protocol):
         ...
 
     def frame(self, key: bool) -> list[Part]:
-        """What a page sees now.  A key frame also holds what delta frames leave out."""
+        """What a page sees now, whatever lens it has open.  A key frame also holds what delta frames leave out."""
+        ...
+
+    def through(self, lens: str, key: bool) -> list[Part]:
+        """What the lens of this name adds to the frame; asked after :meth:`frame`, and only while somebody looks."""
         ...
 
     def needs_key(self) -> bool:

@@ -18,8 +18,7 @@ import numpy as np
 from engine.executors import Executor, Program
 from engine.session import name_rng
 from webapp.contract.errors import ProtocolError
-from webapp.contract.kind import Kind
-from webapp.contract.wire import Part, Section
+from webapp.contract.kind import Kind, Part
 from webapp.training.commands import Weight
 from webapp.training.curve import COLUMNS, Curve
 from webapp.training.experiment import Diverged
@@ -293,18 +292,22 @@ class Training:
         """See :meth:`webapp.training.experiment.Experiment.needs_key`."""
         return self._key_needed
 
-    def common_parts(self, key: bool) -> list[Part]:
-        """The sections that both pages have."""
+    def frame(self, key: bool) -> list[Part]:
+        """The sections that every kind has; a subclass adds its own."""
         session = self.model.session
         biases = [session.get(layer.bias) for layer in self.model.layers]
         parts = [
-            Part(Section.LAYERS, np.array(self.model.sizes, np.uint16)),
-            Part(Section.BIASES, np.concatenate(biases)),
-            Part(Section.METRICS, self.metrics),
-            Part(Section.CURVE, self.curve.array if key else self.curve.tail(TAIL)),
+            Part("layers", np.array(self.model.sizes, np.uint16)),
+            Part("biases", np.concatenate(biases)),
+            Part("metrics", self.metrics),
+            Part("curve", self.curve.array if key else self.curve.tail(TAIL)),
         ]
         self._key_needed = self._key_needed and not key
         return parts
+
+    def through(self, lens: str, key: bool) -> list[Part]:
+        """See :meth:`webapp.training.experiment.Experiment.through`."""
+        return self.kind.lenses[lens].encode(self, key)
 
     def snapshot(self) -> bytes:
         """See :meth:`webapp.training.experiment.Experiment.snapshot`."""
@@ -333,10 +336,3 @@ class Training:
             self.reset()
         else:
             self.restore(self._good)
-
-
-def quantize(values: np.ndarray, scale: np.ndarray | float) -> np.ndarray:
-    """-scale..scale as uint8 0..255 (127.5 is 0), clipped; what isn't a number becomes 0."""
-    with np.errstate(all="ignore"):
-        coded = np.clip(values / scale, -1.0, 1.0) * 127.5 + 128.0
-        return np.clip(np.nan_to_num(coded, nan=128.0), 0, 255).astype(np.uint8)

@@ -127,7 +127,7 @@ def _describe(page: str, language: str, config: Config) -> dict[str, Any]:
         "credits": 2,
         "settings": {name: kind.fields for name, kind in registry().items()},
         "pace": {name: dict(kind.pace) for name, kind in registry().items()},
-        "wire": wire.describe(),
+        "wire": wire.describe(registry().codes),
     }
 
 

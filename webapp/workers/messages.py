@@ -54,11 +54,15 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Want:
-    """Some page can take a frame.  ``fresh``: it has missed the last one, so send even if nothing changed since."""
+    """Some page can take a frame.  ``fresh``: it has missed the last one, so send even if nothing changed since.
+
+    ``lenses``: those through which somebody looks who can take a frame ("" is none); no other one is computed.
+    """
 
     run: str
     key: bool = False
     fresh: bool = False
+    lenses: frozenset[str] = frozenset({""})
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,12 +84,12 @@ ToWorker = Create | Order | Want | Drop | LoadMachine
 
 @dataclass(frozen=True, slots=True)
 class FrameOut:
-    """A frame, ready for the browser."""
+    """A frame, ready for the browser: one blob for each lens that was asked for, by the lens's name."""
 
     run: str
     sequence: int
     key: bool
-    blob: bytes = field(repr=False)
+    blobs: dict[str, bytes] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)

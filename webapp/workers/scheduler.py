@@ -66,6 +66,7 @@ class Scheduler:
         elif isinstance(message, Want):
             task.wanted = True
             task.want_key |= message.key
+            task.lenses |= message.lenses
             task.changed |= message.key or message.fresh
         elif isinstance(message, Drop):
             del self._tasks[message.run]

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from webapp.contract import wire
 from webapp.contract.replies import Status
 from webapp.contract.settings import Settings
+from webapp.kinds import registry
 from webapp.training.experiment import Experiment
 from webapp.training.remedy import remedy
 from webapp.workers.messages import FrameOut
@@ -41,6 +42,7 @@ class Task:
 
     wanted: bool = False
     want_key: bool = False
+    lenses: frozenset[str] = frozenset()  # that were asked for
     changed: bool = True  # since the last frame
     urgent: bool = False  # a command was applied: its frame goes first and waits for no interval
     next_frame: float = 0.0
@@ -130,24 +132,28 @@ class Task:
         """The next frame.  Whatever the experiment raises is passed on."""
         assert self.experiment is not None
         key = self.want_key or self.experiment.needs_key()
-        parts = self.experiment.frame(key)
-        blob = wire.pack(
-            kind=self.kind,
-            run=self.run,
-            sequence=self.sequence + 1,
-            command=self.seq,
-            step=self.experiment.step,
-            epoch=self.experiment.epoch,
-            parts=parts,
-            key=key,
-            playing=self.playing,
-        )
-        return FrameOut(self.run, self.sequence + 1, key, blob)
+        common = self.experiment.frame(key)
+        blobs = {}
+        for lens in self.lenses:
+            blobs[lens] = wire.pack(
+                registry().codes,
+                kind=self.kind,
+                run=self.run,
+                sequence=self.sequence + 1,
+                command=self.seq,
+                step=self.experiment.step,
+                epoch=self.experiment.epoch,
+                parts=common + (self.experiment.through(lens, key) if lens else []),
+                key=key,
+                playing=self.playing,
+            )
+        return FrameOut(self.run, self.sequence + 1, key, blobs)
 
     def frame_sent(self, now: float, cost: float, interval: float, active: int) -> None:
         """Plan the next frame so that frames take at most a quarter of the run's share of the worker."""
         self.sequence += 1
         self.wanted = self.want_key = self.changed = self.urgent = False
+        self.lenses = frozenset()
         self.frame_cost = cost if self.frame_cost == 0.0 else 0.7 * self.frame_cost + 0.3 * cost
         if self.training:
             interval = max(interval, min(_LONGEST_FRAME_INTERVAL, self.frame_cost * active / _FRAME_SHARE))

@@ -1,11 +1,11 @@
-// Reads the binary frame of webapp/wire.py: typed arrays are mapped onto the blob, not copied.
+// Reads the binary frame of webapp/contract/wire.py: typed arrays are mapped onto the blob, not copied.
 
 /**
  * @typedef {object} Wire What the server's wire.describe() tells.
  * @property {number} version
  * @property {Record<string, string>} kinds
  * @property {Record<string, string>} dtypes
- * @property {Record<string, string>} sections
+ * @property {Record<string, Record<string, string>>} sections Of each kind: number -> name.
  * @property {Record<string, number>} flags
  *
  * @typedef {Uint8Array | Int8Array | Uint16Array | Int32Array | Float32Array} Numbers
@@ -72,10 +72,11 @@ export function decodeFrame(buffer, wire) {
   };
   /** @type {Record<string, Section>} */
   const sections = {};
+  const names = wire.sections[header.kind] ?? {};
   const count = view.getUint16(6, true);
   for (let index = 0; index < count; index++) {
     const at = HEADER_BYTES + index * ENTRY_BYTES;
-    const name = wire.sections[view.getUint16(at, true)];
+    const name = names[view.getUint16(at, true)];
     const type = ARRAYS[wire.dtypes[view.getUint8(at + 2)]];
     if (!name || !type) continue;
     const shape = [];

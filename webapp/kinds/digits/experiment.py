@@ -14,17 +14,16 @@ import numpy as np
 
 import engine as en
 from engine.datasets import mnist
-from webapp.contract.wire import Part, Section
+from webapp.contract.kind import Part
 from webapp.kinds.digits import kind
 from webapp.kinds.digits.commands import Draw
 from webapp.kinds.digits.evaluation import Evaluation, Scores
 from webapp.training.commands import Look
 from webapp.training.model import Task
-from webapp.training.training import Training, quantize
+from webapp.training.training import Training
 
 SIDE, CLASSES = 28, 10
 PIXELS = tuple(f"pixel{at}" for at in range(SIDE * SIDE))
-SHOWN_UNITS = 40  # weight images sent with a frame
 GALLERY = 40
 REST = 2.0  # evaluating takes at most a third of the time: it rests twice as long as it took
 PAUSE = 0.2  # seconds between two evaluations at least
@@ -135,26 +134,17 @@ class DigitsExperiment(Training):
         images = np.concatenate([subject[None], self.digits.test_images[self._gallery]])
         outputs = self.model.session.run([layer.output for layer in self.model.layers], {self._pixels: images})
         parts = [
-            *self.common_parts(key),
-            *self._unit_images(),
-            Part(Section.SUBJECT, subject.reshape(SIDE, SIDE)),
-            Part(Section.ACTIVATIONS, np.concatenate([values[0] for values in outputs])),
-            Part(Section.GALLERY_PROBS, outputs[-1][1:]),
+            *super().frame(key),
+            Part("subject", subject.reshape(SIDE, SIDE)),
+            Part("activations", np.concatenate([values[0] for values in outputs])),
+            Part("gallery_probs", outputs[-1][1:]),
         ]
         if self.scores is not None:
-            parts.append(Part(Section.CONFUSION, self.scores.confusion))
+            parts.append(Part("confusion", self.scores.confusion))
         if key:
             parts += [
-                Part(Section.GALLERY_IMAGES, images[1:].reshape(-1, SIDE, SIDE)),
-                Part(Section.GALLERY_INDEX, self._gallery),
-                Part(Section.LABELS, self.digits.test_labels[self._gallery]),
+                Part("gallery_images", images[1:].reshape(-1, SIDE, SIDE)),
+                Part("gallery_index", self._gallery),
+                Part("labels", self.digits.test_labels[self._gallery]),
             ]
         return parts
-
-    def _unit_images(self) -> list[Part]:
-        """The incoming weights of the first layer's units as images, each at a scale of its own."""
-        first = self.model.layers[0]
-        weights = self.model.session.get(first.weights)[:, :SHOWN_UNITS].T
-        scale = np.maximum(np.abs(weights).max(axis=1), 1e-6)
-        images = quantize(weights, scale[:, None]).reshape(-1, SIDE, SIDE)
-        return [Part(Section.UNIT_IMAGES, images), Part(Section.UNIT_SCALE, scale.astype(np.float32))]

@@ -15,13 +15,14 @@ import numpy as np
 import engine as en
 from engine.datasets import points as data
 from webapp.contract.errors import ProtocolError
-from webapp.contract.wire import Part, Section
+from webapp.contract.kind import Part
 from webapp.kinds.points import kind
+from webapp.training.coding import quantize
 from webapp.training.commands import Look
 from webapp.training.model import Task
-from webapp.training.training import Training, quantize
+from webapp.training.training import Training
 
-COARSE, FINE = 30, 100  # pixels along an edge of a neuron's map and of the big plane
+FINE = 100  # pixels along an edge of the big plane
 MEASURE_EVERY = 0.02  # seconds between two rows of the curve; a row takes 0.1 ms
 BOUNDED = ("tanh", "sigmoid")  # activations that stay within -1..1: their maps need no scale of their own
 
@@ -66,8 +67,7 @@ class PointsExperiment(Training):
         inputs = features(self.points.xy, chosen.inputs)
         targets = self.points.labels.astype(np.float32)[:, None]
         self._sets = [(inputs[rows], targets[rows]) for rows in (self._training, self._unseen)]
-        self._coarse = features(grid(COARSE), chosen.inputs)
-        self._fine = features(grid(FINE), chosen.inputs)
+        self._planes = {FINE: features(grid(FINE), chosen.inputs)}  # the inputs on grids, by their pixels
 
     def task(self) -> Task:
         inputs, targets = self._sets[0]
@@ -123,49 +123,43 @@ class PointsExperiment(Training):
         """What a page sees now."""
         if self._measured_step != self.step:
             self.measure()
-        session = self.model.session
-        weights = [session.get(layer.weights).ravel() for layer in self.model.layers]
-        parts = [*self.common_parts(key), Part(Section.WEIGHTS, np.concatenate(weights)), *self._maps(), *self._plane()]
+        parts = [*super().frame(key), *self._plane()]
         if key:
             unseen = np.zeros(len(self.points), np.uint8)
             unseen[self._unseen] = 1
             parts += [
-                Part(Section.POINTS, self.points.xy),
-                Part(Section.LABELS, self.points.labels),
-                Part(Section.UNSEEN, unseen),
+                Part("points", self.points.xy),
+                Part("labels", self.points.labels),
+                Part("unseen", unseen),
             ]
         return parts
 
-    def _maps(self) -> list[Part]:
-        """Every neuron over the plane, coarse."""
-        outputs = [layer.output for layer in self.model.layers]
-        values = self.model.session.run(outputs, {self.model.x: self._coarse})
-        units = np.concatenate([self._coarse, *values], axis=1).T
-        scale = self._scale(units)
-        coded = quantize(units, scale[:, None]).reshape(-1, COARSE, COARSE)
-        return [Part(Section.MAPS, coded), Part(Section.MAP_SCALE, scale)]
+    @property
+    def bounded(self) -> bool:
+        """Whether every hidden unit's value stays within -1..1."""
+        return self.settings.activation in BOUNDED
 
-    def _scale(self, units: np.ndarray) -> np.ndarray:
-        """The value that is drawn in full colour: 1 for bounded units, else the largest there is (0.25 at least)."""
-        scale = np.maximum(np.nan_to_num(np.abs(units).max(axis=1), nan=1.0, posinf=1e30), 0.25)
-        if self.settings.activation in BOUNDED:
-            scale[len(self.settings.inputs) :] = 1.0
-        scale[-1] = 1.0  # the output is a tanh
-        return np.asarray(scale, np.float32)
+    def units_over_the_plane(self, pixels: int) -> np.ndarray:
+        """Every unit, inputs first, on a grid of ``pixels`` x ``pixels``: (units, pixels * pixels)."""
+        plane = self._planes.get(pixels)
+        if plane is None:
+            plane = self._planes[pixels] = features(grid(pixels), self.settings.inputs)
+        outputs = [layer.output for layer in self.model.layers]
+        return np.concatenate([plane, *self.model.session.run(outputs, {self.model.x: plane})], axis=1).T
 
     def _plane(self) -> list[Part]:
         """The unit that is looked at (the output, if none is), fine."""
         last = len(self.model.sizes) - 1
         layer, unit = self._look or (last, 0)
         if layer == 0:
-            values = self._fine[:, unit]
+            values = self._planes[FINE][:, unit]
         else:
             tensor = self.model.layers[layer - 1].output
-            values = self.model.session.run(tensor, {self.model.x: self._fine})[:, unit]
-        bounded = layer == last or (layer > 0 and self.settings.activation in BOUNDED)
+            values = self.model.session.run(tensor, {self.model.x: self._planes[FINE]})[:, unit]
+        bounded = layer == last or (layer > 0 and self.bounded)
         scale = 1.0 if bounded else max(0.25, float(np.nan_to_num(np.abs(values).max(), nan=1.0, posinf=1e30)))
         return [
-            Part(Section.PLANE, quantize(values, scale).reshape(FINE, FINE)),
-            Part(Section.PLANE_SCALE, np.array([scale], np.float32)),
-            Part(Section.LOOK, np.array([layer, unit], np.int32)),
+            Part("plane", quantize(values, scale).reshape(FINE, FINE)),
+            Part("plane_scale", np.array([scale], np.float32)),
+            Part("look", np.array([layer, unit], np.int32)),
         ]

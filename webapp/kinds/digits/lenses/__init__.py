@@ -1,0 +1,1 @@
+"""Ways to look at a run of digits; each file here is one."""
