@@ -39,10 +39,18 @@ def wait_until(condition: Callable[[], Any], what: str, seconds: float = 10.0) -
 class Server:
     """``python -m webapp`` in a process of its own, with a data folder of its own."""
 
-    def __init__(self, data_dir: Path, *options: str, code: Path = ROOT, machine: Path | None = MACHINE) -> None:
+    def __init__(
+        self,
+        data_dir: Path,
+        *options: str,
+        code: Path = ROOT,
+        machine: Path | None = MACHINE,
+        handles: int | None = None,
+    ) -> None:
         """Start the server of the folder ``code``, which holds the packages engine and webapp.
 
         It finds its native machine in the folder ``machine``; if None, it has to compile one of its own.
+        The system allows it ``handles`` open files (as many as us, if None).
         """
         if machine is not None and not (data_dir / "machine").exists():
             machine.mkdir(parents=True, exist_ok=True)
@@ -50,8 +58,11 @@ class Server:
             (data_dir / "machine").symlink_to(machine, target_is_directory=True)
         self.output: list[str] = []
         command = [sys.executable, "-m", "webapp", "--no-browser", "--port", str(free_port())]
+        command += ["--data-dir", str(data_dir), *options]
+        if handles is not None:
+            command = ["sh", "-c", f'ulimit -n {handles}; exec "$@"', "sh", *command]
         self.process = subprocess.Popen(
-            [*command, "--data-dir", str(data_dir), *options],
+            command,
             cwd=code,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

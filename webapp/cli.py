@@ -36,8 +36,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def serve(config: Config, browser: bool) -> int:
     """Listen, say where, and serve.  Raises ConfigError before anything has started."""
     from webapp.web.app import create_app
+    from webapp.web.handles import raise_limit
     from webapp.web.serving import HttpServer, listen
 
+    raise_limit(config)
     listener = listen(config)
     config = replace(config, port=listener.getsockname()[1])
     app = create_app(config)

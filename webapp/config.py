@@ -44,11 +44,13 @@ class Config:
 
     max_message: int = 64 * 1024  # the longest message a page may send
     max_outgoing: int = 1024 * 1024  # unread bytes at which a client that doesn't read is dropped
-    max_clients: int = 500
+    max_connections: int = 1200  # of every kind; fewer where the system allows fewer file handles
+    max_clients: int = 500  # those of them that are WebSockets
     max_runs: int = 400
     max_runs_per_person: int = 12
     max_queue: int = 512  # commands that wait for one worker
     max_queue_per_run: int = 64
+    head_timeout: float = 10.0  # in all, for a request to arrive
     join_timeout: float = 10.0  # a socket that never says who it is, is closed
     ping_interval: float = 10.0
     ping_timeout: float = 5.0

@@ -43,6 +43,7 @@ log = logging.getLogger(__name__)
 
 _KEY = "HTTP_SEC_WEBSOCKET_KEY"
 ENVIRON_KEY = "layerlab.websocket"
+KEPT_KEY = "layerlab.kept"  # in the environ: to be called when the request has become a WebSocket
 _TOO_BIG, _UNSUPPORTED, _POLICY = 1009, 1003, 1008
 
 
@@ -308,6 +309,7 @@ class _Upgrade:
         )
         client = WebSocket(transport, sock)
         environ[ENVIRON_KEY] = client
+        environ[KEPT_KEY]()
         transport.clients.add(client)
         try:
             self._handler(client)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import logging
+import mimetypes
 import secrets
 from functools import cache, partial
 from importlib import metadata
@@ -17,9 +19,12 @@ from webapp.runs.dispatch import Runs
 from webapp.stream.sockets import Sockets
 from webapp.stream.transport import Transport
 from webapp.web.gate import Gate
+from webapp.web.handles import OUT_OF_HANDLES
 from webapp.web.identity import COOKIE, Identity, load_secret
 from webapp.workers.pool import Pool
 from webapp.workers.worker import Options
+
+log = logging.getLogger(__name__)
 
 LANGUAGES = ("en", "zh")
 _LANGUAGE_COOKIE = "layerlab_lang"
@@ -62,6 +67,9 @@ def create_app(config: Config, pool: Pool | None = None) -> Flask:
     app.wsgi_app = Gate(app.wsgi_app, config, transport)  # type: ignore[method-assign]
     _add_routes(app, config, identity)
     app.after_request(_secure)
+    for name in app.jinja_env.list_templates(extensions=["html"]):
+        app.jinja_env.get_template(name)  # kept from now on: a page must not need a file handle more
+    mimetypes.init()  # reads files of the system, which then aren't read in a request
     return app
 
 
@@ -72,6 +80,16 @@ def _add_routes(app: Flask, config: Config, identity: Identity) -> None:
     @app.get("/healthz")
     def healthz() -> dict[str, str]:
         return {"status": "ok", "version": version()}
+
+    @app.errorhandler(OSError)
+    def out_of_handles(error: OSError) -> Response:
+        if error.errno not in OUT_OF_HANDLES:
+            raise error
+        log.error("a request can't be answered: %s", error)
+        sentence = (
+            "The server has too many files open. Reload in ten seconds.\n服务器打开的文件太多。请过十秒再刷新。\n"
+        )
+        return Response(sentence, 503, mimetype="text/plain")
 
     @app.errorhandler(404)
     def not_found(_: Exception) -> tuple[Response, int]:
