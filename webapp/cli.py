@@ -27,6 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parse(arguments)
     log_to_stderr(logging.WARNING, "%(asctime)s %(levelname)s %(name)s: %(message)s")
     try:
+        _use_plugins(options.plugins)
         return serve(_config(options), browser=not options.no_browser)
     except ConfigError as error:
         print(error, file=sys.stderr)
@@ -35,6 +36,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def serve(config: Config, browser: bool) -> int:
     """Listen, say where, and serve.  Raises ConfigError before anything has started."""
+    from webapp.config import ConfigError
+    from webapp.contract.kind import KindError
     from webapp.web.app import create_app
     from webapp.web.handles import raise_limit
     from webapp.web.serving import HttpServer, listen
@@ -42,7 +45,10 @@ def serve(config: Config, browser: bool) -> int:
     raise_limit(config)
     listener = listen(config)
     config = replace(config, port=listener.getsockname()[1])
-    app = create_app(config)
+    try:
+        app = create_app(config)
+    except KindError as error:
+        raise ConfigError(str(error)) from error
     runs = app.extensions["layerlab"]
     server = HttpServer(listener, config, app)
     signal.signal(signal.SIGTERM, _interrupt)
@@ -59,6 +65,17 @@ def serve(config: Config, browser: bool) -> int:
         runs.stop()
         server.server_close()
     return 0
+
+
+def _use_plugins(wanted: Sequence[Path]) -> None:
+    """Before the kinds are imported, which look into these folders, too."""
+    from webapp import plugins
+    from webapp.config import ConfigError
+
+    for folder in wanted:
+        if not folder.is_dir():
+            raise ConfigError(f"--plugins {folder}: there is no such folder.")
+    plugins.use(folder.absolute() for folder in wanted)
 
 
 def _interrupt(_signal: int, _frame: object) -> NoReturn:
@@ -93,13 +110,15 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--fps", type=float, default=30.0, help="pictures a second that a page gets at most (30)")
     parser.add_argument("--no-browser", action="store_true", help="don't open the page")
     parser.add_argument("--data-dir", type=Path, help="where the server keeps its files (your cache folder)")
+    plugins = "a folder with kinds, lenses or layers of your own (see CONTRIBUTING.md); can be repeated"
+    parser.add_argument("--plugins", type=Path, action="append", default=[], metavar="DIR", help=plugins)
     parser.add_argument("--version", action=_Version, nargs=0, help="print the version and exit")
     return parser.parse_args(arguments)
 
 
 class _Version(argparse.Action):
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
-        from webapp.web.app import version
+        from webapp.web.pages import version
 
         print(f"layerlab {version()}")
         parser.exit()

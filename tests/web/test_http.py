@@ -48,7 +48,10 @@ def test_a_page_carries_what_its_scripts_need_to_know(http, path, kind):
     assert block is not None
     described = json.loads(block[1], parse_constant=lambda word: pytest.fail(f"{word} in JSON"))
     assert described["page"] == kind and described["fps"] == 30
-    assert described["settings"] == json.loads(json.dumps({name: kind.fields for name, kind in registry().items()}))
+    assert [kind["name"] for kind in described["kinds"]] == list(registry())
+    for told in described["kinds"]:
+        assert told["settings"] == json.loads(json.dumps(registry()[told["name"]].fields))
+        assert http.get(told["path"]).status_code == http.get(told["module"]).status_code == 200
     assert described["wire"] == json.loads(json.dumps(wire.describe(registry().codes)))
 
 
@@ -156,12 +159,14 @@ def test_the_language(http, path, headers, language):
 def test_the_catalogue_is_handed_to_the_template(app, tmp_path, monkeypatch):
     """With folders of its own: what the real template says is the page's business."""
     (tmp_path / "static/i18n").mkdir(parents=True)
-    (tmp_path / "static/i18n/zh.json").write_text('{"app.title": "层实验室"}', encoding="utf-8")
+    catalogue = '{"app.title": "层实验室", "language.name": "中文", "language.html": "zh-CN"}'
+    (tmp_path / "static/i18n/zh.json").write_text(catalogue, encoding="utf-8")
     (tmp_path / "templates").mkdir()
     (tmp_path / "templates/page.html").write_text('{{ t("app.title") }} {{ lang }}', encoding="utf-8")
-    monkeypatch.setattr("webapp.web.app.asset_folder", lambda name: tmp_path / name)
+    for module in ("app", "pages", "assets"):
+        monkeypatch.setattr(f"webapp.web.{module}.asset_folder", lambda name: tmp_path / name)
     other = create_app(Config(data_dir=tmp_path, device="cpu"))
-    assert other.test_client().get("/?lang=zh", base_url="http://127.0.0.1:8765").text == "层实验室 zh"
+    assert other.test_client().get("/?lang=zh", base_url="http://127.0.0.1:8765").text == "层实验室 zh-CN"
 
 
 def test_static_and_templates_are_found_in_a_wheel_too(tmp_path, monkeypatch):
@@ -183,9 +188,9 @@ def test_a_server_for_a_class_answers_to_its_own_names_alone():
 # ---- the command line
 
 
-def layerlab(*options: str) -> subprocess.CompletedProcess[str]:
+def layerlab(*options: str, code: Path = ROOT) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "webapp", *options]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, cwd=code, capture_output=True, text=True, timeout=60, check=False)
 
 
 def test_a_port_in_use_is_one_line_and_exit_1(lab, tmp_path):
@@ -202,6 +207,7 @@ def test_a_port_in_use_is_one_line_and_exit_1(lab, tmp_path):
         (["--host", "not.a.host.invalid"], "--host"),
         (["--workers", "0"], "--workers 0"),
         (["--fps", "0"], "--fps 0"),
+        (["--plugins", "/nowhere"], "--plugins /nowhere"),
         (["--fps", "nan"], "--fps nan"),
         (["--data-dir", "/dev/null/x"], "--data-dir"),
     ],

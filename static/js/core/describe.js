@@ -13,11 +13,19 @@
  *
  * @typedef {Record<string, Field>} Fields
  * @typedef {Record<string, any>} Settings
- * @typedef {"points" | "digits"} Kind
+ * @typedef {"points" | "digits"} Kind The name of a kind of page.
+ *
+ * @typedef {object} KindDescription
+ * @property {Kind} name
+ * @property {string} path Of its page.
+ * @property {string} title Key of its name among the texts.
+ * @property {string} module Address of its part of the page, see kinds.js.
+ * @property {Fields} settings
+ * @property {Record<string, number>} pace Batches and epochs a second of the speeds.
  *
  * @typedef {object} Description
- * @property {Record<string, Fields>} settings
- * @property {Record<string, Record<string, number>>} pace Batches and epochs a second of the speeds, per kind.
+ * @property {Kind} page The kind of page that the server was asked for.
+ * @property {KindDescription[]} kinds In the order of the navigation.
  * @property {import("../lib/frame.js").Wire} wire
  * @property {string} version
  * @property {number} fps Frames a second that the server sends at most.
@@ -31,12 +39,23 @@ if (!block) throw new Error("the page has no block #describe");
 export const description = JSON.parse(block.textContent ?? "");
 
 /**
- * The settings fields of a kind of page, e.g. fields("points").noise.max.
+ * What the server says about a kind of page. Throws for a name that it hasn't told.
+ * @param {string} name
+ * @returns {KindDescription}
+ */
+export function kindOf(name) {
+  const found = description.kinds.find((kind) => kind.name === name);
+  if (!found) throw new Error(`the server knows no kind of page called "${name}"`);
+  return found;
+}
+
+/**
+ * The settings fields of a kind of page, e.g. fields(run.kind).batch.max.
  * @param {Kind} kind
  * @returns {Fields}
  */
 export function fields(kind) {
-  return description.settings[kind];
+  return kindOf(kind).settings;
 }
 
 /**

@@ -1,6 +1,6 @@
 // The row of controls above both pages: reset, play, step, epoch, what is learned how, layers.
 import { html } from "../lib/html.js";
-import { description, fields } from "../core/describe.js";
+import { fields, kindOf } from "../core/describe.js";
 import { locale, t } from "../core/i18n.js";
 import { withLayer } from "../lib/layers.js";
 import { newSeed } from "../lib/seed.js";
@@ -76,7 +76,7 @@ export function ChoiceSelect({ run, name }) {
 
 /** @param {string} kind @param {string} name @param {string} choice */
 function choiceText(kind, name, choice) {
-  const n = name === "speed" ? description.pace[kind][choice] : undefined;
+  const n = name === "speed" ? kindOf(kind).pace[choice] : undefined;
   return t(n === 1 ? `${name}.${choice}_one` : `${name}.${choice}`, { n: n ?? 0 });
 }
 

@@ -1,0 +1,27 @@
+"""Where the files of the page lie: those of the installation, and those that plug-ins bring for their kinds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from webapp import plugins
+from webapp.config import asset_folder
+from webapp.kinds import registry
+
+KINDS = "js/kinds"  # under static
+
+
+def page_folders(kind: str) -> list[Path]:
+    """The folders with the kind's part of the page: here, and in the plug-ins that have one."""
+    folders = [asset_folder("static") / KINDS / kind]
+    folders += [folder / "kinds" / kind / "page" for folder in plugins.folders()]
+    return [folder for folder in folders if folder.is_dir()]
+
+
+def text_folders() -> list[Path]:
+    """The folders with the texts that only a kind or one of its lenses has."""
+    found = []
+    for kind in registry():
+        for folder in page_folders(kind):
+            found += [folder / "texts", *sorted(folder.glob("lenses/*/texts"))]
+    return [folder for folder in found if folder.is_dir()]
