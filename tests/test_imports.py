@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import subprocess
+import sys
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -38,6 +40,19 @@ ENGINE = [
     ["engine.theano"],
     ["engine"],  # its __init__ is the API
     ["engine.native", "engine.native.*"],  # nothing in the engine knows it: who wants it asks for it
+]
+# A module of webapp may import those before it (and those in its own line); only the web process knows the last five.
+WEBAPP = [
+    ["webapp.config", "webapp.logs", "webapp.plugins", "webapp.threads"],
+    ["webapp.contract", "webapp.contract.*"],
+    ["webapp.training", "webapp.training.*", "webapp.layers", "webapp.layers.*"],
+    ["webapp.kinds", "webapp.kinds.*"],
+    ["webapp.workers", "webapp.workers.*"],
+    ["webapp.stream", "webapp.stream.flusher", "webapp.stream.hub", "webapp.stream.packets", "webapp.stream.transport"],
+    ["webapp.runs", "webapp.runs.*"],
+    ["webapp.stream.sockets"],
+    ["webapp.web", "webapp.web.*"],
+    ["webapp", "webapp.cli", "webapp.__main__"],
 ]
 # These build graph and never touch arrays, plans or sessions.
 GRAPH_BUILDERS = ["engine.grad", "engine.init", "engine.layers", "engine.losses", "engine.optim", "engine.schedules"]
@@ -108,10 +123,10 @@ def of_library(name: str, libraries: list[str]) -> bool:
 
 
 def rank(name: str) -> int:
-    for place, line in enumerate(ENGINE):
+    for place, line in enumerate(ENGINE if of_library(name, ["engine"]) else WEBAPP):
         if matches(name, line):
             return place
-    pytest.fail(f"{name} has no place in the engine's order: give it one here and in docs/architecture.md")
+    pytest.fail(f"{name} has no place in the order: give it one here and in docs/architecture.md")
 
 
 def named(prefix: str) -> list[str]:
@@ -136,6 +151,28 @@ def test_inside_the_engine_a_file_knows_only_those_above_it(name: str) -> None:
     inside = [found for found in imports_of(name, for_types=False) if of_library(found, ["engine"])]
     below = [found for found in inside if rank(found) > rank(name)]
     assert not below, f"{name} imports {below}, which stand below it in docs/architecture.md"
+
+
+@pytest.mark.parametrize("name", named("webapp"))
+def test_inside_the_web_application_a_file_knows_only_its_floor_and_those_before(name: str) -> None:
+    inside = [found for found in imports_of(name, for_types=False) if of_library(found, ["webapp"])]
+    below = [found for found in inside if rank(found) > rank(name)]
+    assert not below, f"{name} imports {below}, whose floor comes after its own in docs/architecture.md"
+
+
+@pytest.mark.parametrize("name", named("webapp.kinds"))
+def test_no_kind_knows_another(name: str) -> None:
+    own = name.split(".")[2:3]
+    others = [found for found in imports_of(name) if found.startswith("webapp.kinds.") and found.split(".")[2:3] != own]
+    assert not own or not others, f"{name} imports {others}: what two kinds share belongs into webapp.training"
+
+
+def test_the_web_process_does_without_the_engine() -> None:
+    look = "from webapp.kinds import commands; import webapp.web.app, sys; commands(); print('engine' in sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", look], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True
+    )
+    assert done.stdout.strip() == "False"
 
 
 @pytest.mark.parametrize("name", [name for name in MODULES if matches(name, GRAPH_BUILDERS)])

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from webapp.contract.commands import decode_credit
 from webapp.contract.errors import ProtocolError
 from webapp.contract.settings import Settings
+from webapp.contract.wire import new_run_id
 from webapp.kinds import commands, registry
 from webapp.kinds.digits.commands import Draw
-from webapp.web.identity import new_run_id
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),

@@ -12,9 +12,8 @@ from hypothesis.extra import numpy as arrays
 
 from webapp.contract import wire
 from webapp.contract.kind import Part
-from webapp.contract.wire import HEADER
+from webapp.contract.wire import HEADER, new_run_id
 from webapp.kinds import registry
-from webapp.web.identity import new_run_id
 
 SECTIONS = registry().codes.sections["points"].keys() & registry().codes.sections["digits"].keys()
 ARRAY = st.sampled_from(list(wire.DTYPES)).flatmap(

@@ -13,8 +13,9 @@ from websocket import WebSocketTimeoutException
 
 from tests.labs import BareSocket, Page, new_cookie
 from webapp.config import ConfigError
+from webapp.contract.wire import new_run_id
 from webapp.kinds import commands
-from webapp.web.identity import COOKIE, Identity, load_secret, new_run_id
+from webapp.web.identity import COOKIE, Identity, load_secret
 
 
 def test_the_cookie_is_for_this_server_alone_and_lasts(lab):

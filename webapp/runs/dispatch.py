@@ -20,11 +20,11 @@ from webapp.contract.errors import ProtocolError
 from webapp.contract.kind import Kind
 from webapp.contract.replies import Notice, Reply, Status
 from webapp.contract.settings import Settings
+from webapp.contract.wire import new_run_id
 from webapp.kinds import commands, registry
 from webapp.runs.commands import effect_of, handler_of
 from webapp.runs.store import Run, Store
 from webapp.stream.hub import Client, Hub
-from webapp.web.identity import new_run_id
 from webapp.workers.messages import Drop, EventOut, FrameOut, FromWorker, Order, Snapshot, Want
 from webapp.workers.pool import Pool
 

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from flask import Flask
@@ -21,7 +21,9 @@ from webapp.contract.replies import Notice, Reply
 from webapp.runs.dispatch import Runs
 from webapp.stream.packets import EVENT, Json, SocketIoPacket, prepare_event
 from webapp.stream.transport import ENVIRON_KEY, Transport, WebSocket
-from webapp.web.identity import Identity
+
+if TYPE_CHECKING:
+    from webapp.web.identity import Identity
 
 log = logging.getLogger(__name__)
 _libraries = log.getChild("libraries")  # given to them, or each would write to stderr past our handler

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import os
 import secrets
@@ -17,11 +16,6 @@ from webapp.config import ConfigError
 COOKIE = "layerlab"
 _YEAR = 365 * 24 * 3600
 _SECRET_BYTES = 32
-
-
-def new_run_id() -> str:
-    """16 random bytes as 22 letters of base64url: nobody finds another's run by guessing."""
-    return base64.urlsafe_b64encode(secrets.token_bytes(16)).decode().rstrip("=")
 
 
 def load_secret(data_dir: Path) -> bytes:
