@@ -49,6 +49,7 @@ class FakeExperiment:
         spend: Callable[[float], None] = time.sleep,
         seconds_per_step: float = 0.0005,
         frame_cost: float = 0.0,
+        build_cost: float = 0.0,
         background_slices: int = 0,
     ) -> None:
         self.settings = settings
@@ -61,6 +62,7 @@ class FakeExperiment:
         self.calls: list[str] = []
         self._clock, self._spend = clock, spend
         self._seconds_per_step, self._frame_cost = seconds_per_step, frame_cost
+        self._build_cost = build_cost
 
     @property
     def epoch(self) -> float:
@@ -78,10 +80,12 @@ class FakeExperiment:
         self.calls.append("use_machine")
 
     def configure(self, settings: Settings) -> None:
+        self._spend(self._build_cost)
         self.settings = settings
         self.calls.append("configure")
 
     def reset(self) -> None:
+        self._spend(self._build_cost)
         self.step, self.value = 0, 0.0
         self.calls.append("reset")
 
@@ -150,6 +154,9 @@ class FakeExperiment:
     def snapshot(self) -> bytes:
         self.calls.append("snapshot")
         return pickle.dumps((self.step, self.value if self.value < DIVERGE else 0.0))
+
+    def rest(self) -> bytes:
+        return self.snapshot()
 
     def restore(self, snapshot: bytes) -> None:
         state: Any = pickle.loads(snapshot)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import secrets
 import sys
 import threading
 from dataclasses import dataclass
@@ -95,3 +96,10 @@ def log_to_stderr(level: int, text_format: str) -> None:
     root = logging.getLogger()
     root.addHandler(handler)
     root.setLevel(level)
+
+
+def failure(log: logging.Logger, text: str, *values: object) -> str:
+    """Log the exception that is being handled, with a number by which who was told of it can be found in the log."""
+    number = secrets.token_hex(3)
+    log.exception(f"failure %s: {text}", number, *values)
+    return number

@@ -8,6 +8,7 @@ from tests.fake_experiment import FakeExperiment
 from webapp.contract.commands import Play, RunWish
 from webapp.contract.replies import Notice, Status
 from webapp.contract.settings import Settings
+from webapp.kinds import commands
 from webapp.kinds.points.settings import PointsSettings
 from webapp.workers.messages import Create, EventOut, FromWorker, Order, Want
 from webapp.workers.scheduler import Scheduler
@@ -51,13 +52,20 @@ class Bench:
 
     def create(self, run: str = A, speed: Any = "max", **create: Any) -> FakeExperiment:
         settings = PointsSettings(speed=speed)
-        self.scheduler.receive(Create(run=run, kind="points", settings=settings, **create))
+        self.receive(Create(run=run, kind="points", settings=settings, **create))
         return self.experiments[-1]
 
     def order(self, command: RunWish, settings: Settings | None = None, **order: Any) -> None:
         self.orders += 1
         settings = settings or PointsSettings(speed="max")
-        self.scheduler.receive(Order(command.run, command, self.orders, settings, **order))
+        merge = commands().of(command, "points").merge
+        self.receive(Order(command.run, command, self.orders, settings, **{"merge": merge, **order}))
+
+    def receive(self, message: Create | Order) -> None:
+        """Hand it over and let what waits have its turns."""
+        self.scheduler.receive(message)
+        while any(job.start or job.waiting for job in self.scheduler._jobs.values()):
+            self.scheduler.turn()
 
     def play(self, run: str = A, speed: Any = "max") -> None:
         self.order(Play(run=run, seq=1), PointsSettings(speed=speed))

@@ -12,8 +12,8 @@ from tests.workers.bench import A, B, Bench
 from webapp.contract.commands import Pause, Play, Reset, Set, Step
 from webapp.kinds.points.settings import PointsSettings
 from webapp.training.commands import Look, Weight
+from webapp.workers.job import SLICE
 from webapp.workers.messages import Create, Drop, FrameOut, Snapshot
-from webapp.workers.task import SLICE
 
 
 @pytest.fixture
@@ -270,7 +270,7 @@ def test_a_failed_command_pauses_and_tells(bench, caplog):
 
 def test_a_run_that_cant_start_is_told_and_tried_again_by_a_command(bench, monkeypatch):
     monkeypatch.setattr(bench.scheduler, "_make", lambda kind, settings: 1 / 0)
-    bench.scheduler.receive(Create(run=A, kind="points", settings=PointsSettings()))
+    bench.receive(Create(run=A, kind="points", settings=PointsSettings()))
     assert bench.notices[0].code == "internal_error"
     bench.go(1.0)
     monkeypatch.setattr(bench.scheduler, "_make", bench.make)
@@ -288,7 +288,7 @@ def test_a_run_taken_over_goes_on_from_its_snapshot_with_the_settings_that_hold_
     after = Bench()
     now = PointsSettings(rate=0.5, speed="max")
     look = Look(run=A, seq=1, layer=1)
-    after.scheduler.receive(
+    after.receive(
         Create(run=A, kind="points", settings=now, playing=True, snapshot=snapshot, replay=(look,), sequence=9, order=7)
     )
     new = after.experiments[-1]

@@ -32,6 +32,11 @@ class Wish(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_fi
 
     seq: Sequence
 
+    @property
+    def name(self) -> str:
+        """Its command's name: what stands in its ``type``."""
+        return str(self.__struct_config__.tag)
+
 
 class RunWish(Wish, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A message about a run that was opened before."""
@@ -165,8 +170,7 @@ class Commands:
         struct = type(wish)
         found = self._common.get(struct) or self._own.get(kind or "", {}).get(struct)
         if found is None:
-            name = struct.__struct_config__.tag
-            raise ProtocolError("unknown_command", f"type: a run of the kind {kind} has no command {name!r}.")
+            raise ProtocolError("unknown_command", f"type: a run of the kind {kind} has no command {wish.name!r}.")
         return found
 
 

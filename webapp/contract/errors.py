@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Protocol, runtime_checkable
 
 import msgspec
 from msgspec import Struct
@@ -22,6 +23,18 @@ class ProtocolError(ValueError):
     def __init__(self, code: str, message: str, **values: Any) -> None:
         super().__init__(message)
         self.problem = Problem(code=code, message=message, values=values)
+
+
+@runtime_checkable
+class ForPeople(Protocol):
+    """An exception made for the person at the page, who is shown ``error.<code>`` filled with ``values``.
+
+    Whoever raises one needs to know nothing of pages (:class:`engine.datasets.mnist.DataError`); any other exception
+    is told as a failure with a number that stands in the log too.
+    """
+
+    code: str
+    values: Mapping[str, Any]
 
 
 def convert(message: object, wanted: Any, where: str) -> Any:

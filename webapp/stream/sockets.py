@@ -18,6 +18,7 @@ from webapp.config import Config
 from webapp.contract.commands import decode_credit
 from webapp.contract.errors import Problem, ProtocolError
 from webapp.contract.replies import Notice, Reply
+from webapp.logs import failure
 from webapp.runs.dispatch import Runs
 from webapp.stream.packets import EVENT, Json, SocketIoPacket, prepare_event
 from webapp.stream.transport import ENVIRON_KEY, Transport, WebSocket
@@ -97,9 +98,9 @@ class Sockets:
         except ProtocolError as error:
             return _refusal(message, error.problem)
         except Exception:  # a bug; the page must not wait for an answer for ever
-            log.exception("a command failed: %.500r", message)
-            sentence = "The server failed with this command; the run is as it was. Its log says more."
-            return _refusal(message, Problem(code="internal_error", message=sentence))
+            number = failure(log, "a command: %.500r", message)
+            sentence = f"The server failed with this command; the run is as it was. Its log calls it {number}."
+            return _refusal(message, Problem(code="internal_error", message=sentence, values={"number": number}))
 
     def _credit(self, client: WebSocket, values: list[Any]) -> Reply:
         try:

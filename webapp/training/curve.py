@@ -13,20 +13,20 @@ class Curve:
 
     def __init__(self) -> None:
         self._rows: list[tuple[float, ...]] = []
-        self._gap = 0.0
+        self.gap = 0.0  # the least distance in epochs between two rows: the present resolution
 
     def add(self, epoch: float, metrics: np.ndarray) -> None:
         """Add a row, unless one lies closer than the present resolution."""
-        if self._rows and epoch < self._rows[-1][0] + max(self._gap, 1e-9):
+        if self._rows and epoch < self._rows[-1][0] + max(self.gap, 1e-9):
             return
         self._rows.append((epoch, *map(float, metrics)))
         if len(self._rows) > ROWS:
             self._rows = self._rows[::2]
-            self._gap = 2 * (self._rows[-1][0] - self._rows[0][0]) / ROWS
+            self.gap = 2 * (self._rows[-1][0] - self._rows[0][0]) / ROWS
 
     def clear(self) -> None:
         """Forget everything."""
-        self._rows, self._gap = [], 0.0
+        self._rows, self.gap = [], 0.0
 
     @property
     def array(self) -> np.ndarray:
@@ -37,7 +37,7 @@ class Curve:
         """The last ``rows`` rows: what a page may have missed since its last frame."""
         return np.array(self._rows[-rows:], np.float32).reshape(-1, COLUMNS)
 
-    def load(self, array: np.ndarray) -> None:
-        """Go back to an :attr:`array`."""
+    def load(self, array: np.ndarray, gap: float = 0.0) -> None:
+        """Go back to an :attr:`array` and its :attr:`gap`."""
         self._rows = [tuple(row) for row in np.asarray(array, np.float64).tolist()]
-        self._gap = 0.0
+        self.gap = gap

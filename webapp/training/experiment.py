@@ -83,6 +83,10 @@ class Experiment(Protocol):
         """Everything needed to go on from here: weights, optimiser, counters, random state, history."""
         ...
 
+    def rest(self) -> bytes:
+        """A :meth:`snapshot` to come back to after any time: with the way back of ``recover`` too."""
+        ...
+
     def restore(self, snapshot: bytes) -> None:
         """Go on from a snapshot made with the same settings."""
         ...

@@ -23,19 +23,9 @@ from webapp.training.commands import Weight
 from webapp.training.curve import COLUMNS, Curve
 from webapp.training.experiment import Diverged
 from webapp.training.model import Model, Task
+from webapp.training.saved import Saved, WayBack
 
 TAIL = 64  # rows of the curve that every frame repeats, so that none is lost between frames
-
-
-class Snapshot(msgspec.Struct, frozen=True):
-    """A run at one moment, as it travels between processes, and the settings it had then."""
-
-    settings: dict[str, Any]
-    state: dict[str, bytes]
-    step: int
-    passes: int
-    cursor: int
-    curve: bytes
 
 
 @dataclass(frozen=True)
@@ -311,23 +301,35 @@ class Training:
 
     def snapshot(self) -> bytes:
         """See :meth:`webapp.training.experiment.Experiment.snapshot`."""
+        return msgspec.msgpack.encode(self._state())
+
+    def _state(self) -> Saved:
         state = {dtype: array.tobytes() for dtype, array in self.model.session.state().items()}
         curve = self.curve.array.tobytes()
         settings = msgspec.to_builtins(self.settings)
-        return msgspec.msgpack.encode(Snapshot(settings, state, self.step, self._passes, self._cursor, curve))
+        return Saved(settings, state, self.step, self._passes, self._cursor, curve, self.curve.gap)
+
+    def rest(self) -> bytes:
+        """See :meth:`webapp.training.experiment.Experiment.rest`."""
+        way_back = WayBack(self._good, self._best, self._touched, self._diverged)
+        return msgspec.msgpack.encode(msgspec.structs.replace(self._state(), way_back=way_back))
 
     def restore(self, snapshot: bytes) -> None:
         """See :meth:`webapp.training.experiment.Experiment.restore`."""
-        found = msgspec.msgpack.decode(snapshot, type=Snapshot)
+        found = msgspec.msgpack.decode(snapshot, type=Saved)
         self._diverged = False
         wanted = self.settings  # may have changed since the snapshot: go back to then, load, and change again
         self.configure(self.kind.settings_for(found.settings))
         state = {dtype: np.frombuffer(raw, dtype) for dtype, raw in found.state.items()}
         self.model.session.load_state(state)
         self.step, self._passes, self._cursor, self._order = found.step, found.passes, found.cursor, None
-        self.curve.load(np.frombuffer(found.curve, np.float32).reshape(-1, COLUMNS))
+        self.curve.load(np.frombuffer(found.curve, np.float32).reshape(-1, COLUMNS), found.gap)
         self._touched = self._key_needed = True
         self.changed()
+        if found.way_back is not None:
+            back = found.way_back
+            self._good, self._best = back.good, back.best
+            self._touched, self._diverged = back.touched, back.diverged
         self.configure(wanted)
 
     def recover(self) -> None:

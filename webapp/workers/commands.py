@@ -8,19 +8,19 @@ from typing import Any
 from webapp.contract.commands import Pause, Play, Recover, Reset, RunWish, Set, Step, Wish
 from webapp.kinds import commands
 from webapp.training.experiment import Experiment
-from webapp.workers.task import Task
+from webapp.workers.job import Job
 
 ALWAYS_TOLD = frozenset({"reset", "stepped"})  # reasons that are news also to who stood still before
 
-Do = Callable[[Task, Experiment, Any, float], str | None]
+Do = Callable[[Job, Experiment, Any, float], str | None]
 
 
-def obey(task: Task, experiment: Experiment, wish: RunWish, now: float) -> str | None:
+def obey(job: Job, experiment: Experiment, wish: RunWish, now: float) -> str | None:
     """Do what ``wish`` says; the reason why the run now stands still, if it does.  ``now`` is the scheduler's clock."""
     do = IN_WORKERS.get(type(wish))
     if do is not None:
-        return do(task, experiment, wish, now)
-    handle(task.kind, experiment, wish)
+        return do(job, experiment, wish, now)
+    handle(job.kind, experiment, wish)
     return None
 
 
@@ -31,37 +31,37 @@ def handle(kind: str, experiment: Experiment, wish: RunWish) -> None:
     command.handle(experiment, wish)
 
 
-def _set(task: Task, experiment: Experiment, _: Set, __: float) -> None:
-    experiment.configure(task.settings)
+def _set(job: Job, experiment: Experiment, _: Set, __: float) -> None:
+    experiment.configure(job.settings)
 
 
-def _play(task: Task, _: Experiment, __: Play, now: float) -> None:
-    task.playing, task.steps_left = True, 0
-    task.start_pacing(now)
+def _play(job: Job, _: Experiment, __: Play, now: float) -> None:
+    job.playing, job.steps_left = True, 0
+    job.start_pacing(now)
 
 
-def _pause(task: Task, _: Experiment, __: Pause, ___: float) -> str:
-    task.playing, task.steps_left = False, 0
+def _pause(job: Job, _: Experiment, __: Pause, ___: float) -> str:
+    job.playing, job.steps_left = False, 0
     return "paused"
 
 
-def _step(task: Task, experiment: Experiment, wish: Step, _: float) -> str:
-    task.playing = False
-    task.steps_left = max(task.steps_left, 1 if wish.unit == "batch" else experiment.steps_per_epoch)
+def _step(job: Job, experiment: Experiment, wish: Step, _: float) -> str:
+    job.playing = False
+    job.steps_left = max(job.steps_left, 1 if wish.unit == "batch" else experiment.steps_per_epoch)
     return "stepped"
 
 
-def _reset(task: Task, experiment: Experiment, _: Reset, __: float) -> str:
+def _reset(job: Job, experiment: Experiment, _: Reset, __: float) -> str:
     experiment.reset()
-    task.playing, task.steps_left = False, 0
+    job.playing, job.steps_left = False, 0
     return "reset"
 
 
-def _recover(task: Task, experiment: Experiment, _: Recover, now: float) -> None:
-    experiment.configure(task.settings)
+def _recover(job: Job, experiment: Experiment, _: Recover, now: float) -> None:
+    experiment.configure(job.settings)
     experiment.recover()
-    task.playing, task.steps_left = True, 0
-    task.start_pacing(now)
+    job.playing, job.steps_left = True, 0
+    job.start_pacing(now)
 
 
 IN_WORKERS: dict[type[Wish], Do] = {

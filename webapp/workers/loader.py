@@ -5,7 +5,8 @@ from __future__ import annotations
 import importlib
 import logging
 import threading
-from multiprocessing import Pipe
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,27 +16,23 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-class Loader:
-    """``news`` becomes readable (for ``multiprocessing.connection.wait``) when loading has ended."""
+@dataclass(frozen=True)
+class Loaded:
+    """What came of it: the machine, or why there is none."""
 
-    def __init__(self) -> None:
-        self.news, self._tell = Pipe(duplex=False)
-        self._machine: Executor | None = None
-        self._problem: str | None = None
+    machine: Executor | None = None
+    problem: str | None = None
 
-    def start(self, folder: Path) -> None:
-        """Load the machine that was compiled into ``folder``."""
-        threading.Thread(target=self._load, args=(folder,), name="loader", daemon=True).start()
 
-    def _load(self, folder: Path) -> None:
-        try:
-            self._machine = importlib.import_module("engine.native").load(folder)
-        except Exception as error:  # Numba, LLVM and the system have many; whichever it is, it is told
-            log.debug("the machine could not be loaded", exc_info=True)
-            self._problem = f"{type(error).__name__}: {error}"
-        self._tell.send(None)
+def start_loading(folder: Path, tell: Callable[[Loaded], object]) -> None:
+    """Load the machine that was compiled into ``folder``, and then ``tell``, from another thread."""
+    threading.Thread(target=_load, args=(folder, tell), name="loader", daemon=True).start()
 
-    def result(self) -> tuple[Executor | None, str | None]:
-        """The machine, or why there is none; call it when there are news."""
-        self.news.recv()
-        return self._machine, self._problem
+
+def _load(folder: Path, tell: Callable[[Loaded], object]) -> None:
+    try:
+        loaded = Loaded(machine=importlib.import_module("engine.native").load(folder))
+    except Exception as error:  # Numba, LLVM and the system have many; whichever it is, it is told
+        log.debug("the machine could not be loaded", exc_info=True)
+        loaded = Loaded(problem=f"{type(error).__name__}: {error}")
+    tell(loaded)

@@ -2,25 +2,35 @@
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from webapp.contract.commands import RunWish
+from webapp.contract.commands import Merge, RunWish
 from webapp.contract.replies import Notice, Status
 from webapp.contract.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """A run's state, to go on from if its worker dies.
+    """A run's state, to go on from if its worker dies or the run was at rest.
 
     ``order`` is the number of the last order that it contains, ``settings`` are those it was made with.
+    One that was taken when the run went to rest is ``packed`` and knows why the run stood still (``stopped``:
+    reason and step, as in a status).
     """
 
     run: str
     settings: Settings
-    data: bytes
+    data: bytes = field(repr=False)
     order: int
+    packed: bool = False
+    stopped: tuple[str | None, int | None] = ("paused", None)
+
+    @property
+    def state(self) -> bytes:
+        """What the experiment gave."""
+        return zlib.decompress(self.data) if self.packed else self.data
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +52,9 @@ class Create:
 class Order:
     """A command for a run.  ``order`` counts a run's orders; ``settings`` are those that hold from now on.
 
-    ``reason`` says why the web process itself pauses a run ("unwatched").
+    ``reason`` says why the web process itself pauses a run ("unwatched"); ``merge`` is the command's (see
+    :class:`webapp.contract.commands.Command`).  After ``until`` (``time.monotonic()``, which is the same for all
+    processes of a machine) it isn't taken any more: whoever sent it has been told that nobody answered.
     """
 
     run: str
@@ -50,6 +62,8 @@ class Order:
     order: int
     settings: Settings
     reason: str | None = None
+    merge: Merge = "none"
+    until: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +93,40 @@ class LoadMachine:
     folder: Path
 
 
-ToWorker = Create | Order | Want | Drop | LoadMachine
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """Nobody watches this run and it stands still: hand over its state and forget it."""
+
+    run: str
+
+
+ToWorker = Create | Order | Want | Drop | Rest | LoadMachine
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A :class:`Create` or :class:`Order` was read: it will be done or, if not ``ok``, not."""
+
+    run: str
+    order: int
+    ok: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Rested:
+    """The answer to :class:`Rest`.  The worker has forgotten the run, unless it trains (then not ``rests``)."""
+
+    run: str
+    rests: bool
+    snapshot: Snapshot | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sign:
+    """A worker's sign of life, from a thread of its own: what it has been at for how many seconds; "" if idle."""
+
+    doing: str = ""
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,4 +154,4 @@ class MachineLoaded:
     problem: str | None = None
 
 
-FromWorker = FrameOut | EventOut | Snapshot | MachineLoaded
+FromWorker = FrameOut | EventOut | Snapshot | Taken | Rested | Sign | MachineLoaded

@@ -7,8 +7,8 @@ and turns (:meth:`Scheduler.turn`); what it has to say goes to ``send``.
 from __future__ import annotations
 
 import contextlib
-import logging
 import time
+import zlib
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
@@ -20,13 +20,16 @@ from webapp.contract.settings import Settings
 from webapp.kinds import commands
 from webapp.training.experiment import Diverged, Experiment
 from webapp.workers.commands import ALWAYS_TOLD, handle, obey
-from webapp.workers.messages import Create, Drop, EventOut, FromWorker, Order, Snapshot, Want
-from webapp.workers.task import SLICE, Task
+from webapp.workers.failures import notice_of
+from webapp.workers.inbox import add
+from webapp.workers.job import SLICE, Job
+from webapp.workers.messages import Create, Drop, EventOut, FromWorker, Order, Rest, Rested, Snapshot, Want
 
 if TYPE_CHECKING:  # the web process imports this file, and has no use for the engine
     from engine.executors import Executor
 
-log = logging.getLogger(__name__)
+LONG = 0.012  # a command that takes longer makes other runs' frames late
+LONG_SHARE = 0.06  # of the time, for the part of such commands that no slice would have had
 
 Result = TypeVar("Result")
 Make = Callable[[str, Settings], Experiment]
@@ -47,32 +50,34 @@ class Scheduler:
         self._send = send
         self._interval = 1.0 / fps
         self._clock = clock
-        self._tasks: dict[str, Task] = {}
+        self._jobs: dict[str, Job] = {}
+        self.doing: tuple[str, float] | None = None  # what it is at, and since when; another thread reads it
         self._machine: Executor | None = None
+        self._long_at = 0.0  # when the next command that takes long may be done
+        self._obeyed = False  # whether the last turn was that of a command that went first
         self._virtual = 0.0  # the virtual time of the run that had the last turn
 
     # ---- messages
 
-    def receive(self, message: Create | Order | Want | Drop) -> None:
-        """Apply one message of the web process; no training happens here."""
+    def receive(self, message: Create | Order | Want | Drop | Rest) -> None:
+        """Note one message of the web process; what it asks for is done in the run's turns."""
         if isinstance(message, Create):
-            self._create(message)
+            self._jobs[message.run] = self._job(message)
             return
-        task = self._tasks.get(message.run)
-        if task is None:
+        job = self._jobs.get(message.run)
+        if job is None:
             return  # it was dropped while this message was under way
         if isinstance(message, Order):
-            self._apply(task, message)
+            add(job.waiting, message)
         elif isinstance(message, Want):
-            task.wanted = True
-            task.want_key |= message.key
-            task.lenses |= message.lenses
-            task.changed |= message.key or message.fresh
+            job.want(message, self._clock())
+        elif isinstance(message, Rest):
+            job.rest = True
         elif isinstance(message, Drop):
-            del self._tasks[message.run]
+            del self._jobs[message.run]
 
-    def _create(self, message: Create) -> None:
-        task = Task(
+    def _job(self, message: Create) -> Job:
+        return Job(
             run=message.run,
             kind=message.kind,
             settings=message.settings,
@@ -82,13 +87,17 @@ class Scheduler:
             used=self._virtual,
             playing=message.playing,
             last_snapshot=self._clock(),
+            start=message,
         )
-        self._tasks[task.run] = task
-        task.experiment = self._attempt(task, "starting", lambda: self._revive(message))
-        if task.experiment is not None:
-            task.executor = task.experiment.executor
-        task.start_pacing(self._clock())
-        self._tell(task, None if task.playing else "paused")
+
+    def _start(self, job: Job, message: Create) -> None:
+        job.start = None
+        job.experiment = self._attempt(job, "starting", lambda: self._revive(message))
+        if job.experiment is not None:
+            job.executor = job.experiment.executor
+        job.start_pacing(self._clock())
+        stopped = ("paused", None) if message.snapshot is None else message.snapshot.stopped
+        self._tell(job, *((None, None) if job.playing else stopped))
 
     def _new(self, kind: str, settings: Settings) -> Experiment:
         experiment = self._make(kind, settings)
@@ -102,7 +111,7 @@ class Scheduler:
             experiment = self._new(message.kind, message.settings)
         else:
             experiment = self._new(message.kind, snapshot.settings)
-            experiment.restore(snapshot.data)
+            experiment.restore(snapshot.state)
             if snapshot.settings != message.settings:
                 experiment.configure(message.settings)
         for wish in message.replay:
@@ -110,148 +119,212 @@ class Scheduler:
                 handle(message.kind, experiment, wish)
         return experiment
 
-    def _apply(self, task: Task, order: Order) -> None:
+    def _obey_first(self, job: Job) -> None:
+        """Do the command that has waited longest; with one that says so, all that follow it."""
+        job.rest = False
+        while True:
+            order = job.waiting.pop(0)
+            began = self._clock()
+            self._apply(job, order)
+            now = self._clock()
+            cost = job.costs[order.wish.name] = now - began
+            if cost > LONG:
+                self._long_at = now + (cost - SLICE) * (1 / LONG_SHARE - 1)
+            if order.merge != "all" or not job.waiting or job.waiting[0].merge != "all" or now - began > SLICE:
+                return
+
+    def _apply(self, job: Job, order: Order) -> None:
         wish = order.wish
-        command = commands().of(wish, task.kind)
-        was_training, before = task.training, task.settings
-        task.order, task.seq, task.settings = order.order, wish.seq, order.settings
-        done = self._attempt(task, f"the command {command.name}", lambda: (self._obey(task, wish),))
+        command = commands().of(wish, job.kind)
+        was_training, before = job.training, job.settings
+        job.order, job.seq, job.settings = order.order, wish.seq, order.settings
+        done = self._attempt(job, f"the command {command.name}", lambda: (self._obey(job, wish),))
         if done is None:
             return
-        task.changed = task.urgent = task.background_left = True
+        job.changed = job.urgent = job.background_left = True
         if command.cost != "look":
-            task.hurry(self._clock())
-        if task.training != was_training or done[0] in ALWAYS_TOLD:
-            self._tell(task, order.reason or done[0])
-        elif task.stopped[0] == "diverged" and task.settings != before:
-            self._tell(task, *task.stopped)  # other settings, another remedy
+            job.hurry(self._clock())
+        if job.training != was_training or done[0] in ALWAYS_TOLD:
+            self._tell(job, order.reason or done[0])
+        elif job.stopped[0] == "diverged" and job.settings != before:
+            self._tell(job, *job.stopped)  # other settings, another remedy
 
-    def _obey(self, task: Task, wish: RunWish) -> str | None:
-        experiment = task.experiment
+    def _obey(self, job: Job, wish: RunWish) -> str | None:
+        experiment = job.experiment
         if experiment is None:
-            experiment = task.experiment = self._new(task.kind, task.settings)
-        return obey(task, experiment, wish, self._clock())
+            experiment = job.experiment = self._new(job.kind, job.settings)
+        return obey(job, experiment, wish, self._clock())
 
     def use_machine(self, machine: Executor) -> None:
         """Let all runs, those to come too, go over to the native machine; the pages are told."""
         self._machine = machine
-        for task in self._tasks.values():
-            experiment = task.experiment
+        for job in self._jobs.values():
+            experiment = job.experiment
             if experiment is not None:
-                self._attempt(task, "going over to the native machine", partial(experiment.use_machine, machine))
-                self._tell_executor(task, experiment)
+                self._attempt(job, "going over to the native machine", partial(experiment.use_machine, machine))
+                self._tell_executor(job, experiment)
 
     # ---- turns
 
     def idle_time(self) -> float | None:
         """Seconds until some run has something to do; None if only a message can change that."""
-        if not self._tasks:
+        if not self._jobs:
             return None
         now = self._clock()
-        due = min(task.due_at(now) for task in self._tasks.values())
+        due = min(self._due_at(job, now) for job in self._jobs.values())
         if due == float("inf"):
             return None
         return max(0.0, due - now)
 
+    def _due_at(self, job: Job, now: float) -> float:
+        return min(job.due_at(now), self._obeys_at(job, now))
+
+    def _obeys_at(self, job: Job, now: float) -> float:
+        """When the first of its commands that wait may be done; ``inf`` if none waits.
+
+        Nothing can interrupt a command.  One that took long when last done waits, while others train, until such
+        commands have had no more than their share of the time.
+        """
+        if not job.waiting or job.start is not None:
+            return float("inf")
+        if job.costs.get(job.waiting[0].wish.name, 0.0) <= LONG:
+            return now
+        others = any(other.training for other in self._jobs.values() if other is not job)
+        return max(now, self._long_at) if others else now
+
     def turn(self) -> None:
-        """One slice of the run that is due and has had the least time; urgent frames go first."""
+        """One slice of the run that is due and has had the least time.
+
+        One for which a person waits goes first, as long as it doesn't do so all the time: see :meth:`Job.may_press`.
+        """
         now = self._clock()
-        due = [task for task in self._tasks.values() if task.due_at(now) <= now]
+        due = [job for job in self._jobs.values() if self._due_at(job, now) <= now]
         if not due:
             return
-        for task in due:
-            task.used = max(task.used, self._virtual)  # time spent idle can't be saved up
-        urgent = [task for task in due if task.urgent and task.frame_at() <= now]
-        task = min(urgent or due, key=lambda task: task.used)
-        if not urgent:
-            self._virtual = task.used
-        self._work(task, now)
-        task.used += self._clock() - now
-        if task.experiment is not None:
-            self._tell_executor(task, task.experiment)
+        for job in due:
+            job.used = max(job.used, self._virtual)  # time spent idle can't be saved up
+        first = [job for job in due if self._presses(job, now) and job.may_press(now)]
+        job = min(first or due, key=lambda job: job.used)
+        self._obeyed = bool(first) and self._obeys_at(job, now) <= now
+        if not first:
+            self._virtual = job.used
+        self._work(job, now)
+        spent = self._clock() - now
+        job.used += spent
+        if first:
+            job.patience -= spent
+        if job.experiment is not None:
+            self._tell_executor(job, job.experiment)
 
-    def _work(self, task: Task, now: float) -> None:
-        if task.frame_at() <= now:
-            self._frame(task)
-        elif task.snapshot_at() <= now:
-            self._snapshot(task)
+    def _presses(self, job: Job, now: float) -> bool:
+        """Whether a person waits for what it does next.  Between two commands that go first, others have a turn."""
+        if job.start is not None or self._obeys_at(job, now) <= now:
+            return not self._obeyed
+        return job.urgent and job.frame_at() <= now
+
+    def _work(self, job: Job, now: float) -> None:
+        if job.start is not None:
+            self._start(job, job.start)
+        elif self._obeys_at(job, now) <= now:
+            self._obey_first(job)
+        elif job.rest:
+            self._rest(job)
+        elif job.frame_at() <= now:
+            self._frame(job)
+        elif job.snapshot_at() <= now:
+            self._snapshot(job)
         else:
-            if task.train_at(now) <= now:
-                self._train(task, now)
-            experiment = task.experiment
-            if task.background_left and experiment is not None:
+            if job.train_at(now) <= now:
+                self._train(job, now)
+            experiment = job.experiment
+            if job.background_left and experiment is not None:
                 deadline = self._clock() + SLICE / 2
-                worked = self._attempt(task, "background work", lambda: experiment.background(deadline))
-                task.background_left = bool(worked)
-                task.changed |= task.background_left
+                worked = self._attempt(job, "background work", lambda: experiment.background(deadline))
+                job.background_left = bool(worked)
+                job.changed |= job.background_left
 
-    def _train(self, task: Task, now: float) -> None:
-        experiment = task.experiment
+    def _train(self, job: Job, now: float) -> None:
+        experiment = job.experiment
         assert experiment is not None
-        stepping = task.steps_left > 0
-        steps, deadline = task.allowed_steps(now), self._clock() + SLICE
-        trained = self._attempt(task, "training", lambda: experiment.train(steps, deadline))
+        stepping = job.steps_left > 0
+        steps, deadline = job.allowed_steps(now), self._clock() + SLICE
+        trained = self._attempt(job, "training", lambda: experiment.train(steps, deadline))
         if trained is None:
             return
-        task.trained(trained)
-        if stepping and task.steps_left == 0:
-            task.urgent = True
-            task.hurry(self._clock())
-            self._tell(task, "stepped")
+        job.trained(trained)
+        if stepping and job.steps_left == 0:
+            job.urgent = True
+            job.hurry(self._clock())
+            self._tell(job, "stepped")
 
-    def _frame(self, task: Task) -> None:
+    def _frame(self, job: Job) -> None:
         start = self._clock()
-        frame = self._attempt(task, "the picture of the network", task.make_frame)
+        frame = self._attempt(job, "the picture of the network", job.make_frame)
         if frame is None:
-            task.changed = task.urgent = False  # tried again when something changes
+            job.changed = job.urgent = False  # tried again when something changes
             return
         self._send(frame)
         now = self._clock()
-        active = sum(other.training for other in self._tasks.values())
-        task.frame_sent(now, now - start, self._interval, active)
+        active = sum(other.training for other in self._jobs.values())
+        job.frame_sent(now, now - start, self._interval, active)
 
-    def _snapshot(self, task: Task) -> None:
-        assert task.experiment is not None
+    def _snapshot(self, job: Job) -> None:
+        assert job.experiment is not None
         start = self._clock()
-        task.dirty = False  # also if it fails: not again before something happens
-        data = self._attempt(task, "keeping a copy", task.experiment.snapshot)
+        job.dirty = False  # also if it fails: not again before something happens
+        data = self._attempt(job, "keeping a copy", job.experiment.snapshot)
         if data is not None:
-            self._send(Snapshot(task.run, task.settings, data, task.order))
+            self._send(Snapshot(job.run, job.settings, data, job.order))
             now = self._clock()
-            task.snapshot_taken(now, now - start)
+            job.snapshot_taken(now, now - start)
+
+    def _rest(self, job: Job) -> None:
+        """Hand over all that a page which comes back may ask for, and forget the run; not while it trains."""
+        job.rest = False
+        if job.training:
+            self._send(Rested(job.run, rests=False))
+            return
+        snapshot = None
+        experiment = job.experiment
+        if experiment is not None:
+            data = self._attempt(job, "going to rest", lambda: zlib.compress(experiment.rest(), 1))
+            if data is not None:
+                snapshot = Snapshot(job.run, job.settings, data, job.order, packed=True, stopped=job.stopped)
+        del self._jobs[job.run]
+        self._send(Rested(job.run, rests=True, snapshot=snapshot))
 
     # ---- what goes wrong
 
-    def _attempt(self, task: Task, doing: str, call: Callable[[], Result]) -> Result | None:
+    def _attempt(self, job: Job, doing: str, call: Callable[[], Result]) -> Result | None:
         """What ``call`` returns; None if it failed, which stays with this run and is told to its pages."""
+        self.doing = (f"{doing} of run {job.run}", time.monotonic())
         try:
             return call()
         except Diverged as diverged:
-            task.playing, task.steps_left = False, 0
-            task.changed = task.urgent = True
-            task.dirty = False  # a copy of weights that aren't numbers would be no help
-            self._tell(task, "diverged", diverged.step)
+            job.playing, job.steps_left = False, 0
+            job.changed = job.urgent = True
+            job.dirty = False  # a copy of weights that aren't numbers would be no help
+            self._tell(job, "diverged", diverged.step)
         except ProtocolError as error:
             problem = error.problem
             values = {**problem.values, "code": problem.code}
-            self._send(EventOut(task.run, Notice(run=task.run, code="refused", message=problem.message, values=values)))
+            self._send(EventOut(job.run, Notice(run=job.run, code="refused", message=problem.message, values=values)))
         except (BrokenPipeError, ConnectionResetError):
             raise  # the web process is gone
         except Exception as error:
-            log.exception("run %s failed in %s", task.run, doing)
-            task.playing, task.steps_left, task.background_left = False, 0, False
-            message = f"Something in the program failed in {doing} ({type(error).__name__}); the run is paused."
-            notice = Notice(run=task.run, code="internal_error", message=message, values={"doing": doing})
-            self._send(EventOut(task.run, notice))
-            self._tell(task, "internal_error")
+            job.playing, job.steps_left, job.background_left = False, 0, False
+            self._send(EventOut(job.run, notice_of(job.run, doing, error)))
+            self._tell(job, "internal_error")
+        finally:
+            self.doing = None
         return None
 
-    def _tell(self, task: Task, reason: str | None, step: int | None = None) -> None:
-        task.stopped = (None, None) if task.training else (reason, step)
-        self._send(EventOut(task.run, task.status(*task.stopped)))
+    def _tell(self, job: Job, reason: str | None, step: int | None = None) -> None:
+        job.stopped = (None, None) if job.training else (reason, step)
+        self._send(EventOut(job.run, job.status(*job.stopped)))
 
-    def _tell_executor(self, task: Task, experiment: Experiment) -> None:
+    def _tell_executor(self, job: Job, experiment: Experiment) -> None:
         """Tell, once, that something else computes the run now."""
-        if experiment.executor != task.executor:
-            task.executor = experiment.executor
-            self._tell(task, *task.stopped)
+        if experiment.executor != job.executor:
+            job.executor = experiment.executor
+            self._tell(job, *job.stopped)

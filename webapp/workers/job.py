@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from webapp.contract import wire
 from webapp.contract.replies import Status
@@ -11,7 +11,7 @@ from webapp.contract.settings import Settings
 from webapp.kinds import registry
 from webapp.training.experiment import Experiment
 from webapp.training.remedy import remedy
-from webapp.workers.messages import FrameOut
+from webapp.workers.messages import Create, FrameOut, Order, Want
 
 SLICE = 0.004  # seconds of training before others have a turn
 _DEBT = 0.25  # seconds of paced training that are caught up at most
@@ -20,11 +20,13 @@ _SNAPSHOT_SHARE = 0.05
 _SNAPSHOT_EVERY = 1.0
 _SNAPSHOT_SOON = 0.1  # after a command: what a person has just done shouldn't be lost
 _LONGEST_FRAME_INTERVAL = 1.0
+_PATIENCE = 0.02
+_PRESSING_SHARE = 0.05
 _NO_LIMIT = 1 << 30
 
 
 @dataclass
-class Task:
+class Job:
     """A run with its experiment (None if that could not be made).  All times are the scheduler's clock."""
 
     run: str
@@ -40,7 +42,16 @@ class Task:
     executor: str = ""
     stopped: tuple[str | None, int | None] = (None, None)  # why it stands still, and at which step, as was told
 
+    start: Create | None = None  # it is still to be made
+    waiting: list[Order] = field(default_factory=list)
+    costs: dict[str, float] = field(default_factory=dict)  # seconds that each command took when last done
+    rest: bool = False  # it was asked to rest
+
+    patience: float = 0.0  # seconds for which the other runs let it go first
+    patience_at: float = 0.0
+
     wanted: bool = False
+    wanted_at: float = 0.0
     want_key: bool = False
     lenses: frozenset[str] = frozenset()  # that were asked for
     changed: bool = True  # since the last frame
@@ -89,10 +100,18 @@ class Task:
         return max(allowed, min(self.last_snapshot + _SNAPSHOT_EVERY, self.hurry_at))
 
     def due_at(self, now: float) -> float:
-        """The earliest of all it has to do."""
+        """The earliest of all it has to do, but for what waits in ``waiting``."""
+        if self.start is not None or self.rest:
+            return now
         if self.experiment is not None and self.background_left:
             return now
         return min(self.frame_at(), self.train_at(now), self.snapshot_at())
+
+    def may_press(self, now: float) -> bool:
+        """Whether it may go first because a person waits: for a twentieth of the time, and a little at once."""
+        self.patience = min(_PATIENCE, self.patience + (now - self.patience_at) * _PRESSING_SHARE)
+        self.patience_at = now
+        return self.patience > 0.0
 
     # ---- pacing
 
@@ -149,15 +168,27 @@ class Task:
             )
         return FrameOut(self.run, self.sequence + 1, key, blobs)
 
+    def want(self, want: Want, now: float) -> None:
+        """Some page can take a frame."""
+        if not self.wanted:
+            self.wanted, self.wanted_at = True, now
+        self.want_key |= want.key
+        self.lenses |= want.lenses
+        self.changed |= want.key or want.fresh
+
     def frame_sent(self, now: float, cost: float, interval: float, active: int) -> None:
-        """Plan the next frame so that frames take at most a quarter of the run's share of the worker."""
+        """Plan the next frame so that frames take at most a quarter of the run's share of the worker.
+
+        One that had to wait for more than a slice, for other runs' turns, doesn't put off those after it.
+        """
+        late = now - cost - max(self.next_frame, self.wanted_at) - SLICE
         self.sequence += 1
         self.wanted = self.want_key = self.changed = self.urgent = False
         self.lenses = frozenset()
         self.frame_cost = cost if self.frame_cost == 0.0 else 0.7 * self.frame_cost + 0.3 * cost
         if self.training:
             interval = max(interval, min(_LONGEST_FRAME_INTERVAL, self.frame_cost * active / _FRAME_SHARE))
-        self.next_frame = now + interval
+        self.next_frame = now + interval - (late if 0.0 < late < interval else 0.0)
 
     def hurry(self, now: float) -> None:
         """Something was done that shouldn't be lost: keep a copy soon, but not at each step of a slider."""
