@@ -22,6 +22,7 @@ from webapp.contract.kind import Part
 from webapp.contract.settings import Settings
 from webapp.kinds.digits.commands import Draw
 from webapp.kinds.points.settings import PointsSettings
+from webapp.layers.dense import Dense
 from webapp.training.commands import Look, Weight
 from webapp.training.experiment import Diverged
 
@@ -136,8 +137,8 @@ class FakeExperiment:
         self._spend(self._frame_cost)
         self.frames += 1
         self.wants_key = self.wants_key and not key
-        hidden = self.settings.hidden if isinstance(self.settings, PointsSettings) else ()
-        layers = np.array([2, *hidden, 1], "<u2")
+        hidden = self.settings.layers if isinstance(self.settings, PointsSettings) else ()
+        layers = np.array([2, *(layer.units for layer in hidden if isinstance(layer, Dense)), 1], "<u2")
         metrics = np.array([self.frames, os.getpid(), self.settings.rate, self.step], "<f4")
         parts = [Part("layers", layers), Part("metrics", metrics)]
         if key:

@@ -209,7 +209,7 @@ def test_a_drawing_is_let_go_when_the_page_is_loaded_again(ready: Page) -> None:
 
 
 def test_every_panel_says_the_same_once_numbers_overflow(open_page: OpenPage) -> None:
-    page = open_page("/digits#hidden=128,64&rate=10&activation=linear")
+    page = open_page("/digits#layers=128,64&rate=10&activation=linear")
     page.locator(".digits-tile").first.wait_for()
     play(page)
     expect(page.get_by_test_id("sentence")).to_have_text(words("digits.sentence_overflowed"), timeout=20_000)

@@ -75,12 +75,12 @@ def test_another_address_starts_a_run_that_waits(open_page: OpenPage) -> None:
     play(page)
     page.wait_for_function("() => window.layerlab?.step > 100")
     page.goto("about:blank")
-    page.goto("/#hidden=5")
+    page.goto("/#layers=5")
     has_layers(page, 2, 5, 1)
     assert steps(page) == 0
     play(page)
     page.wait_for_function("() => window.layerlab?.step > 100")
-    page.goto("/#hidden=6")  # only what follows the # is new: the page isn't loaded again
+    page.goto("/#layers=6")  # only what follows the # is new: the page isn't loaded again
     has_layers(page, 2, 6, 1)
     page.locator("button.play", has_text=words("action.play")).wait_for()
     assert steps(page) == 0
@@ -103,8 +103,8 @@ def test_a_lost_connection_comes_back_by_itself(open_page: OpenPage) -> None:
     [
         ("/#rate=much", "“much”"),
         ("/#rate=99999", "10"),
-        ("/#hidden=4,99", "32"),
-        ("/#hidden=1,1,1,1,1,1,1,1,1", "8"),
+        ("/#layers=4,99", "32"),
+        ("/#layers=1,1,1,1,1,1,1,1,1", "8"),
         ("/#batch=100000", "250"),
         ("/#noise=NaN", "0.5"),
         ("/#activation=magic", "tanh"),
@@ -129,7 +129,7 @@ def test_a_broken_address_is_told_in_a_sentence_and_the_rest_works(
 
 
 def test_an_address_carries_the_whole_state(open_page: OpenPage) -> None:
-    page = open_page("/#hidden=8,8&data=spiral&inputs=x,y,sinx,siny&activation=relu&rate=0.03&noise=0.05")
+    page = open_page("/#layers=8,8&data=spiral&inputs=x,y,sinx,siny&activation=relu&rate=0.03&noise=0.05")
     has_layers(page, 4, 8, 8, 1)
     expect(page.locator("select[name=activation]")).to_have_value("relu")
     expect(page.get_by_role("button", name=words("data.spiral"))).to_have_attribute("aria-pressed", "true")
@@ -140,7 +140,7 @@ def test_an_address_carries_the_whole_state(open_page: OpenPage) -> None:
 def test_settings_behind_a_question_mark_count_too(open_page: OpenPage) -> None:
     page = open_page("/?hidden=8,8&lang=zh#rate=0.1")
     has_layers(page, 2, 8, 8, 1)
-    page.wait_for_function("() => location.search === '?lang=zh' && location.hash === '#hidden=8,8&rate=0.1'")
+    page.wait_for_function("() => location.search === '?lang=zh' && location.hash === '#layers=8,8&rate=0.1'")
     page.get_by_text(words("output.start", "zh")).wait_for()
 
 

@@ -70,7 +70,7 @@ def test_almost_a_command(message):
         assert decode(msgspec.to_builtins(command)) == command
 
 
-@given(st.sampled_from(["points", "digits"]), st.dictionaries(st.sampled_from([*FIELDS, "rate", "hidden"]), JSON))
+@given(st.sampled_from(["points", "digits"]), st.dictionaries(st.sampled_from([*FIELDS, "rate", "hidden", "layers"]), JSON))
 def test_any_patch_of_settings(kind, patch):
     base = settings_for(kind, {})
     found = outcome(settings_for, kind, patch, base)
@@ -133,7 +133,7 @@ def test_a_drawing_is_base64():
 def test_the_description_is_json_without_nan():
     text = json.dumps(described_settings(), allow_nan=False)
     described = json.loads(text)
-    assert described["points"]["hidden"]["max_length"] == 8
+    assert described["points"]["layers"]["max_length"] == 8
     for kind, fields in described.items():
         defaults = json.loads(msgspec.json.encode(settings_for(kind, {})))
         assert {name: field["default"] for name, field in fields.items()} == defaults

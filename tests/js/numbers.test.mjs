@@ -125,11 +125,11 @@ test("undo takes back, redo makes again, a dragged slider is one change", () => 
 });
 
 test("layers of the digits page go in steps, those of the plane by one", () => {
-  const limits = { min: 1, max: 512 };
-  assert.equal(nextSize("digits", 128, 1, limits), 256);
-  assert.equal(nextSize("digits", 100, -1, limits), 64);
-  assert.equal(nextSize("digits", 512, 1, limits), null);
-  assert.equal(nextSize("digits", 16, -1, limits), 1);
-  assert.equal(nextSize("points", 32, 1, { min: 1, max: 32 }), null);
-  assert.equal(nextSize("points", 1, -1, { min: 1, max: 32 }), null);
+  const [limits, steps] = [{ min: 1, max: 512 }, [16, 32, 64, 128, 256, 512]];
+  assert.equal(nextSize(128, 1, limits, steps), 256);
+  assert.equal(nextSize(100, -1, limits, steps), 64);
+  assert.equal(nextSize(512, 1, limits, steps), null);
+  assert.equal(nextSize(16, -1, limits, steps), 1);
+  assert.equal(nextSize(32, 1, { min: 1, max: 32 }), null);
+  assert.equal(nextSize(1, -1, { min: 1, max: 32 }), null);
 });

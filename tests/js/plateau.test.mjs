@@ -2,7 +2,12 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import { Plateau, patience, suggestion } from "../../static/js/lib/plateau.js";
 
-const SPIRAL = { data: "spiral", inputs: ["x", "y"], hidden: [4, 3], rate: 0.01, optimizer: "adam" };
+const dense = (...sizes) => sizes.map((units) => ({ type: "dense", units }));
+const LAYERS = {
+  type: "list",
+  item: { type: "layer", usual: "dense", kinds: { dense: { short: "units", fields: {} } } },
+};
+const SPIRAL = { data: "spiral", inputs: ["x", "y"], layers: dense(4, 3), rate: 0.01, optimizer: "adam" };
 /** The training loss of SPIRAL, second by second, as it was measured. */
 const MEASURED = [0.55, 0.424, 0.358, 0.338, 0.326, 0.319, 0.315, 0.313, 0.311, 0.31, 0.31, 0.307, 0.307, 0.308];
 
@@ -27,25 +32,25 @@ for (const [optimizer, rate] of [
     const plateau = new Plateau();
     const stuck = [0, 1, 2, 3, 4, 5].find((second) => plateau.add(0.904, 1000 * second, patience(settings)));
     assert.ok(stuck !== undefined && stuck <= 5);
-    const help = suggestion(settings, () => 77);
+    const help = suggestion(settings, LAYERS, () => 77);
     assert.deepEqual(help, { key: "hint.jumps", patch: { rate: rate / 10, weight_seed: 77 } });
   });
 }
 
 test("a usual rate gets no such hint", () => {
   assert.equal(
-    suggestion({ ...SPIRAL, data: "circle", hidden: [8, 8] }, () => 77),
+    suggestion({ ...SPIRAL, data: "circle", layers: dense(8, 8) }, LAYERS, () => 77),
     null,
   );
 });
 
 test("one click gives a spiral waves and neurons together", () => {
-  const help = suggestion(SPIRAL, () => 77);
-  assert.deepEqual(help?.patch, { inputs: ["x", "y", "sinx", "siny"], hidden: [8, 8] });
+  const help = suggestion(SPIRAL, LAYERS, () => 77);
+  assert.deepEqual(help?.patch, { inputs: ["x", "y", "sinx", "siny"], layers: dense(8, 8) });
 });
 
 test("a network that is large enough keeps its layers", () => {
-  const help = suggestion({ ...SPIRAL, hidden: [8, 8, 8] }, () => 77);
+  const help = suggestion({ ...SPIRAL, layers: dense(8, 8, 8) }, LAYERS, () => 77);
   assert.deepEqual(help?.patch, { inputs: ["x", "y", "sinx", "siny"] });
 });
 

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { explainFault, explainFaults, explainProblem } from "../../static/js/lib/explain.js";
-import { checkValue, difference, readHash, writeHash } from "../../static/js/lib/settings.js";
+import { checkValue, difference, readHash, sameValue, writeHash } from "../../static/js/lib/settings.js";
 
+const dense = (...sizes) => sizes.map((units) => ({ type: "dense", units }));
 const FIELDS = {
   rate: { type: "float", default: 0.01, min: 0.00001, max: 10 },
   batch: { type: "int", default: 10, min: 1, max: 250 },
@@ -14,12 +15,37 @@ const FIELDS = {
     max_length: 7,
     item: { type: "choice", choices: ["x", "y", "xy"] },
   },
-  hidden: { type: "list", default: [4, 3], min_length: 0, max_length: 8, item: { type: "int", min: 1, max: 32 } },
+  layers: {
+    type: "list",
+    default: dense(4, 3),
+    min_length: 0,
+    max_length: 8,
+    item: {
+      type: "layer",
+      usual: "dense",
+      kinds: {
+        dense: {
+          title: "layer.dense",
+          short: "units",
+          fields: { units: { type: "int", default: 4, min: 1, max: 32 } },
+        },
+        conv: {
+          title: "layer.conv",
+          short: "filters",
+          fields: {
+            filters: { type: "int", default: 8, min: 1, max: 64 },
+            padding: { type: "choice", default: "same", choices: ["same", "valid"] },
+          },
+        },
+      },
+    },
+  },
 };
+const defaults = () => Object.fromEntries(Object.entries(FIELDS).map(([name, field]) => [name, field.default]));
 const t = (key, values = {}) => `${key}${JSON.stringify(values)}`;
 const words = (key, values = {}) =>
   ({
-    "setting.hidden": "Hidden layers",
+    "setting.layers": "Hidden layers",
     "setting.rate": "Learning rate",
     "fault.layer": `${values.label}, layer ${values.n}`,
     "fault.neurons_many": `${values.where}: ${values.value} neurons is too many. ${values.works}`,
@@ -29,8 +55,8 @@ const words = (key, values = {}) =>
   })[key] ?? key;
 
 test("the hash carries only what differs, readably", () => {
-  const settings = { rate: 0.5, batch: 10, data: "circle", inputs: ["x", "y"], hidden: [128, 64] };
-  assert.equal(writeHash(settings, FIELDS, { page: "digits" }), "#page=digits&rate=0.5&hidden=128,64");
+  const settings = { rate: 0.5, batch: 10, data: "circle", inputs: ["x", "y"], layers: dense(128, 64) };
+  assert.equal(writeHash(settings, FIELDS, { page: "digits" }), "#page=digits&rate=0.5&layers=128,64");
 });
 
 test("nothing differs: no hash at all", () => {
@@ -39,13 +65,36 @@ test("nothing differs: no hash at all", () => {
 });
 
 test("what is written is read again", () => {
-  const settings = { rate: 0.5, batch: 25, data: "xor", inputs: ["xy"], hidden: [] };
+  const settings = { rate: 0.5, batch: 25, data: "xor", inputs: ["xy"], layers: [] };
   assert.deepEqual(readHash(writeHash(settings, FIELDS), FIELDS), { settings, faults: [] });
 });
 
+test("an older address says hidden", () => {
+  assert.deepEqual(readHash("#hidden=8,2", FIELDS), { settings: { ...defaults(), layers: dense(8, 2) }, faults: [] });
+});
+
+test("a layer of another kind is written with its name and what it has otherwise", () => {
+  const layers = [
+    ...dense(4),
+    { type: "conv", filters: 16, padding: "same" },
+    { type: "conv", filters: 8, padding: "valid" },
+  ];
+  const written = "#layers=4,conv:filters=16,conv:filters=8:padding=valid";
+  assert.equal(writeHash({ ...defaults(), layers }, FIELDS), written);
+  assert.deepEqual(readHash(written, FIELDS), { settings: { ...defaults(), layers }, faults: [] });
+});
+
+test("settings are compared however deep they are", () => {
+  assert.ok(sameValue(dense(4, 3), dense(4, 3)));
+  for (const other of [dense(4), dense(4, 2), [4, 3], [{ type: "dense" }, null], {}, null]) {
+    assert.ok(!sameValue(dense(4, 3), other), JSON.stringify(other));
+    assert.ok(!sameValue(other, dense(4, 3)), JSON.stringify(other));
+  }
+});
+
 test("broken values are named and the defaults used", () => {
-  const { settings, faults } = readHash("#rate=abc&batch=2.5&data=moon&inputs=&hidden=4,99&colour=1", FIELDS);
-  assert.deepEqual(settings, { rate: 0.01, batch: 10, data: "circle", inputs: ["x", "y"], hidden: [4, 3] });
+  const { settings, faults } = readHash("#rate=abc&batch=2.5&data=moon&inputs=&layers=4,99&colour=1", FIELDS);
+  assert.deepEqual(settings, { rate: 0.01, batch: 10, data: "circle", inputs: ["x", "y"], layers: dense(4, 3) });
   assert.deepEqual(
     faults.map(({ field, why, item }) => [field, why, item]),
     [
@@ -53,7 +102,7 @@ test("broken values are named and the defaults used", () => {
       ["batch", "value", undefined],
       ["data", "value", undefined],
       ["inputs", "count", undefined],
-      ["hidden", "value", 1],
+      ["layers", "value", 1],
       ["colour", "unknown", undefined],
     ],
   );
@@ -64,9 +113,13 @@ for (const [name, text] of [
   ["rate", "Infinity"],
   ["rate", "-1"],
   ["batch", "0"],
+  ["layers", "1,1,1,1,1,1,1,1,1"],
+  ["layers", "conv:filters=65"],
+  ["layers", "conv:colour=3"],
+  ["layers", "lstm:units=4"],
   ["hidden", "1,1,1,1,1,1,1,1,1"],
   ["inputs", "x,x"],
-  ["hidden", "4,,3"],
+  ["layers", "4,,3"],
   ["rate", ""],
 ]) {
   test(`${name}=${text} is refused`, () => assert.equal(readHash(`#${name}=${text}`, FIELDS).faults.length, 1));
@@ -77,17 +130,21 @@ test("names from Object.prototype are no settings", () => {
 });
 
 test("a value that fits has no fault", () => {
-  assert.equal(checkValue("hidden", FIELDS.hidden, [32, 1]), null);
+  assert.equal(checkValue("layers", FIELDS.layers, dense(32, 1)), null);
 });
 
 test("the difference of settings compares lists by value", () => {
-  assert.deepEqual(difference({ hidden: [4, 3], rate: 1 }, { hidden: [4, 3], rate: 2 }), { rate: 2 });
+  assert.deepEqual(difference({ layers: dense(4, 3), rate: 1 }, { layers: dense(4, 3), rate: 2 }), { rate: 2 });
 });
 
 test("a server's refusal names the layer, the number and what would work", () => {
-  const problem = { code: "bad_value", message: "…", values: { where: "hidden[1]", detail: "Expected `int` <= 32" } };
+  const problem = {
+    code: "bad_value",
+    message: "…",
+    values: { where: "layers[1].units", detail: "99 is too many; 1 to 32 work" },
+  };
   assert.equal(
-    explainProblem(problem, words, () => true, { hidden: [4, 99] }, FIELDS),
+    explainProblem(problem, words, () => true, { layers: dense(4, 99) }, FIELDS),
     "Hidden layers, layer 2: 99 neurons is too many. 1 to 32 work.",
   );
 });

@@ -139,7 +139,7 @@ def test_commands_keep_their_order(page):
 
 def test_settings_are_merged_and_all_are_told(page):
     run = page.open(hidden=[2])
-    assert page.command("set", run=run, settings={"rate": 0.5})["settings"]["hidden"] == [2]
+    assert page.command("set", run=run, settings={"rate": 0.5})["settings"]["layers"] == [{"type": "dense", "units": 2}]
     assert page.command("set", run=run, settings={"hidden": [3, 3]})["settings"]["rate"] == 0.5
     page.wait_frame(lambda frame: frame.parts["layers"].tolist() == [2, 3, 3, 1])
 

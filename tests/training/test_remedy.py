@@ -58,8 +58,8 @@ def test_weights_that_are_too_large_are_not_kept_though_their_loss_is_the_best()
     diverges(points, 20)
     points.measure()
     good = largest(points)
-    layer = points.model.layers[-1]
-    points.model.session.set(layer.weights, points.model.session.get(layer.weights) * 1e6)
+    weights = points.model.layers[-1].variables["weights"]
+    points.model.session.set(weights, points.model.session.get(weights) * 1e6)
     points.record([0.0, 0.0, 1.0, 1.0])
     points.recover()
     assert largest(points) == good

@@ -58,6 +58,10 @@ def evaluate(experiment: Any) -> None:
         pass
 
 
+def units(experiment: Any) -> list[int]:
+    return [layer.units for layer in experiment.settings.layers]
+
+
 def state(experiment: Any) -> np.ndarray:
     return experiment.model.session.state()["float32"]
 
@@ -115,11 +119,11 @@ def test_a_run_goes_on_from_a_snapshot_bit_for_bit(experiment: Any, data_dir: Pa
 def test_a_snapshot_of_older_settings_is_carried_over_to_the_present_ones(experiment: Any, data_dir: Path) -> None:
     configure(experiment, hidden=[4, 3])
     train(experiment, 20)
-    saved, first = experiment.snapshot(), experiment.model.session.get(experiment.model.layers[0].weights)
+    saved, first = experiment.snapshot(), experiment.model.weights(experiment.model.layers[0])
     other = make(experiment.kind.name, data_dir, hidden=[6, 3], rate=0.002, activation="elu")
     other.restore(saved)
-    assert np.array_equal(other.model.session.get(other.model.layers[0].weights)[:, :4], first)
-    assert (other.step, other.settings.hidden, other.settings.rate) == (20, (6, 3), 0.002)
+    assert np.array_equal(other.model.weights(other.model.layers[0])[:, :4], first)
+    assert (other.step, units(other), other.settings.rate) == (20, [6, 3], 0.002)
 
 
 def test_the_rates_change_without_a_new_network(experiment: Any) -> None:
@@ -131,13 +135,13 @@ def test_the_rates_change_without_a_new_network(experiment: Any) -> None:
 def test_adding_and_removing_layers_keeps_the_weights_that_stay(experiment: Any) -> None:
     configure(experiment, hidden=[4, 3])
     train(experiment, 20)
-    first, step = experiment.model.session.get(experiment.model.layers[0].weights), experiment.step
+    first, step = experiment.model.weights(experiment.model.layers[0]), experiment.step
     configure(experiment, hidden=[6, 3, 2])
-    kept = experiment.model.session.get(experiment.model.layers[0].weights)
+    kept = experiment.model.weights(experiment.model.layers[0])
     assert kept.shape[1] == 6
     assert np.array_equal(kept[:, :4], first)
     configure(experiment, hidden=[3])
-    assert np.array_equal(experiment.model.session.get(experiment.model.layers[0].weights), first[:, :3])
+    assert np.array_equal(experiment.model.weights(experiment.model.layers[0]), first[:, :3])
     assert experiment.step == step
 
 
@@ -150,9 +154,9 @@ def test_before_training_new_settings_mean_the_first_weights_of_these_settings(d
 def test_toggling_an_input_keeps_the_weights_of_the_others(data_dir: Path) -> None:
     points = make("points", data_dir, inputs=["x", "y"])
     train(points, 20)
-    before = points.model.session.get(points.model.layers[0].weights)
+    before = points.model.weights(points.model.layers[0])
     configure(points, inputs=["x2", "y", "x"])
-    after = points.model.session.get(points.model.layers[0].weights)
+    after = points.model.weights(points.model.layers[0])
     assert np.array_equal(after[[2, 1]], before)
 
 
@@ -163,7 +167,7 @@ def test_a_diverged_run_says_so_and_recovers(data_dir: Path) -> None:
     sane = points.step
     configure(points, rate=10.0, activation="relu", inputs=["x", "y", "x2", "y2"])
     for layer in points.model.layers:  # a push, so that the overflow comes soon
-        points.model.session.set(layer.weights, points.model.session.get(layer.weights) * 1e20)
+        points.model.session.set(layer.variables["weights"], points.model.weights(layer) * 1e20)
     with pytest.raises(Diverged) as caught:
         train(points, 10_000)
     assert caught.value.step > sane
@@ -179,7 +183,7 @@ def test_a_new_layer_after_a_divergence_starts_from_the_last_good_weights(experi
     experiment.frame(False)
     evaluate(experiment)
     session, layers = experiment.model.session, experiment.model.layers
-    session.set(layers[0].weights, np.full_like(session.get(layers[0].weights), np.nan))
+    session.set(layers[0].variables["weights"], np.full_like(experiment.model.weights(layers[0]), np.nan))
     with pytest.raises(Diverged):
         train(experiment, 1)
     configure(experiment, hidden=[4, 3])
@@ -191,7 +195,7 @@ def test_a_weight_can_be_set_and_one_that_is_not_there_is_refused(experiment: An
     configure(experiment, hidden=[4])
     command = Weight(seq=1, run=RUN, layer=1, source=0, target=2, value=0.75)
     experiment.edit(command)
-    assert experiment.model.session.get(experiment.model.layers[0].weights)[0, 2] == 0.75
+    assert experiment.model.weights(experiment.model.layers[0])[0, 2] == 0.75
     wrongs: list[dict[str, int]] = [{"layer": 3}, {"target": 4}, {"source": 783, "layer": 2}]
     for wrong in wrongs:
         before = state(experiment)
@@ -221,7 +225,7 @@ def test_any_settings_in_any_order_give_frames_that_fit(data: st.DataObject) -> 
         train(points, 2)
         found = frame(points, key=True)
         sizes = found["layers"].tolist()
-        assert sizes == [len(points.settings.inputs), *points.settings.hidden, 1]
+        assert sizes == [len(points.settings.inputs), *units(points), 1]
         assert found["maps"].shape == (sum(sizes), 30, 30)
         assert found["weights"].size == sum(a * b for a, b in itertools.pairwise(sizes))
         assert found["biases"].size == sum(sizes[1:])

@@ -84,7 +84,7 @@ def weights_after(steps: int, **settings: Any) -> np.ndarray:
     while reference.step < steps:
         reference.train(steps - reference.step, time.perf_counter() + 60)
     layers = reference.model.layers
-    return np.concatenate([reference.model.session.get(layer.weights).ravel() for layer in layers])
+    return np.concatenate([reference.model.weights(layer).ravel() for layer in layers])
 
 
 def train_up_to(page: Page, run: str, steps: int) -> None:

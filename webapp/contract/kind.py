@@ -16,7 +16,7 @@ import numpy as np
 from webapp import plugins
 from webapp.contract.commands import Command
 from webapp.contract.errors import ProtocolError, convert
-from webapp.contract.settings import Settings, describe_fields
+from webapp.contract.settings import Settings
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,31}")
 
@@ -88,7 +88,7 @@ class Kind:
     # How fast the speeds "batch" (batches a second) and "epoch" (epochs a second) train; "max" is as fast as it goes.
     pace: Mapping[str, float] = field(default_factory=lambda: {"batch": 30.0, "epoch": 1.0})
     sections: tuple[Section, ...] = ()  # of its frames, whatever lens is open
-    limits: Mapping[str, int] = field(default_factory=dict)  # how much of something a run may have
+    limits: Mapping[str, int] = field(default_factory=dict)  # how much of what: "layers", and a field of a layer
     commands: tuple[Command, ...] = ()  # what only this kind knows, or shares with some
     styles: tuple[str, ...] = ()  # its style sheets, in its page's folder
 
@@ -125,13 +125,15 @@ class Kind:
     def settings_for(self, patch: dict[str, Any], base: Settings | None = None) -> Settings:
         """``base`` (or the defaults) with ``patch`` laid over it, checked as a whole.  Raises ProtocolError."""
         current = {} if base is None else msgspec.to_builtins(base)
-        settings: Settings = convert({**current, **patch}, self.settings, "settings")
+        wanted = {**current, **self.settings.upgraded(patch)}
+        settings: Settings = convert(wanted, self.settings, "settings")
+        settings.check(self.limits)
         return settings
 
     @property
     def fields(self) -> dict[str, Any]:
         """The settings for the browser: of each field its type, choices, bounds and default."""
-        return describe_fields(self.settings)
+        return self.settings.describe(self.limits)
 
 
 def _lenses_of(kind: str) -> list[Lens]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 import msgspec
@@ -29,8 +30,21 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     weight_seed: Seed = 1
     speed: Speed = "epoch"
 
+    @classmethod
+    def upgraded(cls, patch: dict[str, Any]) -> dict[str, Any]:
+        """``patch``, which an older version may have written, in the names of now.  Nothing in it is checked yet."""
+        return patch
 
-def describe_fields(wanted: type[Settings]) -> dict[str, Any]:
+    def check(self, limits: Mapping[str, int]) -> None:
+        """Raise ProtocolError for what the kind's ``limits`` don't allow."""
+
+    @classmethod
+    def describe(cls, limits: Mapping[str, int]) -> dict[str, Any]:
+        """The fields for the browser: of each its type, choices, bounds (no wider than ``limits``) and default."""
+        return describe_fields(cls)
+
+
+def describe_fields(wanted: type[Struct]) -> dict[str, Any]:
     """The fields of ``wanted`` for the browser: of each its type, choices, bounds and default."""
     info = msgspec.inspect.type_info(wanted)
     assert isinstance(info, msgspec.inspect.StructType)
@@ -40,12 +54,14 @@ def describe_fields(wanted: type[Settings]) -> dict[str, Any]:
 
 def _describe_field(kind: Any, default: Any, hint: Any) -> dict[str, Any]:
     inspect = msgspec.inspect
-    found: dict[str, Any] = {"default": default}
+    found: dict[str, Any] = {"default": msgspec.to_builtins(default)}
     if isinstance(kind, inspect.LiteralType):
         found |= {"type": "choice", "choices": list(_choices(hint))}
     elif isinstance(kind, (inspect.IntType, inspect.FloatType)):
         name = "int" if isinstance(kind, inspect.IntType) else "float"
         found |= {"type": name, "min": kind.ge, "max": kind.le}
+    elif isinstance(kind, (inspect.StructType, inspect.UnionType)):
+        found |= {"type": "record"}  # whoever has such fields says more of them
     elif isinstance(kind, inspect.VarTupleType):
         item = _describe_field(kind.item_type, None, hint)
         found |= {"type": "list", "item": item, "min_length": kind.min_length or 0, "max_length": kind.max_length}

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 import engine as en
 from engine import Tensor
 from engine.executors import Executor
+from engine.layers import Built
 from webapp.contract.settings import Settings
+from webapp.layers import KINDS, LayerKind
+from webapp.training.layers import overlap
+from webapp.training.settings import NetworkSettings
 
 # What has grown beyond these is on its way to infinity; slots hold sums and squares of gradients.
 SANE_WEIGHT, SANE_SLOT = 100.0, 1e8
@@ -29,14 +33,19 @@ class Task:
 
 
 @dataclass(frozen=True)
-class Layer:
-    """One layer's place in the network and its variables."""
+class Placed:
+    """One layer in the network: where it stands, and what was made for it."""
 
     source: str
     name: str
-    weights: Tensor
-    bias: Tensor
+    kind: LayerKind | None  # None: the output
     output: Tensor
+    variables: dict[str, Tensor]
+
+    @property
+    def units(self) -> int:
+        """How many numbers it gives for each example."""
+        return int(self.output.shape[-1] or 0)
 
 
 class Model:
@@ -45,32 +54,31 @@ class Model:
     The examples lie in the graph: a training step is fed their numbers (``rows``, int32 (batch,)) alone.
     """
 
-    def __init__(
-        self, settings: Settings, hidden: Sequence[int], task: Task, device: str, executor: Executor | None
-    ) -> None:
+    def __init__(self, settings: NetworkSettings, task: Task, device: str, executor: Executor | None) -> None:
         self.task = task
         with en.Graph() as graph:
             self.rows = en.placeholder((None,), "int32", name="rows")
             self.x, self.target = task.feed(self.rows)
             self.rate = en.placeholder((), name="rate")
             self.penalty_rate = en.placeholder((), name="penalty_rate")
-            self.layers: list[Layer] = []
+            self.layers: list[Placed] = []
             x = self.x
-            for number, units in enumerate(hidden, start=1):
-                x = self._add(f"hidden{number}", units, settings.activation, x)
-            logits = self._add("output", task.outputs, "linear", x, task.first_weights if not hidden else None)
+            for number, layer in enumerate(settings.layers, start=1):
+                kind, name = KINDS[layer.tag], f"hidden{number}"
+                x = self._place(name, kind, kind.build(x, layer, name, settings))
+            initial = None if settings.layers else task.first_weights
+            logits = self._place("output", None, en.layers.Dense(task.outputs, name="output", initial=initial).build(x))
             self.output, self.loss = task.head(logits, self.target)
-            self.layers[-1] = Layer(**{**vars(self.layers[-1]), "output": self.output})
-            variables = [each for layer in self.layers for each in (layer.weights, layer.bias)]
-            self._checksum = en.ops.sum_(en.ops.flat(*variables))
-            self.train = self._optimizer(settings).minimize(self._penalized(settings), variables)
+            self.layers[-1] = replace(self.layers[-1], output=self.output)
+            numbers = [each for each in graph.variables if each.spec.is_float]
+            self._checksum = en.ops.sum_(en.ops.flat(*numbers))
+            self._trained = [each for each in numbers if each.attrs["trainable"]]
+            self.train = self._optimizer(settings).minimize(self._penalized(settings), self._trained)
         self.session = en.Session(graph, seed=settings.weight_seed, device=device, executor=executor)
 
-    def _add(self, name: str, units: int, activation: str, x: Tensor, initial: object = None) -> Tensor:
-        dense = en.layers.Dense(units, activation, name, initial)  # type: ignore[arg-type]
-        built = dense.build(x)
+    def _place(self, name: str, kind: LayerKind | None, built: Built) -> Tensor:
         source = self.layers[-1].name if self.layers else "inputs"
-        self.layers.append(Layer(source, name, built.variables["weights"], built.variables["bias"], built.output))
+        self.layers.append(Placed(source, name, kind, built.output, built.variables))
         return built.output
 
     def _penalized(self, settings: Settings) -> Tensor:
@@ -78,8 +86,9 @@ class Model:
         penalty = PENALTIES.get(settings.regularization)
         total = self.loss
         if penalty is not None:
-            for layer in self.layers:
-                total = total + self.penalty_rate * penalty(layer.weights)
+            for variable in self._trained:
+                if variable.ndim >= 2:
+                    total = total + self.penalty_rate * penalty(variable)
         return total
 
     def _optimizer(self, settings: Settings) -> en.optim.Optimizer:
@@ -88,40 +97,45 @@ class Model:
     @property
     def sizes(self) -> list[int]:
         """Units of each layer, inputs first, output last."""
-        return [len(self.task.inputs), *(layer.bias.spec.size for layer in self.layers)]
+        return [len(self.task.inputs), *(layer.units for layer in self.layers)]
+
+    def weights(self, layer: Placed) -> np.ndarray:
+        """What is drawn as the links to ``layer``: float32 (inputs, units); zeros for a kind without weights."""
+        found = layer.variables.get("weights")
+        inputs = self.sizes[self.layers.index(layer)]
+        return np.zeros((inputs, layer.units), np.float32) if found is None else self.session.get(found)
+
+    def bias(self, layer: Placed) -> np.ndarray:
+        """What is added in ``layer``: float32 (units,); zeros for a kind without a bias."""
+        found = layer.variables.get("bias")
+        return np.zeros(layer.units, np.float32) if found is None else self.session.get(found)
 
     def carry_from(self, old: Model) -> None:
         """Keep the trained weights between units that are there in both networks.
 
-        Hidden units are the same if their layer and number are, inputs if their names are.
-        What is new keeps its first values.
+        Hidden units are the same if their layer, its kind and their number are, inputs if their names are.
+        What is new keeps its first values; what exactly stays is said by the kind of layer.
         """
-        before = {(layer.source, layer.name): layer for layer in old.layers}
+        before = {(layer.source, layer.name, layer.kind): layer for layer in old.layers}
         for layer in self.layers:
-            twin = before.get((layer.source, layer.name))
-            if twin is None:
-                continue
-            weights, bias = self.session.get(layer.weights), self.session.get(layer.bias)
-            old_weights, old_bias = old.session.get(twin.weights), old.session.get(twin.bias)
-            units = min(len(bias), len(old_bias))
-            rows, old_rows = self._same_sources(layer, old, len(weights), len(old_weights))
-            weights[rows, :units] = old_weights[old_rows, :units]
-            bias[:units] = old_bias[:units]
-            self.session.set(layer.weights, weights)
-            self.session.set(layer.bias, bias)
+            twin = before.get((layer.source, layer.name, layer.kind))
+            if twin is not None:
+                keep = overlap if layer.kind is None else layer.kind.keep
+                rows = self._same_inputs(old) if layer.source == "inputs" else None
+                for name, value in keep(self._arrays(layer), old._arrays(twin), rows).items():
+                    self.session.set(layer.variables[name], value)
 
-    def _same_sources(self, layer: Layer, old: Model, count: int, old_count: int) -> tuple[list[int], list[int]]:
-        if layer.source != "inputs":
-            shared = list(range(min(count, old_count)))
-            return shared, shared
+    def _arrays(self, layer: Placed) -> dict[str, np.ndarray]:
+        return {name: self.session.get(variable) for name, variable in layer.variables.items()}
+
+    def _same_inputs(self, old: Model) -> tuple[list[int], list[int]]:
         places = {name: at for at, name in enumerate(old.task.inputs)}
         pairs = [(at, places[name]) for at, name in enumerate(self.task.inputs) if name in places]
         return [new for new, _ in pairs], [was for _, was in pairs]
 
     def sane(self) -> bool:
         """Whether weights and optimiser's slots have the size that they have in a network that learns."""
-        variables = [each for layer in self.layers for each in (layer.weights, layer.bias)]
-        weights = (self.session.get(each) for each in variables)
+        weights = (self.session.get(each) for each in self._trained)
         slots = (array for dtype, array in self.session.state().items() if dtype.startswith("float"))
         return _within(SANE_WEIGHT, weights) and _within(SANE_SLOT, slots)
 

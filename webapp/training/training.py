@@ -136,7 +136,7 @@ class Training:
 
     def _build(self) -> Model:
         self._forget_programs()
-        return Model(self.settings, self.settings.hidden, self.task(), self._device, self.machine)
+        return Model(self.settings, self.task(), self._device, self.machine)
 
     def _forget_programs(self) -> None:
         self._programs: dict[int, Program] = {}  # by the size of their batches
@@ -261,16 +261,16 @@ class Training:
                 "no_such_layer", f"layer {wish.layer} doesn't exist: the network has {len(layers)}.",
                 layer=wish.layer, layers=len(layers),
             )  # fmt: skip
-        layer, session = layers[wish.layer - 1], self.model.session
-        variable = layer.bias if wish.source < 0 else layer.weights
-        value = session.get(variable)
+        session = self.model.session
+        variable = layers[wish.layer - 1].variables.get("bias" if wish.source < 0 else "weights")
         place = (wish.target,) if wish.source < 0 else (wish.source, wish.target)
-        if any(at >= size for at, size in zip(place, value.shape, strict=True)):
+        if variable is None or any(at >= size for at, size in zip(place, variable.spec.concrete, strict=True)):
             raise ProtocolError(
                 "no_such_weight",
                 f"there is no weight from {wish.source} to {wish.target} in layer {wish.layer}.",
                 layer=wish.layer, source=wish.source, target=wish.target,
             )  # fmt: skip
+        value = session.get(variable)
         value[place] = wish.value
         session.set(variable, value)
         self._touched = True
@@ -284,11 +284,10 @@ class Training:
 
     def frame(self, key: bool) -> list[Part]:
         """The sections that every kind has; a subclass adds its own."""
-        session = self.model.session
-        biases = [session.get(layer.bias) for layer in self.model.layers]
+        model = self.model
         parts = [
-            Part("layers", np.array(self.model.sizes, np.uint16)),
-            Part("biases", np.concatenate(biases)),
+            Part("layers", np.array(model.sizes, np.uint16)),
+            Part("biases", np.concatenate([model.bias(layer) for layer in model.layers])),
             Part("metrics", self.metrics),
             Part("curve", self.curve.array if key else self.curve.tail(TAIL)),
         ]

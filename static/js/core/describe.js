@@ -2,7 +2,7 @@
 
 /**
  * @typedef {object} Field
- * @property {"choice" | "int" | "float" | "list"} type
+ * @property {"choice" | "int" | "float" | "list" | "layer"} type
  * @property {any} default
  * @property {(string | number)[]} [choices]
  * @property {number} [min]
@@ -10,6 +10,10 @@
  * @property {Field} [item]
  * @property {number} [min_length]
  * @property {number} [max_length]
+ * @property {Record<string, import("../lib/layers.js").LayerKind>} [kinds] Of "layer": what it can be.
+ * @property {string} [usual] The kind that a bare number means.
+ * @property {import("../lib/layers.js").Layer} [new] Of `layers`: the one that is added.
+ * @property {number[]} [steps] Numbers of neurons to step through; none: one by one.
  *
  * @typedef {Record<string, Field>} Fields
  * @typedef {Record<string, any>} Settings

@@ -1,27 +1,27 @@
 // Times how long a change of the layers takes from the click until the new network is painted.
 import { sameValue } from "../lib/settings.js";
 
-/** Writes one performance measure "layer-change" for each change of `hidden`. */
+/** Writes one performance measure "layer-change" for each change of `layers`. */
 export class LayerWatch {
-  /** @type {{hidden: number[], seq: number | null} | null} */
+  /** @type {{sizes: number[], seq: number | null} | null} */
   #expected = null;
 
-  /** The click. @param {number[]} hidden */
-  start(hidden) {
+  /** The click. @param {number[]} sizes Of the hidden layers, as they are to be. */
+  start(sizes) {
     performance.mark("layer-click");
-    this.#expected = { hidden, seq: null };
+    this.#expected = { sizes, seq: null };
   }
 
   /** The server took a patch. @param {Record<string, any>} patch @param {number} seq */
   sent(patch, seq) {
-    if (this.#expected && "hidden" in patch) this.#expected.seq = seq;
+    if (this.#expected && "layers" in patch) this.#expected.seq = seq;
   }
 
   /** @param {import("../lib/frame.js").Frame} frame */
   painted({ header, sections }) {
     const layers = sections.layers ? [...sections.layers.data] : [];
     window.layerlab = { ...window.layerlab, lastApplied: header.command, layers, step: header.step };
-    if (this.#expected && sameValue(layers.slice(1, -1), [...this.#expected.hidden])) {
+    if (this.#expected && sameValue(layers.slice(1, -1), this.#expected.sizes)) {
       performance.measure("layer-change", "layer-click");
       this.#expected = null;
     }

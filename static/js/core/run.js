@@ -4,6 +4,7 @@ import { Curve } from "../lib/curve.js";
 import { explainProblem } from "../lib/explain.js";
 import { mergeFrames } from "../lib/frame.js";
 import { Undo } from "../lib/history.js";
+import { sizesOf } from "../lib/layers.js";
 import { difference } from "../lib/settings.js";
 import { fields } from "./describe.js";
 import { schedule } from "./governor.js";
@@ -119,7 +120,7 @@ export class Run {
       this.#undo.push(old, changed, performance.now());
       this.undoable.value = this.#undo.able;
     }
-    if ("hidden" in changed) this.#measure.start(changed.hidden);
+    if ("layers" in changed) this.#measure.start(sizesOf(fields(this.kind).layers, changed.layers));
     this.settings.value = { ...before, ...changed };
     this.#waiting = { ...this.#waiting, ...changed };
     void this.#flush();

@@ -1,4 +1,5 @@
 // Turns a fault or a server's problem into one sentence: what, where, what would work.
+import { kindOfLayer } from "./layers.js";
 import { shortNumber } from "./text.js";
 
 const LONGEST_NAME = 24;
@@ -13,21 +14,23 @@ const MOST_NAMES = 6;
  */
 
 /**
- * The fault that a server's problem names in `values.where`, e.g. "hidden[1]" or "settings.rate"; null if none.
+ * The fault that a server's problem names in `values.where`, e.g. "layers[1].units" or "settings.rate"; null if none.
  * @param {Problem} problem
  * @param {Record<string, any>} [sent] The patch that was refused.
  * @param {Fields} [fields]
  * @returns {Fault | null}
  */
 export function faultOf(problem, sent = {}, fields = {}) {
-  const match = /^(?:settings\.)?(\w+)(?:\[(\d+)\])?$/.exec(String(problem.values?.where ?? ""));
+  const match = /^(?:settings\.)?(\w+)(?:\[(\d+)\])?(?:\.(\w+))?$/.exec(String(problem.values?.where ?? ""));
   if (!match || !Object.hasOwn(fields, match[1])) return null;
-  const [, field, index] = match;
+  const [, field, index, part] = match;
   const item = index === undefined ? undefined : Number(index);
   const whole = sent[field];
   const detail = String(problem.values?.detail ?? "");
   if (item === undefined && Array.isArray(whole)) return { field, value: whole.length, why: "count", detail };
-  return { field, item, value: item === undefined ? whole : whole?.[item], why: "value", detail };
+  const value = item === undefined ? whole : whole?.[item];
+  if (part === undefined) return { field, item, value, why: "value", detail };
+  return { field, item, layer: value?.type, part, value: value?.[part], why: "value", detail };
 }
 
 /**
@@ -68,12 +71,13 @@ export function explainFault(fault, fields, t) {
     return t("fault.count", { where, value: fault.value, min: field.min_length ?? 0, max: field.max_length ?? "∞" });
   }
   if (fault.why === "twice") return t("fault.twice", { where });
-  const { min = -Infinity, max = Infinity } = field.item ?? {};
-  if (fault.field === "hidden" && Number.isInteger(fault.value) && (fault.value > max || fault.value < min)) {
-    const key = fault.value > max ? "fault.neurons_many" : "fault.neurons_few";
-    return t(key, { where, value: show(fault.value), works: works(field, t) });
+  const one = partOf(field, fault);
+  const { min = -Infinity, max = Infinity } = one;
+  const values = { where, value: show(fault.value), works: works(one, t) };
+  if (fault.part === "units" && Number.isInteger(fault.value) && (fault.value > max || fault.value < min)) {
+    return t(fault.value > max ? "fault.neurons_many" : "fault.neurons_few", values);
   }
-  return t("fault.value", { where, value: show(fault.value), works: works(field, t) });
+  return t("fault.value", values);
 }
 
 /**
@@ -99,7 +103,7 @@ export function explainProblem(problem, t, known, sent, fields) {
 
 /** @param {string} field */
 function itemKey(field) {
-  return field === "hidden" ? "fault.layer" : "fault.item";
+  return field === "layers" ? "fault.layer" : "fault.item";
 }
 
 /** @param {any} value */
@@ -108,9 +112,16 @@ function show(value) {
   return typeof value === "number" ? shortNumber(value) : `“${String(value).slice(0, 40)}”`;
 }
 
-/** @param {Field} field @param {Translate} t @returns {string} */
-function works(field, t) {
-  const one = field.type === "list" && field.item ? field.item : field;
+/** What the refused value is checked against: the field, an item of it, or a field of a layer. @param {Field} field @param {Fault} fault @returns {Field} */
+function partOf(field, { layer, part }) {
+  const item = field.item ?? field;
+  if (item.type !== "layer") return item;
+  const kind = kindOfLayer(field, layer === undefined ? undefined : { type: layer });
+  return kind.fields[part ?? kind.short] ?? item;
+}
+
+/** @param {Field} one @param {Translate} t @returns {string} */
+function works(one, t) {
   if (one.type === "choice") return t("fault.choices", { choices: (one.choices ?? []).join(", ") });
   const range = { min: shortNumber(one.min ?? -Infinity), max: shortNumber(one.max ?? Infinity) };
   return t(one.type === "int" ? "fault.whole" : "fault.range", range);

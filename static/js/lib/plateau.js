@@ -1,4 +1,5 @@
 // Notices that training gets nowhere, and knows what would help.
+import { layersOf, sizesOf } from "./layers.js";
 
 const PATIENCE_MS = 8_000;
 const JUMPING_PATIENCE_MS = 4_000;
@@ -47,21 +48,26 @@ function jumps({ optimizer, rate }) {
 /**
  * What would help a run of the 2D page that is stuck, or null if nothing simple is left.
  * @param {Record<string, any>} settings
+ * @param {import("../core/describe.js").Field} field Of the setting `layers`.
  * @param {() => number} freshSeed A seed for new first weights: those of a dead network don't come back to life.
  * @returns {{key: string, patch: Record<string, any>} | null}
  */
-export function suggestion(settings, freshSeed) {
-  const { data, inputs, hidden, rate } = settings;
+export function suggestion(settings, field, freshSeed) {
+  const { data, inputs, layers, rate } = settings;
   if (jumps(settings)) {
     return { key: "hint.jumps", patch: { rate: Number((rate / 10).toPrecision(6)), weight_seed: freshSeed() } };
   }
-  const small = hidden.length < 2 || Math.min(...hidden) < 8;
+  const sizes = sizesOf(field, layers);
+  const small = sizes.length < 2 || Math.min(...sizes) < 8;
+  const larger = { layers: layersOf(field, [8, 8]) };
   if (data === "spiral" && !(inputs.includes("sinx") && inputs.includes("siny"))) {
     const waves = { inputs: [...new Set([...inputs, "sinx", "siny"])] };
-    return small ? { key: "hint.spiral", patch: { ...waves, hidden: [8, 8] } } : { key: "hint.sin", patch: waves };
+    return small ? { key: "hint.spiral", patch: { ...waves, ...larger } } : { key: "hint.sin", patch: waves };
   }
-  if (hidden.length === 0 && data !== "gauss") return { key: "hint.layer", patch: { hidden: [4] } };
+  if (sizes.length === 0 && data !== "gauss") {
+    return { key: "hint.layer", patch: { layers: layersOf(field, [4]) } };
+  }
   if (rate < 0.001) return { key: "hint.rate", patch: { rate: 0.01 } };
-  if (small) return { key: "hint.larger", patch: { hidden: [8, 8] } };
+  if (small) return { key: "hint.larger", patch: larger };
   return null;
 }

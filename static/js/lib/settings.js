@@ -1,4 +1,5 @@
 // Settings against the server's description: checking a value, reading and writing the URL's hash.
+import { layerText, readLayer } from "./layertext.js";
 
 /**
  * @typedef {import("../core/describe.js").Field} Field
@@ -8,6 +9,8 @@
  * @typedef {object} Fault What is wrong with a value, for lib/explain.js.
  * @property {string} field
  * @property {number} [item] Index in a list.
+ * @property {string} [layer] The kind of layer of that item, and
+ * @property {string} [part] the field of it.
  * @property {any} [value] The value that was refused.
  * @property {string} [detail] The server's own words.
  * @property {"value" | "unknown" | "count" | "twice"} why
@@ -26,6 +29,7 @@ export function checkValue(name, field, value) {
     const fits = Number.isFinite(value) && value >= (field.min ?? -Infinity) && value <= (field.max ?? Infinity);
     return fits && (field.type === "float" || Number.isInteger(value)) ? null : { field: name, value, why: "value" };
   }
+  if (field.type === "layer") return checkLayer(name, field, value);
   if (value.length < (field.min_length ?? 0) || value.length > (field.max_length ?? Infinity)) {
     return { field: name, value: value.length, why: "count" };
   }
@@ -35,6 +39,16 @@ export function checkValue(name, field, value) {
   }
   const twice = field.item?.type === "choice" && new Set(value).size !== value.length;
   return twice ? { field: name, value: value.join(","), why: "twice" } : null;
+}
+
+/** @param {string} name @param {Field} item @param {any} layer @returns {Fault | null} */
+function checkLayer(name, { kinds = {} }, layer) {
+  if (!Object.hasOwn(kinds, layer?.type ?? "")) return { field: name, value: layer, why: "value" };
+  for (const [part, field] of Object.entries(kinds[layer.type].fields)) {
+    const fault = checkValue(name, field, layer[part]);
+    if (fault) return { ...fault, layer: layer.type, part };
+  }
+  return null;
 }
 
 /**
@@ -49,6 +63,7 @@ function readValue(field, text) {
     return text === "" ? [] : text.split(",").map((part) => readValue(item, part));
   }
   if (field.type === "choice") return text;
+  if (field.type === "layer") return readLayer(field, text, readValue);
   return text.trim() === "" || Number.isNaN(Number(text)) ? text : Number(text);
 }
 
@@ -64,7 +79,8 @@ export function readHash(hash, fields, others = ["page"]) {
   const settings = Object.fromEntries(Object.entries(fields).map(([name, field]) => [name, field.default]));
   /** @type {Fault[]} */
   const faults = [];
-  for (const [name, text] of new URLSearchParams(hash.replace(/^#/, ""))) {
+  for (const [written, text] of new URLSearchParams(hash.replace(/^#/, ""))) {
+    const name = nameOfNow(written, fields);
     if (others.includes(name)) continue;
     if (!Object.hasOwn(fields, name)) {
       faults.push({ field: name, value: text, why: "unknown" });
@@ -78,6 +94,11 @@ export function readHash(hash, fields, others = ["page"]) {
   return { settings, faults };
 }
 
+/** Older addresses call the layers `hidden`. @param {string} name @param {Fields} fields */
+function nameOfNow(name, fields) {
+  return name === "hidden" && Object.hasOwn(fields, "layers") ? "layers" : name;
+}
+
 /**
  * The hash for `settings`: only what differs from the defaults, readable.
  * @param {Settings} settings
@@ -88,11 +109,19 @@ export function writeHash(settings, fields, others = {}) {
   const parts = Object.entries(others).map(([name, value]) => `${name}=${value}`);
   for (const [name, field] of Object.entries(fields)) {
     if (!sameValue(settings[name], field.default)) {
-      const value = settings[name];
-      parts.push(`${name}=${Array.isArray(value) ? value.join(",") : value}`);
+      parts.push(`${name}=${textOf(field, settings[name])}`);
     }
   }
   return parts.length > 0 ? `#${parts.join("&")}` : "";
+}
+
+/** @param {Field} field @param {any} value @returns {string} */
+function textOf(field, value) {
+  if (field.type === "list") {
+    const item = /** @type {Field} */ (field.item);
+    return value.map((/** @type {any} */ one) => textOf(item, one)).join(",");
+  }
+  return field.type === "layer" ? layerText(field, value) : String(value);
 }
 
 /**
@@ -105,10 +134,18 @@ export function difference(current, wanted) {
   return Object.fromEntries(Object.entries(wanted).filter(([name, value]) => !sameValue(value, current[name])));
 }
 
-/** @param {any} one @param {any} other */
+/** Whether two values of settings hold the same, however deep. @param {any} one @param {any} other @returns {boolean} */
 export function sameValue(one, other) {
-  if (Array.isArray(one) && Array.isArray(other)) {
-    return one.length === other.length && one.every((value, index) => value === other[index]);
-  }
-  return one === other;
+  if (one === other || !isObject(one) || !isObject(other)) return one === other;
+  const names = Object.keys(one);
+  return (
+    Array.isArray(one) === Array.isArray(other) &&
+    names.length === Object.keys(other).length &&
+    names.every((name) => Object.hasOwn(other, name) && sameValue(one[name], other[name]))
+  );
+}
+
+/** @param {any} value */
+function isObject(value) {
+  return typeof value === "object" && value !== null;
 }

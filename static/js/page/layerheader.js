@@ -2,7 +2,7 @@
 import { html } from "../lib/html.js";
 import { fields } from "../core/describe.js";
 import { t } from "../core/i18n.js";
-import { nextSize, withSize } from "../lib/layers.js";
+import { kindOfLayer, nextSize, sizeOf, withSize } from "../lib/layers.js";
 import { Stepper } from "../ui/controls.js";
 
 /**
@@ -10,15 +10,18 @@ import { Stepper } from "../ui/controls.js";
  * `index` counts hidden layers from 0. `compact`: little room, only the number.
  */
 export function LayerHeader({ run, index, compact = false }) {
-  const { hidden } = run.settings.value;
-  const size = hidden[index];
-  if (size === undefined) return null; // the frame still shows a layer that was just removed
-  const limits = fields(run.kind).hidden.item ?? {};
-  const [smaller, larger] = [nextSize(run.kind, size, -1, limits), nextSize(run.kind, size, 1, limits)];
-  const resize = (/** @type {number | null} */ to) => to !== null && run.set({ hidden: withSize(hidden, index, to) });
+  const { layers } = run.settings.value;
+  if (index >= layers.length) return null; // the frame still shows a layer that was just removed
+  const field = fields(run.kind).layers;
+  const kind = kindOfLayer(field, layers[index]);
+  const [size, limits] = [sizeOf(field, layers[index]), kind.fields[kind.short]];
+  const [smaller, larger] = [nextSize(size, -1, limits, field.steps), nextSize(size, 1, limits, field.steps)];
+  const resize = (/** @type {number | null} */ to) =>
+    to !== null && run.set({ layers: withSize(field, layers, index, to) });
   const layer = { layer: index + 1 };
+  const title = t(compact ? "network.layer_short" : "network.layer", layer);
   return html`<div class="layer-header ${compact ? "compact" : ""}">
-    <h3>${t(compact ? "network.layer_short" : "network.layer", layer)}</h3>
+    <h3>${kind === kindOfLayer(field) ? title : `${title} · ${t(kind.title)}`}</h3>
     <${Stepper}
       text=${compact ? String(size) : t("network.neurons", { n: size })}
       less=${t("network.less", layer)}

@@ -97,9 +97,9 @@ function NumberSelect({ run, name, choices }) {
 
 /** @param {{run: Run}} props */
 function LayerButtons({ run }) {
-  const { hidden } = run.settings.value;
+  const { layers } = run.settings.value;
   const { undo, redo } = run.undoable.value;
-  const { max_length: most = Infinity } = fields(run.kind).hidden;
+  const field = fields(run.kind).layers;
   const seed = () => run.set({ weight_seed: newSeed(fields(run.kind).weight_seed.max) });
   return html`<div class="toolbar-layers">
     <span class="toolbar-undo">
@@ -109,13 +109,13 @@ function LayerButtons({ run }) {
     <${DieButton} label=${t("action.new_weights")} onClick=${seed} />
     <${Button}
       label=${t("action.remove_layer")}
-      disabled=${hidden.length === 0}
-      onClick=${() => run.set({ hidden: hidden.slice(0, -1) })}
+      disabled=${layers.length === 0}
+      onClick=${() => run.set({ layers: layers.slice(0, -1) })}
     >− ${t("action.layer")}<//>
     <${Button}
       label=${t("action.add_layer")}
-      disabled=${hidden.length >= most}
-      onClick=${() => run.set({ hidden: withLayer(run.kind, hidden) })}
+      disabled=${layers.length >= (field.max_length ?? Infinity)}
+      onClick=${() => run.set({ layers: withLayer(field, layers) })}
     >+ ${t("action.layer")}<//>
   </div>`;
 }

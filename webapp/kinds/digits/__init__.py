@@ -23,5 +23,6 @@ kind = Kind(
         Section("gallery_index", "i4 (G,): their numbers among the test images; key frames only"),
         Section("labels", "u8 (G,): which digits they are; key frames only"),
     ),
+    limits={"layers": 8, "units": 512},
     styles=("digits.css", "digits-network.css", "digits-units.css", "digits-output.css"),
 )

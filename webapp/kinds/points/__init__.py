@@ -21,5 +21,6 @@ kind = Kind(
         Section("labels", "i1 (P,): +1 blue, -1 orange; key frames only"),
         Section("unseen", "u8 (P,): 1 for a point kept for testing; key frames only"),
     ),
+    limits={"layers": 8, "units": 32},
     styles=("points-network.css", "points.css"),
 )

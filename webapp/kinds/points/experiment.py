@@ -24,7 +24,7 @@ from webapp.training.training import Training
 
 FINE = 100  # pixels along an edge of the big plane
 MEASURE_EVERY = 0.02  # seconds between two rows of the curve; a row takes 0.1 ms
-BOUNDED = ("tanh", "sigmoid")  # activations that stay within -1..1: their maps need no scale of their own
+BOUNDED = ("tanh", "sigmoid")  # operations whose results stay within -1..1: their maps need no scale of their own
 
 FEATURES: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
     "x": lambda x, y: x,
@@ -134,10 +134,9 @@ class PointsExperiment(Training):
             ]
         return parts
 
-    @property
-    def bounded(self) -> bool:
-        """Whether every hidden unit's value stays within -1..1."""
-        return self.settings.activation in BOUNDED
+    def bounded(self, layer: int) -> bool:
+        """Whether the units of ``layer`` (0: the inputs) can't leave -1..1."""
+        return layer > 0 and self.model.layers[layer - 1].output.op.name in BOUNDED
 
     def units_over_the_plane(self, pixels: int) -> np.ndarray:
         """Every unit, inputs first, on a grid of ``pixels`` x ``pixels``: (units, pixels * pixels)."""
@@ -156,8 +155,8 @@ class PointsExperiment(Training):
         else:
             tensor = self.model.layers[layer - 1].output
             values = self.model.session.run(tensor, {self.model.x: self._planes[FINE]})[:, unit]
-        bounded = layer == last or (layer > 0 and self.bounded)
-        scale = 1.0 if bounded else max(0.25, float(np.nan_to_num(np.abs(values).max(), nan=1.0, posinf=1e30)))
+        largest = float(np.nan_to_num(np.abs(values).max(), nan=1.0, posinf=1e30))
+        scale = 1.0 if self.bounded(layer) else max(0.25, largest)
         return [
             Part("plane", quantize(values, scale).reshape(FINE, FINE)),
             Part("plane_scale", np.array([scale], np.float32)),

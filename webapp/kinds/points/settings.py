@@ -6,13 +6,16 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from webapp.contract.settings import Seed, Settings
+from webapp.contract.settings import Seed
+from webapp.layers import AnyLayer
+from webapp.layers.dense import Dense
+from webapp.training.settings import NetworkSettings
 
 Feature = Literal["x", "y", "x2", "y2", "xy", "sinx", "siny"]
 PointsData = Literal["circle", "xor", "gauss", "spiral"]
 
 
-class PointsSettings(Settings, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class PointsSettings(NetworkSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """2D classification of blue (+1) and orange (-1) points."""
 
     data: PointsData = "circle"
@@ -21,7 +24,7 @@ class PointsSettings(Settings, frozen=True, kw_only=True, forbid_unknown_fields=
     batch: Annotated[int, Meta(ge=1, le=250)] = 10
     data_seed: Seed = 1
     inputs: Annotated[tuple[Feature, ...], Meta(min_length=1, max_length=7)] = ("x", "y")
-    hidden: Annotated[tuple[Annotated[int, Meta(ge=1, le=32)], ...], Meta(max_length=8)] = (4, 3)
+    layers: tuple[AnyLayer, ...] = (Dense(units=4), Dense(units=3))
 
     def __post_init__(self) -> None:
         if len(set(self.inputs)) != len(self.inputs):

@@ -35,7 +35,8 @@ export function Hint({ run }) {
     ];
     return () => ends.forEach((end) => end());
   }, [run]);
-  const help = stuck ? suggestion(run.settings.value, () => newSeed(fields("points").weight_seed.max)) : null;
+  const { layers, weight_seed: seed } = fields(run.kind);
+  const help = stuck ? suggestion(run.settings.value, layers, () => newSeed(seed.max)) : null;
   if (!help) return null;
   return html`<${Banner}
     kind="hint"

@@ -1,4 +1,5 @@
 // Links of TensorFlow Playground: their settings in this page's words.
+import { kindOfLayer, layersOf } from "../../lib/layers.js";
 
 /**
  * @typedef {import("../../core/describe.js").Settings} Settings
@@ -80,7 +81,7 @@ export function fromPlayground(hash, fields) {
     share: number("percTrainData", "share", 1 / 100),
     batch: Math.round(number("batchSize", "batch")),
     inputs: inputs.length > 0 ? inputs : ["x", "y"],
-    hidden: shape(text("networkShape"), fields.hidden),
+    layers: layersOf(fields.layers, shape(text("networkShape"), fields.layers)),
     optimizer: "sgd",
   };
   return { settings, view: viewOf(link) };
@@ -112,10 +113,12 @@ function within(value, usual, scale, { min = -Infinity, max = Infinity }) {
 }
 
 /** @param {string} text @param {import("../../core/describe.js").Field} field @returns {number[]} */
-function shape(text, { item = /** @type {any} */ ({}), max_length: most = Infinity }) {
+function shape(text, field) {
+  const { short, fields } = kindOfLayer(field);
+  const { max = Infinity } = fields[short];
   const sizes = text
     .split(",")
     .map(Number)
     .filter((size) => Number.isFinite(size) && size >= 1);
-  return sizes.slice(0, most).map((size) => Math.min(item.max ?? Infinity, Math.floor(size)));
+  return sizes.slice(0, field.max_length).map((size) => Math.min(max, Math.floor(size)));
 }

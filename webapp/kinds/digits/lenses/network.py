@@ -19,7 +19,7 @@ SHOWN_UNITS = 40  # weight images sent with a frame
 def encode(digits: DigitsExperiment, _key: bool) -> list[Part]:
     """The incoming weights of the first layer's units as images, each at a scale of its own."""
     first = digits.model.layers[0]
-    weights = digits.model.session.get(first.weights)[:, :SHOWN_UNITS].T
+    weights = digits.model.weights(first)[:, :SHOWN_UNITS].T
     scale = np.maximum(np.abs(weights).max(axis=1), 1e-6)
     images = quantize(weights, scale[:, None]).reshape(-1, SIDE, SIDE)
     return [Part("unit_images", images), Part("unit_scale", scale.astype(np.float32))]

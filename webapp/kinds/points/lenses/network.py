@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,8 +18,7 @@ COARSE = 30  # pixels along an edge of a neuron's map
 
 def encode(points: PointsExperiment, _key: bool) -> list[Part]:
     """The weights, and every unit over the plane."""
-    session = points.model.session
-    weights = [session.get(layer.weights).ravel() for layer in points.model.layers]
+    weights = [points.model.weights(layer).ravel() for layer in points.model.layers]
     units = points.units_over_the_plane(COARSE)
     scale = _scale(points, units)
     maps = quantize(units, scale[:, None]).reshape(-1, COARSE, COARSE)
@@ -28,9 +28,10 @@ def encode(points: PointsExperiment, _key: bool) -> list[Part]:
 def _scale(points: PointsExperiment, units: np.ndarray) -> np.ndarray:
     """The value that is drawn in full colour: 1 for bounded units, else the largest there is (0.25 at least)."""
     scale = np.maximum(np.nan_to_num(np.abs(units).max(axis=1), nan=1.0, posinf=1e30), 0.25)
-    if points.bounded:
-        scale[len(points.settings.inputs) :] = 1.0
-    scale[-1] = 1.0  # the output is a tanh
+    sizes = points.model.sizes
+    for layer, start in enumerate(itertools.accumulate(sizes[:-1]), start=1):
+        if points.bounded(layer):
+            scale[start : start + sizes[layer]] = 1.0
     return np.asarray(scale, np.float32)
 
 
