@@ -17,7 +17,7 @@
  *
  * @typedef {Record<string, Field>} Fields
  * @typedef {Record<string, any>} Settings
- * @typedef {"points" | "digits"} Kind The name of a kind of page.
+ * @typedef {string} Kind The name of a kind of page.
  *
  * @typedef {object} KindDescription
  * @property {Kind} name
@@ -44,7 +44,7 @@ export const description = JSON.parse(block.textContent ?? "");
 
 /**
  * What the server says about a kind of page. Throws for a name that it hasn't told.
- * @param {string} name
+ * @param {Kind} name
  * @returns {KindDescription}
  */
 export function kindOf(name) {

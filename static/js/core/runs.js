@@ -1,9 +1,10 @@
 // One run a kind of page, made when its page is first shown.
 import { signal } from "../../vendor/preact-signals/signals.js";
+import { loadKind } from "./kinds.js";
 import { Run } from "./run.js";
-import { settingsFromHash } from "./url.js";
+import { page, settingsFromHash } from "./url.js";
 
-/** @type {import("../../vendor/preact-signals/signals.js").Signal<Partial<Record<import("./describe.js").Kind, Run>>>} */
+/** @type {import("../../vendor/preact-signals/signals.js").Signal<Record<import("./describe.js").Kind, Run | undefined>>} */
 const runs = signal({});
 
 /** The run of `kind`, if its page was shown already. @param {import("./describe.js").Kind} kind */
@@ -11,14 +12,11 @@ export function runOf(kind) {
   return runs.value[kind];
 }
 
-/** Show the page of `kind`: its run is opened, the other one is no longer watched. @param {import("./describe.js").Kind} kind */
-export function showRun(kind) {
-  for (const [name, run] of Object.entries(runs.peek())) if (name !== kind) run.hide();
-  let run = runs.peek()[kind];
-  if (!run) {
-    run = new Run(kind, settingsFromHash(kind));
-    runs.value = { ...runs.peek(), [kind]: run };
-  }
+/** Show the page of `kind`: its run is opened, the others are no longer watched. @param {import("./describe.js").Kind} kind */
+export async function showRun(kind) {
+  for (const [name, run] of Object.entries(runs.peek())) if (name !== kind) run?.hide();
+  if (!(await loadKind(kind)) || page.peek() !== kind) return; // only the kind knows how to read its addresses
+  const run = runs.peek()[kind] ?? new Run(kind, settingsFromHash(kind));
+  runs.value = { ...runs.peek(), [kind]: run };
   run.show();
-  return run;
 }

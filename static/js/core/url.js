@@ -1,8 +1,8 @@
 // The address: the path names the page, the hash carries its settings, readable and only what differs.
 import { effect, signal } from "../../vendor/preact-signals/signals.js";
-import { fromPlayground } from "../kinds/points/playground.js";
 import { readHash, writeHash } from "../lib/settings.js";
-import { defaults, fields } from "./describe.js";
+import { defaults, description, fields, kindOf } from "./describe.js";
+import { kindModule } from "./kinds.js";
 
 /**
  * @typedef {import("./describe.js").Kind} Kind
@@ -11,14 +11,11 @@ import { defaults, fields } from "./describe.js";
  * @typedef {object} Findings What is to be said about the address.
  * @property {Kind} kind
  * @property {Fault[]} faults
- * @property {boolean} playground Whether it is a link of TensorFlow Playground.
+ * @property {string} note Key of the sentence on a link of another program; "" for an address of our own.
  */
 
-/** @type {Record<Kind, string>} */
-const PATHS = { points: "/", digits: "/digits" };
-
-/** Keys of the hash that belong to the view, not to the run: key → shown in the hash. */
-export const VIEW_KEYS = ["page", "unseen", "hard"];
+/** Key of the hash that names the page, before its path did. */
+const PAGE = "page";
 
 /** Marks the entries of the tab's history that this page wrote; an address typed by hand has no mark. */
 const OURS = { layerlab: true };
@@ -28,11 +25,11 @@ takeInQuery();
 /** The page that is shown. @type {import("../../vendor/preact-signals/signals.js").Signal<Kind>} */
 export const page = signal(pageOf(location));
 
-/** Switches of the views that are kept in the hash ("1" is on). @type {import("../../vendor/preact-signals/signals.js").Signal<Record<string, string>>} */
-export const view = signal(viewOf(location));
+/** Switches of the page that are kept in the hash ("1" is on). @type {import("../../vendor/preact-signals/signals.js").Signal<Record<string, string>>} */
+export const view = signal({});
 
 /** @type {import("../../vendor/preact-signals/signals.js").Signal<Findings>} */
-export const findings = signal(/** @type {Findings} */ ({ kind: page.value, faults: [], playground: false }));
+export const findings = signal(/** @type {Findings} */ ({ kind: page.value, faults: [], note: "" }));
 
 /** Settings may also stand behind a "?": from now on they stand behind the "#". The language stays where it is. */
 function takeInQuery() {
@@ -50,30 +47,29 @@ function languageQuery() {
 
 /** @param {{pathname: string, hash: string}} place @returns {Kind} */
 function pageOf({ pathname, hash }) {
-  const named = new URLSearchParams(hash.slice(1)).get("page");
-  if (named === "points" || named === "digits") return named;
-  return pathname.endsWith("/digits") ? "digits" : "points";
+  const named = new URLSearchParams(hash.slice(1)).get(PAGE);
+  const { kinds } = description;
+  const found = kinds.find(({ name }) => name === named) ?? kinds.find(({ path }) => path === pathname);
+  return found?.name ?? description.page;
 }
 
-/** @param {{pathname: string, hash: string}} place @returns {Record<string, string>} */
-function viewOf(place) {
-  const translated = pageOf(place) === "points" ? fromPlayground(place.hash, fields("points")) : null;
-  if (translated) return translated.view;
-  const keys = VIEW_KEYS.filter((name) => name !== "page");
-  const found = [...new URLSearchParams(place.hash.slice(1))].filter(([name]) => keys.includes(name));
-  return Object.fromEntries(found.filter(([, value]) => value === "1"));
-}
-
-/** Settings of the hash for `kind`; what is to be said about it goes to `findings`. @param {Kind} kind */
+/**
+ * Settings of the hash for `kind`, whose module is loaded. Its switches go to `view`, what is to be said to `findings`.
+ * @param {Kind} kind
+ */
 export function settingsFromHash(kind) {
   const hash = pageOf(location) === kind ? location.hash : "";
-  const translated = kind === "points" ? fromPlayground(hash, fields(kind)) : null;
-  if (translated) {
-    findings.value = { kind, faults: [], playground: true };
-    return { ...defaults(kind), ...translated.settings };
+  const { readLink, views = [] } = kindModule(kind) ?? {};
+  const foreign = readLink?.(hash, fields(kind));
+  if (foreign) {
+    view.value = foreign.view;
+    findings.value = { kind, faults: [], note: foreign.note };
+    return { ...defaults(kind), ...foreign.settings };
   }
-  const read = readHash(hash, fields(kind), VIEW_KEYS);
-  findings.value = { kind, faults: read.faults, playground: false };
+  const switches = [...new URLSearchParams(hash.slice(1))].filter(([name]) => views.includes(name));
+  view.value = Object.fromEntries(switches.filter(([, value]) => value === "1"));
+  const read = readHash(hash, fields(kind), [PAGE, ...views]);
+  findings.value = { kind, faults: read.faults, note: "" };
   return read.settings;
 }
 
@@ -86,7 +82,7 @@ export function setView(name, on) {
 /** The address of `kind` with these settings. @param {Kind} kind @param {import("./describe.js").Settings | undefined} settings */
 function addressOf(kind, settings) {
   const hash = settings ? writeHash(settings, fields(kind), view.value) : "";
-  return PATHS[kind] + languageQuery() + hash;
+  return kindOf(kind).path + languageQuery() + hash;
 }
 
 /** Show another page, without a reload. @param {Kind} kind @param {import("./describe.js").Settings | undefined} settings */
@@ -119,11 +115,12 @@ export function followUrl(runOf) {
   addEventListener("pagehide", write);
   addEventListener("popstate", ({ state }) => {
     clearTimeout(timer);
-    const run = runOf(pageOf(location));
-    view.value = viewOf(location);
     page.value = pageOf(location);
+    const run = runOf(page.value);
+    if (!run) return; // its settings are read when it is shown
     // Back and forward go on with the run; an address typed by hand asks for a new one.
-    if (state?.layerlab) run?.set(settingsFromHash(page.value));
-    else void run?.startAnew(settingsFromHash(page.value));
+    const settings = settingsFromHash(page.value);
+    if (state?.layerlab) run.set(settings);
+    else void run.startAnew(settings);
   });
 }

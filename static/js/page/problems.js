@@ -19,10 +19,10 @@ export function Problems({ run }) {
 
 /** What is to be said about the address, all of it in one banner. @param {{kind: import("../core/describe.js").Kind}} props */
 function Address({ kind }) {
-  const { kind: of, faults, playground } = findings.value;
-  if (of !== kind || (faults.length === 0 && !playground)) return null;
-  const close = () => (findings.value = { kind, faults: [], playground: false });
-  if (playground) return html`<${Banner} kind="hint" onClose=${close}>${t("address.playground")}<//>`;
+  const { kind: of, faults, note } = findings.value;
+  if (of !== kind || (faults.length === 0 && !note)) return null;
+  const close = () => (findings.value = { kind, faults: [], note: "" });
+  if (note) return html`<${Banner} kind="hint" onClose=${close}>${t(note)}<//>`;
   const sentences = explainFaults(faults, fields(kind), t);
   return html`<${Banner} kind="problem" onClose=${close}>
     ${t("fault.address")} ${sentences.map((sentence) => html`<span class="sentence">${sentence} </span>`)}

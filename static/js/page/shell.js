@@ -1,7 +1,9 @@
-// The frame around both pages: header with tabs, language, theme; toolbar; messages.
-import { useEffect, useState } from "../../vendor/preact/hooks.js";
+// The frame around every kind of page: header with tabs, language, theme; toolbar; messages.
+import { useEffect } from "../../vendor/preact/hooks.js";
 import { html } from "../lib/html.js";
+import { description, kindOf } from "../core/describe.js";
 import { LANGUAGES, language, setLanguage, t } from "../core/i18n.js";
+import { kindModule } from "../core/kinds.js";
 import { announcement } from "../core/notices.js";
 import { runOf, showRun } from "../core/runs.js";
 import { helpOpen } from "../core/shortcuts.js";
@@ -11,67 +13,52 @@ import { goTo, page } from "../core/url.js";
 import { IconButton } from "../ui/controls.js";
 import { HelpDialog, executorWords } from "../ui/help.js";
 import { Announcer, Toasts } from "../ui/messages.js";
-import { Hint } from "../kinds/points/hint.js";
-import { PointsPage } from "../kinds/points/index.js";
 import { Problems } from "./problems.js";
 import { Toolbar } from "./toolbar.js";
 
 /** @typedef {import("../core/describe.js").Kind} Kind */
 
-/** @type {{kind: Kind, path: string}[]} */
-const TABS = [
-  { kind: "points", path: "/" },
-  { kind: "digits", path: "/digits" },
-];
-
-// What was said of one page is no news on the other.
+// What was said of one page is no news on another.
 page.subscribe(() => {
   announcement.value = "";
 });
 
 export function Shell() {
   const kind = page.value;
-  const run = runOf(kind);
+  const [run, module] = [runOf(kind), kindModule(kind)];
   useEffect(() => void showRun(kind), [kind]);
   return html`<${Header} />
     <main id="main" class="page ${kind}" tabindex="-1">
-      <h1 class="visually-hidden">${t(`page.${kind}`)}</h1>
+      <h1 class="visually-hidden">${t(kindOf(kind).title)}</h1>
       ${
         run &&
+        module &&
         html`<${Toolbar} run=${run} />
           <div class="notices">
             <${Problems} run=${run} />
-            ${kind === "points" && html`<${Hint} run=${run} />`}
+            ${module.Notices && html`<${module.Notices} run=${run} />`}
           </div>
-          ${kind === "points" ? html`<${PointsPage} run=${run} />` : html`<${Digits} run=${run} />`}`
+          <${module.Page} run=${run} />`
       }
     </main>
     <${HelpDialog} /><${Toasts} /><${Announcer} />`;
 }
 
-/** The digits page is loaded when it is first shown. @param {{run: import("../core/run.js").Run}} props */
-function Digits({ run }) {
-  const [view, setView] = useState(/** @type {{Page: any} | null} */ (null));
-  useEffect(() => {
-    void import("../kinds/digits/index.js").then((module) => setView({ Page: module.DigitsPage }));
-  }, []);
-  return view ? html`<${view.Page} run=${run} />` : null;
-}
-
 function Header() {
+  const [start] = description.kinds;
   return html`<header class="header">
     <a class="skip" href="#main" onClick=${skipToMain}>${t("header.skip")}</a>
-    <a class="logo" href="/" onClick=${(/** @type {Event} */ event) => follow(event, "points")}>
+    <a class="logo" href=${start.path} onClick=${(/** @type {Event} */ event) => follow(event, start.name)}>
       <${Logo} /><span>${t("app.name")}</span>
     </a>
     <nav class="tabs" aria-label=${t("header.pages")}>
-      ${TABS.map(
-        ({ kind, path }) =>
+      ${description.kinds.map(
+        ({ name, path, title }) =>
           html`<a
             href=${path}
-            aria-current=${page.value === kind ? "page" : undefined}
-            onClick=${(/** @type {Event} */ event) => follow(event, kind)}
-          >${t(`page.${kind}`)}</a>`,
+            aria-current=${page.value === name ? "page" : undefined}
+            onClick=${(/** @type {Event} */ event) => follow(event, name)}
+          >${t(title)}</a>`,
       )}
     </nav>
     <div class="header-end">

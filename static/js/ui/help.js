@@ -2,24 +2,26 @@
 import { useEffect, useRef } from "../../vendor/preact/hooks.js";
 import { html } from "../lib/html.js";
 import { t } from "../core/i18n.js";
+import { kindModule } from "../core/kinds.js";
 import { runOf } from "../core/runs.js";
 import { helpOpen } from "../core/shortcuts.js";
 import { page } from "../core/url.js";
 import { IconButton } from "./controls.js";
 
-const TEXTS = ["planes", "points", "lines", "hover", "weights", "dice", "curve", "address"];
+/** What every page has, below what a kind says of its own. */
+const TEXTS = ["help.curve", "help.address"];
 
+/** @type {[string, string][]} */
 const KEYS = [
   ["Space", "help.play"],
   ["→", "help.step"],
   ["R", "help.reset"],
   ["Ctrl Z", "help.undo"],
   ["Ctrl Shift Z", "help.redo"],
-  ["↑ ↓ ← →", "help.neurons"],
-  ["Enter", "help.pin"],
-  ["Esc", "help.escape"],
-  ["?", "help.help"],
 ];
+
+/** @type {[string, string]} */
+const LAST_KEY = ["?", "help.help"];
 
 /** Sentences on what computes the network ("CPU · NumPy" …) and what the words mean. @param {string} executor */
 export function executorWords(executor) {
@@ -36,6 +38,7 @@ export function HelpDialog() {
     if (open && !dialog.current?.open) dialog.current?.showModal();
     if (!open && dialog.current?.open) dialog.current.close();
   }, [open]);
+  const { help = [], keys = [] } = kindModule(page.value) ?? {};
   const close = () => {
     helpOpen.value = false;
   };
@@ -53,14 +56,14 @@ export function HelpDialog() {
     <div class="help-columns">
       <section>
         <h3>${t("help.what")}</h3>
-        <ul class="help-texts">${TEXTS.map((name) => html`<li>${t(`help.${name}`)}</li>`)}${
+        <ul class="help-texts">${[...help, ...TEXTS].map((key) => html`<li>${t(key)}</li>`)}${
           executor && html`<li>${executorWords(executor).join(" ")}</li>`
         }</ul>
       </section>
       <section>
         <h3>${t("help.keys")}</h3>
         <dl class="keys">
-          ${KEYS.map(([keys, text]) => html`<div><dt>${keys.split(" ").map((key) => html`<kbd>${key}</kbd> `)}</dt><dd>${t(text)}</dd></div>`)}
+          ${[...KEYS, ...keys, LAST_KEY].map(([names, text]) => html`<div><dt>${names.split(" ").map((name) => html`<kbd>${name}</kbd> `)}</dt><dd>${t(text)}</dd></div>`)}
         </dl>
       </section>
     </div>

@@ -11,11 +11,14 @@ import { NetworkPanel } from "./network.js";
 import { OutputPanel } from "./output.js";
 import { subjectOf } from "./subject.js";
 
+export const help = ["digits.help_images", "digits.help_look", "digits.help_drawing", "digits.help_dice"];
+export const keys = [["↑ ↓ ← →", "digits.help_arrows"]];
+
 /** A screen reader is told when so many per cent of the test images are read rightly. */
 const MILESTONES = [50, 80, 90, 92, 95, 97, 98, 99];
 
 /** @param {{run: import("../../core/run.js").Run}} props */
-export function DigitsPage({ run }) {
+export function Page({ run }) {
   const subject = subjectOf(run);
   const shown = useMemo(() => signal(/** @type {import("./model.js").View | null} */ (null)), [run]);
   useEffect(

@@ -6,14 +6,27 @@ import { t } from "../../core/i18n.js";
 import { percent } from "../../lib/text.js";
 import { LossPanel } from "../../page/loss.js";
 import { DataPanel } from "./data.js";
+import { Hint } from "./hint.js";
 import { Look } from "./look.js";
 import { NetworkPanel } from "./network.js";
 import { OutputPanel } from "./output.js";
+import { fromPlayground } from "./playground.js";
+
+/** Switches that are kept in the address. */
+export const views = ["unseen", "hard"];
+export const readLink = fromPlayground;
+export const Notices = Hint;
+export const help = ["help.planes", "help.points", "help.lines", "help.hover", "help.weights", "help.dice"];
+export const keys = [
+  ["↑ ↓ ← →", "help.neurons"],
+  ["Enter", "help.pin"],
+  ["Esc", "help.escape"],
+];
 
 const MILESTONES = [80, 90, 95, 97, 100];
 
 /** @param {{run: import("../../core/run.js").Run}} props */
-export function PointsPage({ run }) {
+export function Page({ run }) {
   const look = useMemo(() => new Look(), [run]);
   useEffect(() => look.follow(run), [run, look]);
   useEffect(() => announceMilestones(run), [run]);

@@ -58,7 +58,7 @@ const USUAL = {
  * is left out; words and numbers that don't work are replaced by what holds there without them, or by the limit.
  * @param {string} hash With or without the "#".
  * @param {Fields} fields
- * @returns {{settings: Settings, view: Record<string, string>} | null}
+ * @returns {import("../../core/kinds.js").ForeignLink | null}
  */
 export function fromPlayground(hash, fields) {
   const link = new URLSearchParams(hash.replace(/^#/, ""));
@@ -84,7 +84,7 @@ export function fromPlayground(hash, fields) {
     layers: layersOf(fields.layers, shape(text("networkShape"), fields.layers)),
     optimizer: "sgd",
   };
-  return { settings, view: viewOf(link) };
+  return { settings, view: viewOf(link), note: "address.playground" };
 }
 
 /** @param {URLSearchParams} link @param {string} name @param {boolean} usual */
