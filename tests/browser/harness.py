@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shutil
@@ -14,6 +13,8 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import BrowserContext, ConsoleMessage, Locator, Page, Request, Response
 
 from tests.running import ROOT
+from webapp.web.assets import text_folders
+from webapp.web.texts import Texts
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "msedge")
 FLAGS = [
@@ -91,20 +92,13 @@ def opener(new_context: Callable[..., BrowserContext], base: str, watched: list[
     return open_page
 
 
-CATALOGUES = {
-    language: json.loads((ROOT / f"static/i18n/{language}.json").read_text(encoding="utf-8"))
-    for language in ("en", "zh")
-}
+_TEXTS = Texts(ROOT / "static/i18n", text_folders())
+CATALOGUES = {language.code: _TEXTS[language.code] for language in _TEXTS.languages}
 
 
 def words(key: str, language: str = "en", **values: object) -> str:
     """What the page says for ``key`` of its catalogue."""
-    found: Any = CATALOGUES[language].get(key)
-    if found is None:  # the catalogue is a tree
-        found = CATALOGUES[language]
-        for part in key.split("."):
-            found = found[part]
-    return str(found).format(**values)
+    return CATALOGUES[language][key].format(**values)
 
 
 def play(page: Page) -> None:

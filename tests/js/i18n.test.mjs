@@ -4,13 +4,19 @@ import test from "node:test";
 
 const root = new URL("../..", import.meta.url);
 const read = (path) => readFileSync(new URL(path, root), "utf8");
-const [en, zh] = ["en", "zh"].map((language) => JSON.parse(read(`static/i18n/${language}.json`)));
+const within = (folder) => readdirSync(new URL(folder, root), { recursive: true }).map((name) => `${folder}${name}`);
+
+/** Folders with texts: what all pages say, and what only a kind or a lens says. Each has a file a language. */
+const folders = ["static/i18n", ...within("static/js/").filter((name) => name.endsWith("/texts"))];
+const languages = readdirSync(new URL("static/i18n", root)).map((name) => name.replace(".json", ""));
+const files = folders.map((folder) =>
+  Object.fromEntries(languages.map((language) => [language, JSON.parse(read(`${folder}/${language}.json`))])),
+);
+const [en, zh] = ["en", "zh"].map((language) => Object.assign({}, ...files.map((texts) => texts[language])));
 
 const sources = [
-  ...readdirSync(new URL("static/js/", root), { recursive: true })
-    .filter((name) => name.endsWith(".js"))
-    .map((name) => `static/js/${name}`),
-  ...readdirSync(new URL("templates/", root)).map((name) => `templates/${name}`),
+  ...within("static/js/").filter((name) => name.endsWith(".js")),
+  ...within("templates/").filter((name) => name.endsWith(".html")),
 ];
 const text = sources.map(read).join("\n");
 
@@ -32,16 +38,23 @@ const choices = (name) =>
     (match) => match[1],
   );
 
-test("both languages have the same keys", () => {
-  assert.deepEqual(Object.keys(en).sort(), Object.keys(zh).sort());
+test("every folder has the same keys in all languages, and no key is given twice", () => {
+  assert.ok(folders.length >= 5 && languages.includes("en") && languages.includes("zh"));
+  for (const [index, texts] of files.entries())
+    for (const language of languages)
+      assert.deepEqual(Object.keys(texts[language]).sort(), Object.keys(texts.en).sort(), folders[index]);
+  const keys = files.flatMap((texts) => Object.keys(texts.en));
+  assert.deepEqual(
+    keys.filter((key, index) => keys.indexOf(key) !== index),
+    [],
+  );
 });
 
-test("a sentence takes the same values in both languages", () => {
-  const slots = (sentence) => [...sentence.matchAll(/\{(\w+)\}/g)].map((match) => match[1]).sort();
-  for (const key of Object.keys(en)) {
-    const [english, chinese] = [slots(en[key]), slots(zh[key])];
-    assert.deepEqual(new Set(english), new Set(chinese), key);
-  }
+test("a sentence takes the same values in all languages", () => {
+  const slots = (sentence) => new Set([...sentence.matchAll(/\{(\w+)\}/g)].map((match) => match[1]));
+  for (const texts of files)
+    for (const language of languages)
+      for (const key of Object.keys(texts.en)) assert.deepEqual(slots(texts[language][key]), slots(texts.en[key]), key);
 });
 
 test("nothing is left empty, and Chinese is Chinese", () => {
@@ -82,6 +95,24 @@ test("every choice and every setting of the server has a name", () => {
   assert.ok(fields.length > 12 && wanted.length > 18);
   assert.deepEqual(
     [...wanted, ...fields].filter((key) => !(key in en)),
+    [],
+  );
+});
+
+test("every key is used", () => {
+  const server = within("webapp/").filter((name) => name.endsWith(".py"));
+  const everything = [text, ...server.map(read)].join("\n");
+  const whole = new Set([...everything.matchAll(/["'`]([a-z]\w*(?:\.\w+)+)["'`]/g)].map((match) => match[1]));
+  const starts = [...text.matchAll(/`([a-z]\w*\.\w*)\$\{/g)].map((match) => match[1]);
+  // `t(`${name}.${choice}`)` of the settings: their choices are the server's
+  const chosen = ["activation.", "optimizer.", "regularization.", "speed.", "setting.", "data."];
+  const ends = new Set([...text.matchAll(/`\$\{[^}]*\}(\.\w+)`/g)].map((match) => match[1]));
+  const used = (key) =>
+    whole.has(key) ||
+    [...starts, ...chosen].some((start) => key.startsWith(start)) ||
+    [...ends, ".one"].some((end) => key.endsWith(end) && used(key.slice(0, -end.length)));
+  assert.deepEqual(
+    Object.keys(en).filter((key) => !used(key)),
     [],
   );
 });

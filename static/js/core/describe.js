@@ -33,7 +33,8 @@
  * @property {import("../lib/frame.js").Wire} wire
  * @property {string} version
  * @property {number} fps Frames a second that the server sends at most.
- * @property {"en" | "zh"} lang The language that the server has chosen for this reader.
+ * @property {{code: string, name: string, html: string}[]} languages `name`: on the button that chooses it.
+ * @property {string} lang Code of the language that the server has chosen for this reader.
  */
 
 const block = document.getElementById("describe");

@@ -1,15 +1,12 @@
-// The page's words: one JSON catalogue a language, switched without a reload.
+// The page's words: one catalogue a language, merged by the server from their files, switched without a reload.
 import { computed, signal } from "../../vendor/preact-signals/signals.js";
 import { fill } from "../lib/text.js";
-
-/** @typedef {"en" | "zh"} Language */
-/** @type {Language[]} */
-export const LANGUAGES = ["en", "zh"];
-const HTML_LANG = { en: "en", zh: "zh-CN" };
+import { description } from "./describe.js";
 
 /** @type {import("../../vendor/preact-signals/signals.js").Signal<Record<string, string>>} */
 const catalogue = signal({});
-export const language = signal(/** @type {Language} */ ("en"));
+/** The code of the current language. */
+export const language = signal(description.lang);
 
 /**
  * The sentence `key` in the current language, its `{name}`s filled from `values`. With `values.n` equal
@@ -31,18 +28,25 @@ export function known(key) {
 }
 
 /** The current language as the browser's number formats name it. */
-export const locale = computed(() => HTML_LANG[language.value]);
+export const locale = computed(() => languageOf(language.value).html);
+
+/** @param {string} code */
+function languageOf(code) {
+  const found = description.languages.find((one) => one.code === code);
+  if (!found) throw new Error(`the server has no texts in the language "${code}"`);
+  return found;
+}
 
 /**
  * Load a catalogue and switch to it; the choice is remembered.
- * @param {Language} wanted
+ * @param {string} wanted The code of a language that the server has told.
  */
 export async function setLanguage(wanted) {
-  const response = await fetch(new URL(`../../i18n/${wanted}.json`, import.meta.url));
+  const response = await fetch(`/texts/${wanted}.json`);
   if (!response.ok) throw new Error(`the catalogue ${wanted}.json could not be loaded: ${response.status}`);
   catalogue.value = await response.json();
   language.value = wanted;
-  document.documentElement.lang = HTML_LANG[wanted];
+  document.documentElement.lang = languageOf(wanted).html;
   document.title = t("app.title");
   document.cookie = `layerlab_lang=${wanted}; path=/; max-age=31536000; samesite=lax`; // the server reads it, too
 }

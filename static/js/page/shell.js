@@ -2,7 +2,7 @@
 import { useEffect } from "../../vendor/preact/hooks.js";
 import { html } from "../lib/html.js";
 import { description, kindOf } from "../core/describe.js";
-import { LANGUAGES, language, setLanguage, t } from "../core/i18n.js";
+import { language, setLanguage, t } from "../core/i18n.js";
 import { kindModule } from "../core/kinds.js";
 import { announcement } from "../core/notices.js";
 import { runOf, showRun } from "../core/runs.js";
@@ -63,14 +63,16 @@ function Header() {
     </nav>
     <div class="header-end">
       <${Badge} />
-      ${LANGUAGES.filter((one) => one !== language.value).map(
-        (one) => html`<button
+      ${description.languages
+        .filter(({ code }) => code !== language.value)
+        .map(
+          ({ code, name, html: lang }) => html`<button
         type="button"
         class="button quiet"
-        lang=${one}
-        onClick=${() => setLanguage(one)}
-      >${one === "zh" ? "中文" : "EN"}</button>`,
-      )}
+        lang=${lang}
+        onClick=${() => setLanguage(code)}
+      >${name}</button>`,
+        )}
       <${IconButton} icon="theme" label=${t("header.theme", { theme: t(`theme.${theme.value}`) })} onClick=${nextTheme} />
       <${IconButton} icon="help" label=${t("help.title")} keys="?" onClick=${() => (helpOpen.value = true)} />
     </div>
