@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from tests.browser.harness import (
     OpenPage,
@@ -17,11 +17,12 @@ from tests.browser.harness import (
     play,
     playing,
     reaches,
+    screenshot,
     steps,
     trains_on,
     words,
 )
-from tests.running import Server, wait_until
+from tests.running import Server, free_port, wait_until
 
 
 def test_a_killed_worker_is_replaced_while_two_pages_train(browser: Browser, tmp_path: Path) -> None:
@@ -58,6 +59,56 @@ def test_a_killed_worker_is_replaced_while_two_pages_train(browser: Browser, tmp
         for page, _ in watched:
             page.context.close()
         server.stop()
+
+
+def test_a_page_whose_cookie_the_server_no_longer_knows_gets_a_new_one_by_a_reload(
+    browser: Browser, tmp_path: Path
+) -> None:
+    port = str(free_port())
+    server = Server(tmp_path / "one", "--workers", "1", "--port", port)
+    watched: list[tuple[Page, Problems]] = []
+    try:
+        page = opener(browser.new_context, server.url, watched)("/#hidden=5")
+        play(page)
+        trains_on(page)
+        server.stop()
+        page.locator(".live-sign", has_text=words("connection.reconnecting")).wait_for()
+        server = Server(tmp_path / "two", "--workers", "1", "--port", port)
+        page.wait_for_function("() => performance.getEntriesByType('navigation')[0].type === 'reload'")
+        has_layers(page, 2, 5, 1)
+        play(page)
+        trains_on(page)
+        assert page.evaluate("sessionStorage.getItem('layerlab.reloaded')") is None, "the next time it may reload, too"
+    finally:
+        for page, _ in watched:
+            page.context.close()
+        server.stop()
+
+
+def test_a_cookie_that_is_refused_again_is_told_in_a_sentence(browser: Browser, server: Server) -> None:
+    watched: list[tuple[Page, Problems]] = []
+    page = opener(browser.new_context, server.url, watched)("about:blank")
+    loads: list[str] = []
+
+    def forge(route: Route) -> None:
+        """What the page got a moment ago is overwritten before it connects."""
+        loads.append(route.request.url)
+        page.context.add_cookies([{"name": "layerlab", "value": "forged", "url": server.url}])
+        route.continue_()
+
+    page.route("**/js/main.js", forge)
+    page.goto("/")
+    told = page.get_by_role("alert")
+    expect(told).to_contain_text(words("error.no_identity"))
+    assert len(loads) == 2, "one reload, not more"
+    expect(page.locator(".badge")).to_have_text(words("connection.refused"))
+    screenshot(page, "refused")
+    page.unroute("**/js/main.js")
+    told.get_by_role("button", name=words("action.reload")).click()
+    play(page)
+    trains_on(page)
+    page.context.close()
+    assert not watched[0][1].found
 
 
 def test_a_reload_finds_the_run_again(open_page: OpenPage) -> None:

@@ -3,6 +3,7 @@ import { signal } from "../../vendor/preact-signals/signals.js";
 import { io } from "../../vendor/socket.io-client/socket.io.js";
 import { decodeFrame } from "../lib/frame.js";
 import { description } from "./describe.js";
+import { tab } from "./storage.js";
 
 /**
  * @typedef {object} Problem
@@ -23,13 +24,17 @@ import { description } from "./describe.js";
  * @property {(event: Record<string, any>) => void} event
  * @property {(connected: boolean) => void} connection
  *
- * @typedef {"connecting" | "live" | "reconnecting"} Connection
+ * @typedef {"connecting" | "live" | "reconnecting" | "refused"} Connection
  */
 
 const REPLY_WITHIN_MS = 5000;
+const RELOADED = "layerlab.reloaded"; // kept in this tab while a reload hasn't helped yet
 
 /** @type {import("../../vendor/preact-signals/signals.js").Signal<Connection>} */
 export const connection = signal(/** @type {Connection} */ ("connecting"));
+
+/** Why the server doesn't let this page in; null while it does. @type {import("../../vendor/preact-signals/signals.js").Signal<Problem | null>} */
+export const refusal = signal(/** @type {Problem | null} */ (null));
 
 /** @type {Set<Watcher>} */
 const watchers = new Set();
@@ -45,6 +50,8 @@ const socket = io({
 });
 
 socket.on("connect", () => {
+  tab.remove(RELOADED);
+  refusal.value = null;
   connection.value = "live";
   for (const watcher of watchers) watcher.connection(true);
 });
@@ -53,8 +60,9 @@ socket.on("disconnect", (/** @type {string} */ reason) => {
   for (const watcher of watchers) watcher.connection(false);
   if (reason === "io server disconnect") socket.connect(); // the client retries by itself in every other case
 });
-socket.on("connect_error", () => {
-  connection.value = "reconnecting";
+socket.on("connect_error", (/** @type {Error & {data?: {code?: string}}} */ error) => {
+  if (socket.active) connection.value = "reconnecting";
+  else refuse({ code: error.data?.code ?? "", message: error.message }); // the client doesn't try again after a no
 });
 socket.on("frame", (/** @type {ArrayBuffer} */ blob) => {
   const frame = decodeFrame(blob, description.wire);
@@ -63,6 +71,20 @@ socket.on("frame", (/** @type {ArrayBuffer} */ blob) => {
 socket.on("event", (/** @type {Record<string, any>} */ event) => {
   for (const watcher of watchers) watcher.event(event);
 });
+
+/**
+ * A server that has another secret (its data folder was changed) doesn't know our cookie: it gives a new
+ * one with the page. If that doesn't help, or if it has another reason, the page says so.
+ * @param {Problem} problem
+ */
+function refuse(problem) {
+  if (problem.code === "no_identity" && !tab.get(RELOADED) && tab.set(RELOADED, "1")) {
+    location.reload();
+    return;
+  }
+  connection.value = "refused";
+  refusal.value = problem;
+}
 
 /** Connect; called once, after the first watcher is there. */
 export function start() {

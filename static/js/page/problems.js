@@ -1,7 +1,8 @@
 // What stands above the panels when something is wrong: a refusal, a broken address, a diverged loss.
 import { html } from "../lib/html.js";
 import { fields } from "../core/describe.js";
-import { locale, t } from "../core/i18n.js";
+import { known, locale, t } from "../core/i18n.js";
+import { refusal } from "../core/stream.js";
 import { findings } from "../core/url.js";
 import { explainFaults } from "../lib/explain.js";
 import { shortNumber } from "../lib/text.js";
@@ -13,8 +14,19 @@ import { Banner } from "../ui/messages.js";
 /** @param {{run: Run}} props */
 export function Problems({ run }) {
   const problem = run.problem.value;
-  return html`<${Address} kind=${run.kind} /><${Diverged} run=${run} />
+  return html`<${Refused} /><${Address} kind=${run.kind} /><${Diverged} run=${run} />
     ${problem && html`<${Banner} kind="problem" onClose=${() => (run.problem.value = null)}>${problem.sentence}<//>`}`;
+}
+
+/** The server doesn't let this page in. */
+function Refused() {
+  const problem = refusal.value;
+  if (!problem) return null;
+  const key = `error.${problem.code}`;
+  return html`<${Banner}
+    kind="problem"
+    action=${html`<${Button} onClick=${() => location.reload()}>${t("action.reload")}<//>`}
+  >${known(key) ? t(key) : problem.message}<//>`;
 }
 
 /** What is to be said about the address, all of it in one banner. @param {{kind: import("../core/describe.js").Kind}} props */
