@@ -70,7 +70,9 @@ def test_almost_a_command(message):
         assert decode(msgspec.to_builtins(command)) == command
 
 
-@given(st.sampled_from(["points", "digits"]), st.dictionaries(st.sampled_from([*FIELDS, "rate", "hidden", "layers"]), JSON))
+@given(
+    st.sampled_from(["points", "digits"]), st.dictionaries(st.sampled_from([*FIELDS, "rate", "hidden", "layers"]), JSON)
+)
 def test_any_patch_of_settings(kind, patch):
     base = settings_for(kind, {})
     found = outcome(settings_for, kind, patch, base)

@@ -1,4 +1,7 @@
-"""The kinds of layer that a network can have: a module each, found because it lies in this folder."""
+"""The kinds of layer that a network can have: a module each, found because it lies in this folder.
+
+Their names lie in ``texts/MODULE/LANGUAGE.json``.
+"""
 
 from __future__ import annotations
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -73,12 +74,17 @@ class LayerKind:
         """Its name in settings, addresses and files."""
         return str(self.struct.__struct_config__.tag)
 
+    @cached_property
+    def sizes(self) -> dict[str, tuple[int, int]]:
+        """The least and the most of each field that is a whole number; the limits of a kind of page may be lower."""
+        found = describe_fields(self.struct).items()
+        return {name: (field["min"], field["max"]) for name, field in found if field["type"] == "int"}
+
     def describe(self, limits: Mapping[str, int]) -> dict[str, Any]:
         """For the browser: what it is called, and its fields within ``limits``."""
         fields = describe_fields(self.struct)
-        for name, field in fields.items():
-            if field["type"] == "int":
-                field["max"] = min(field["max"], limits.get(name, field["max"]))
+        for name, (_, most) in self.sizes.items():
+            fields[name]["max"] = min(most, limits.get(name, most))
         return {"title": self.words, "takes": self.takes, "gives": self.gives, "short": self.short, "fields": fields}
 
 

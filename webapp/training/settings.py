@@ -42,10 +42,10 @@ class NetworkSettings(Settings, frozen=True, kw_only=True, forbid_unknown_fields
         given = self.takes
         for place, layer in enumerate(self.layers):
             kind = KINDS[layer.tag]
-            for name, field in kind.describe(limits)["fields"].items():
-                value = getattr(layer, name)
-                if field["type"] == "int" and value > field["max"]:
-                    raise _too_many(f"layers[{place}].{name}", value, field["min"], field["max"])
+            for name, (least, largest) in kind.sizes.items():
+                value, allowed = getattr(layer, name), limits.get(name, largest)
+                if value > allowed:
+                    raise _too_many(f"layers[{place}].{name}", value, least, allowed)
             if kind.takes != given:
                 raise _unfit(place, f"a {kind.tag} layer takes {kind.takes}, and what comes before it gives {given}")
             given = kind.gives

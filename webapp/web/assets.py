@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from webapp import plugins
+from webapp import layers, plugins
 from webapp.config import asset_folder
 from webapp.kinds import registry
 
@@ -19,8 +19,8 @@ def page_folders(kind: str) -> list[Path]:
 
 
 def text_folders() -> list[Path]:
-    """The folders with the texts that only a kind or one of its lenses has."""
-    found = []
+    """The folders with the texts that only a kind, one of its lenses or a kind of layer has."""
+    found = [texts for folder in layers.__path__ for texts in sorted(Path(folder).glob("texts/*"))]
     for kind in registry():
         for folder in page_folders(kind):
             found += [folder / "texts", *sorted(folder.glob("lenses/*/texts"))]
