@@ -18,7 +18,7 @@ import websocket
 
 from tests.running import wait_until
 from webapp.config import Config
-from webapp.contract.wire import Frame, unpack
+from webapp.contract.wire import Codes, Frame, unpack
 from webapp.kinds import registry
 from webapp.runs.dispatch import Runs
 from webapp.web.app import create_app, make_pool
@@ -81,8 +81,10 @@ class _Client(socketio.Client):  # type: ignore[misc]
 class Page:
     """One open page.  Paints (acknowledges) every frame unless ``paints`` is switched off."""
 
-    def __init__(self, url: str, cookie: str | None = None) -> None:
+    def __init__(self, url: str, cookie: str | None = None, codes: Codes | None = None) -> None:
+        """``codes``: the numbers of the server's kinds and sections, if it has others than we."""
         self.url = url
+        self._codes = codes or registry().codes
         self.cookie = cookie or new_cookie(url)
         self.paints = True
         self.frames: list[Frame] = []
@@ -95,7 +97,7 @@ class Page:
         self.client.connect(url, transports=["websocket"], headers={"Cookie": f"{COOKIE}={self.cookie}"})
 
     def _frame(self, blob: bytes) -> None:
-        frame = unpack(registry().codes, blob)
+        frame = unpack(self._codes, blob)
         self.frames.append(frame)
         self.heard.append("frame")
         if self.paints:
