@@ -46,10 +46,11 @@ def overlap(first: Arrays, trained: Arrays, rows: Rows | None) -> Arrays:
 def _overlap(first: np.ndarray, trained: np.ndarray | None, rows: Rows | None) -> np.ndarray:
     if trained is None or trained.ndim != first.ndim or trained.shape[:-2] != first.shape[:-2]:
         return first
-    kept = first.copy()
-    units = slice(min([*first.shape[-1:], *trained.shape[-1:]], default=None))
-    if first.ndim < 2:
-        kept[..., units] = trained[..., units]
+    if first.ndim == 0:
+        return trained.copy()
+    kept, units = first.copy(), slice(min(first.shape[-1], trained.shape[-1]))
+    if first.ndim == 1:
+        kept[units] = trained[units]
         return kept
     same = list(range(min(first.shape[-2], trained.shape[-2])))
     new, old = rows or (same, same)

@@ -16,6 +16,11 @@ export function kindOfLayer({ item }, layer) {
   return kinds[layer && Object.hasOwn(kinds, layer.type) ? layer.type : usual];
 }
 
+/** Whether a layer is of the kind that a bare number means. @param {Field} field @param {Layer} layer */
+export function isUsual({ item }, layer) {
+  return layer.type === item?.usual;
+}
+
 /** How many neurons a layer has. @param {Field} field @param {Layer} layer @returns {number} */
 export function sizeOf(field, layer) {
   return layer[kindOfLayer(field, layer).short];

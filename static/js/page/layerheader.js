@@ -2,7 +2,7 @@
 import { html } from "../lib/html.js";
 import { fields } from "../core/describe.js";
 import { t } from "../core/i18n.js";
-import { kindOfLayer, nextSize, sizeOf, withSize } from "../lib/layers.js";
+import { isUsual, kindOfLayer, nextSize, sizeOf, withSize } from "../lib/layers.js";
 import { Stepper } from "../ui/controls.js";
 
 /**
@@ -21,7 +21,7 @@ export function LayerHeader({ run, index, compact = false }) {
   const layer = { layer: index + 1 };
   const title = t(compact ? "network.layer_short" : "network.layer", layer);
   return html`<div class="layer-header ${compact ? "compact" : ""}">
-    <h3>${kind === kindOfLayer(field) ? title : `${title} · ${t(kind.title)}`}</h3>
+    <h3>${isUsual(field, layers[index]) ? title : `${title} · ${t(kind.title)}`}</h3>
     <${Stepper}
       text=${compact ? String(size) : t("network.neurons", { n: size })}
       less=${t("network.less", layer)}

@@ -1,7 +1,9 @@
 // The network panel: inputs, hidden layers and output, drawn from the frame so that picture and weights agree.
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "../../../vendor/preact/hooks.js";
 import { html } from "../../lib/html.js";
+import { fields } from "../../core/describe.js";
 import { t } from "../../core/i18n.js";
+import { isUsual } from "../../lib/layers.js";
 import { layoutNetwork, leastHeight, unitOffsets } from "../../lib/layout.js";
 import { Panel } from "../../ui/controls.js";
 import { INPUT_NAMES } from "./look.js";
@@ -211,6 +213,12 @@ function NeuronTile({ look, layer, unit, index, last, inputName, place, tile }) 
   </button>`;
 }
 
+/** Only what reads its inputs through one sum is one line of formula. @param {Run} run @param {number} layer */
+function hasFormula(run, layer) {
+  const hidden = run.settings.value.layers[layer - 1];
+  return hidden === undefined || isUsual(fields(run.kind).layers, hidden);
+}
+
 /** Below the network: how to read the lines, or the formula of the neuron that is looked at. @param {{run: Run, look: Look}} props */
 function Caption({ run, look }) {
   const sizes = look.sizes.value;
@@ -225,7 +233,7 @@ function Caption({ run, look }) {
   }, [look]);
   return html`<div class="network-caption">
     ${
-      neuron && neuron.layer > 0
+      neuron && neuron.layer > 0 && hasFormula(run, neuron.layer)
         ? html`<${Formula} run=${run} look=${look} neuron=${neuron} />`
         : html`<p>${t("network.caption")} ${total > MOST_LINKS ? t("network.strongest", { shown: MOST_LINKS, total }) : ""}</p>`
     }
