@@ -43,7 +43,7 @@ def test_a_snapshot_of_an_older_version_opens() -> None:
     other.restore(msgspec.msgpack.encode(msgspec.structs.replace(saved, settings=older)))
     assert other.step == 1
     other.configure(points.settings)
-    weights = [each.model.weights(each.model.layers[0]) for each in (points, other)]
+    weights = [each.model.weights(each.model.layers[0])[:, :4] for each in (points, other)]
     assert np.array_equal(weights[0], weights[1])
 
 
