@@ -47,7 +47,7 @@ def create_app(config: Config, pool: Pool | None = None) -> Flask:
     app.extensions["layerlab.transport"] = transport
     app.extensions["layerlab.sockets"] = sockets
     app.wsgi_app = Gate(app.wsgi_app, config, transport)  # type: ignore[method-assign]
-    Pages(app, config, identity)
+    Pages(app, identity)
     app.register_error_handler(OSError, _out_of_handles)
     app.after_request(_secure)
     mimetypes.init()  # reads files of the system, which then aren't read in a request

@@ -6,7 +6,6 @@ from typing import Any
 
 import msgspec
 
-from webapp.config import Config
 from webapp.contract import wire
 from webapp.contract.kind import Kind
 from webapp.kinds import registry
@@ -14,14 +13,12 @@ from webapp.web.assets import KINDS
 from webapp.web.texts import Texts
 
 
-def describe(page: str, language: str, version: str, config: Config, texts: Texts) -> dict[str, Any]:
+def describe(page: str, language: str, texts: Texts) -> dict[str, Any]:
     """All that the page would else have to repeat: kinds with their limits, languages, the wire's numbers."""
     return {
         "page": page,
         "lang": language,
         "languages": msgspec.to_builtins(texts.languages),
-        "version": version,
-        "fps": config.fps,
         "kinds": [_kind(kind) for kind in registry().values()],
         "wire": wire.describe(registry().codes),
     }
@@ -40,7 +37,6 @@ def _kind(kind: Kind) -> dict[str, Any]:
         "module": module_of(kind.name),
         "settings": kind.fields,
         "pace": dict(kind.pace),
-        "limits": dict(kind.limits),
         "lenses": [
             {
                 "name": lens.name,

@@ -9,7 +9,7 @@ from importlib import metadata
 from flask import Flask, Response, abort, render_template, request, send_from_directory
 
 from webapp import plugins
-from webapp.config import Config, asset_folder
+from webapp.config import asset_folder
 from webapp.kinds import registry
 from webapp.web.assets import KINDS, page_folders, text_folders
 from webapp.web.describe import describe, module_of
@@ -32,8 +32,7 @@ def version() -> str:
 class Pages:
     """Adds the routes to ``app``.  Texts and templates are read now; raises ConfigError for what is damaged."""
 
-    def __init__(self, app: Flask, config: Config, identity: Identity) -> None:
-        self._config = config
+    def __init__(self, app: Flask, identity: Identity) -> None:
         self._identity = identity
         self._texts = Texts(asset_folder("static") / "i18n", text_folders())
         for template in app.jinja_env.list_templates(["html"]):
@@ -54,7 +53,7 @@ class Pages:
             t=self._texts[language.code].__getitem__,  # {{ t("app.title") }}
             styles=[f"{KINDS}/{kind.name}/{sheet}" for kind in registry().values() for sheet in kind.styles],
             module=module_of(page),
-            describe=describe(page, language.code, version(), self._config, self._texts),
+            describe=describe(page, language.code, self._texts),
         )
         response = Response(text, mimetype="text/html")
         person = self._identity.verify(request.cookies.get(COOKIE, ""))

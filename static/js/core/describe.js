@@ -31,8 +31,6 @@
  * @property {Kind} page The kind of page that the server was asked for.
  * @property {KindDescription[]} kinds In the order of the navigation.
  * @property {import("../lib/frame.js").Wire} wire
- * @property {string} version
- * @property {number} fps Frames a second that the server sends at most.
  * @property {{code: string, name: string, html: string}[]} languages `name`: on the button that chooses it.
  * @property {string} lang Code of the language that the server has chosen for this reader.
  */

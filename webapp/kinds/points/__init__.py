@@ -14,8 +14,7 @@ kind = Kind(
     commands=(edit_weight, look),
     pace={"batch": 30.0, "epoch": 30.0},
     sections=(
-        Section("plane", "u8 (100, 100): the unit that is looked at, fine; coded as maps are"),
-        Section("plane_scale", "f32 (1,): 0..255 in plane are minus to plus this value"),
+        Section("plane", "u8 (100, 100): the unit that is looked at, over the plane, row 0 = largest y; 127.5 = 0"),
         Section("look", "i4 (2,): layer and unit shown in plane"),
         Section("points", "f32 (P, 2): x and y; key frames only"),
         Section("labels", "i1 (P,): +1 blue, -1 orange; key frames only"),

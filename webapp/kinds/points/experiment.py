@@ -159,6 +159,5 @@ class PointsExperiment(Training):
         scale = 1.0 if self.bounded(layer) else max(0.25, largest)
         return [
             Part("plane", quantize(values, scale).reshape(FINE, FINE)),
-            Part("plane_scale", np.array([scale], np.float32)),
             Part("look", np.array([layer, unit], np.int32)),
         ]

@@ -22,7 +22,7 @@ def encode(points: PointsExperiment, _key: bool) -> list[Part]:
     units = points.units_over_the_plane(COARSE)
     scale = _scale(points, units)
     maps = quantize(units, scale[:, None]).reshape(-1, COARSE, COARSE)
-    return [Part("weights", np.concatenate(weights)), Part("maps", maps), Part("map_scale", scale)]
+    return [Part("weights", np.concatenate(weights)), Part("maps", maps)]
 
 
 def _scale(points: PointsExperiment, units: np.ndarray) -> np.ndarray:
@@ -41,8 +41,7 @@ lens = Lens(
     title="lens.network",
     sections=(
         Section("weights", "f32 (sum of in*out,): layer by layer, row-major (in, out)"),
-        Section("maps", "u8 (N, 30, 30): each of the N units of all layers over the plane, row 0 = largest y"),
-        Section("map_scale", "f32 (N,): 0..255 in maps are minus to plus this value"),
+        Section("maps", "u8 (N, 30, 30): each unit of all layers over the plane, row 0 = largest y; 127.5 = 0"),
     ),
     encode=encode,
 )
