@@ -51,7 +51,8 @@ class Lab:
 
     @property
     def pool(self) -> Pool:
-        return self.runs._pool
+        assert isinstance(self.runs._cluster, Pool)
+        return self.runs._cluster
 
     def stop(self) -> None:
         self.server.shutdown()

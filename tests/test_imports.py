@@ -43,7 +43,7 @@ ENGINE = [
 ]
 # A module of webapp may import those before it (and those in its own line); only the web process knows the last five.
 WEBAPP = [
-    ["webapp.config", "webapp.logs", "webapp.plugins", "webapp.threads"],
+    ["webapp.config", "webapp.locks", "webapp.logs", "webapp.plugins", "webapp.threads"],
     ["webapp.contract", "webapp.contract.*"],
     ["webapp.training", "webapp.training.*", "webapp.layers", "webapp.layers.*"],
     ["webapp.kinds", "webapp.kinds.*"],

@@ -50,11 +50,15 @@ class Config:
     max_runs_per_person: int = 12
     max_queue: int = 512  # commands that wait for one worker
     max_queue_per_run: int = 64
+    max_in_flight: int = 32  # of a person's commands, weighed by their cost
+    answer_timeout: float = 3.0  # for a worker to take a command; the page itself waits for 5 s
+    hang_after: float = 10.0  # a worker that gives no sign of life for so long is replaced
     head_timeout: float = 10.0  # in all, for a request to arrive
     join_timeout: float = 10.0  # a socket that never says who it is, is closed
     ping_interval: float = 10.0
     ping_timeout: float = 5.0
 
+    rest_unwatched_after: float = 30.0  # a run that stands still gives its memory back; its state is kept
     pause_unwatched_after: float = 60.0
     forget_unwatched_after: float = 3600.0
     max_deaths: int = 3  # a run whose worker dies so often within deaths_window is paused

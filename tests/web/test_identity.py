@@ -49,7 +49,7 @@ def test_without_a_valid_cookie_the_socket_is_refused(lab, cookie):
     bare.ws.settimeout(0.3)
     with pytest.raises(WebSocketTimeoutException):
         bare.ws.recv()
-    assert len(lab.runs._store.of("teacher")) == 0
+    assert len(lab.runs._book.store.of("teacher")) == 0
 
 
 def test_a_real_client_is_told_so_too(lab):

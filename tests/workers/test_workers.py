@@ -23,7 +23,7 @@ from webapp.contract.replies import Status
 from webapp.kinds.points.settings import PointsSettings
 from webapp.runs.dispatch import Runs
 from webapp.training.commands import Look
-from webapp.workers.messages import Create, Drop, EventOut, Order, Snapshot, Want
+from webapp.workers.messages import Create, Drop, EventOut, Order, Rest, Snapshot, Want
 
 
 def test_kill_9_of_a_worker_while_two_pages_train_both_go_on_within_3_seconds(make_lab, open_page):
@@ -35,7 +35,7 @@ def test_kill_9_of_a_worker_while_two_pages_train_both_go_on_within_3_seconds(ma
         page.command("look", run=run, layer=1, unit=1)
         page.command("set", run=run, settings={"rate": 0.25, "hidden": [7]})
         page.wait_frame(lambda frame: frame.step > 100)
-    wait_until(lambda: all(lab.runs._store.get(run).snapshot for run in runs), "a snapshot of each run")
+    wait_until(lambda: all(lab.runs.record(run).snapshot for run in runs), "a snapshot of each run")
     time.sleep(1.2)  # one more: it holds what was trained in the first second
     before = [page.frames[-1] for page in pages]
     start = time.monotonic()
@@ -63,8 +63,12 @@ def test_a_paused_run_stays_paused_over_a_death(make_lab, open_page):
     run = page.open()
     page.command("step", run=run, unit="epoch")
     page.wait_event(type="status", reason="stepped")
-    kept = lab.runs._store.get(run)
-    wait_until(lambda: kept.snapshot and pickle.loads(kept.snapshot.data)[0] == 10, "the snapshot of the paused run")
+
+    def kept() -> Any:
+        snapshot = lab.runs.record(run).snapshot
+        return snapshot and pickle.loads(snapshot.data)[0] == 10
+
+    wait_until(kept, "the snapshot of the paused run")
     os.kill(lab.pool.pids[0], signal.SIGKILL)
     page.wait_event(code="worker_restarted")
     frame = page.wait_frame(lambda frame: frame.key and frame.sequence > 0)
@@ -76,7 +80,7 @@ def test_after_a_reset_the_old_snapshot_is_not_gone_back_to(make_lab, open_page)
     page = open_page(lab)
     run = page.open(speed="max")
     page.command("play", run=run)
-    wait_until(lambda: lab.runs._store.get(run).snapshot, "a snapshot")
+    wait_until(lambda: lab.runs.record(run).snapshot, "a snapshot")
     page.command("reset", run=run)
     page.wait_event(type="status", reason="reset")
     os.kill(lab.pool.pids[0], signal.SIGKILL)
@@ -106,7 +110,7 @@ def test_a_run_that_kills_its_worker_again_and_again_is_paused(make_lab, open_pa
     run = page.open(speed="max")
     page.command("play", run=run)
     page.wait_frame(lambda frame: frame.step > 0)
-    wait_until(lambda: lab.runs._store.get(run).snapshot, "a snapshot")
+    wait_until(lambda: lab.runs.record(run).snapshot, "a snapshot")
     for code in ("worker_restarted", "worker_restarted", "worker_crashing"):
         page.steer(run, KILL_WORKER)
         page.wait_event(type="notice", code=code)
@@ -170,6 +174,9 @@ class PaperPool:
         self.sent.append(message)
         return not self.full or force
 
+    def awake(self, run):
+        return False  # so nobody waits for an answer
+
     def drop(self, message):
         self.sent.append(message)
 
@@ -211,15 +218,17 @@ def test_an_unwatched_run_pauses_after_a_minute_and_is_forgotten_after_an_hour(o
     office.command("play", run=run)
     office.command("close", run=run)
     office.now = 59
-    office.runs.sweep()
+    office.runs.sweeper.sweep()
     assert office.pool.commands() == [Play]
     office.now = 61
     for _ in range(3):
-        office.runs.sweep()
+        office.runs.sweeper.sweep()
     assert office.pool.commands() == [Play, Pause], "paused once"
-    assert office.pool.sent[-1].reason == "unwatched"
+    [pause] = [message for message in office.pool.sent if isinstance(message, Order) and message.reason]
+    assert pause.reason == "unwatched"
+    assert office.pool.sent[-1] == Rest(run) and office.pool.sent.count(Rest(run)) == 1, "then it rests"
     office.now = 3601
-    office.runs.sweep()
+    office.runs.sweeper.sweep()
     assert office.pool.sent[-1] == Drop(run)
     with pytest.raises(ProtocolError):
         office.command("play", run=run)
@@ -228,7 +237,7 @@ def test_an_unwatched_run_pauses_after_a_minute_and_is_forgotten_after_an_hour(o
 def test_a_watched_run_trains_for_ever(office):
     office.command("play", run=office.open())
     office.now = 1e6
-    office.runs.sweep()
+    office.runs.sweeper.sweep()
     assert office.pool.commands() == [Play]
 
 
@@ -238,9 +247,9 @@ def test_a_full_queue_puts_the_pause_off(office):
     office.command("close", run=run)
     office.now = 61
     office.pool.full = True
-    office.runs.sweep()
+    office.runs.sweeper.sweep()
     office.pool.full = False
-    office.runs.sweep()
+    office.runs.sweeper.sweep()
     assert office.pool.commands() == [Play, Pause, Pause]
 
 
@@ -248,11 +257,11 @@ def test_a_snapshot_from_before_a_reset_is_out_of_date(office):
     run = office.open()
     office.command("play", run=run)
     office.command("reset", run=run)
-    office.runs.receive(Snapshot(run, PointsSettings(), b"trained", order=1))
-    office.runs._worker_died([run])
+    office.runs.news.receive(Snapshot(run, PointsSettings(), b"trained", order=1))
+    office.runs.news.lost([run])
     assert office.pool.created()[-1].snapshot is None
-    office.runs.receive(Snapshot(run, PointsSettings(), b"fresh", order=2))
-    office.runs._worker_died([run])
+    office.runs.news.receive(Snapshot(run, PointsSettings(), b"fresh", order=2))
+    office.runs.news.lost([run])
     assert office.pool.created()[-1].snapshot.data == b"fresh"
 
 
@@ -261,9 +270,9 @@ def test_three_deaths_within_a_minute_pause_but_not_in_an_hour(office):
     office.command("play", run=run)
     for minute in range(4):
         office.now = minute * 31.0
-        office.runs._worker_died([run])
+        office.runs.news.lost([run])
     assert [message.playing for message in office.pool.created()] == [False, True, True, True, True]
-    office.runs._worker_died([run])
+    office.runs.news.lost([run])
     assert not office.pool.created()[-1].playing
 
 
@@ -272,7 +281,7 @@ def test_a_new_worker_gets_what_is_looked_at_and_drawn(office):
     for layer in (1, 2):
         office.command("look", run=run, layer=layer)
     office.command("weight", run=run, layer=1, source=0, target=0, value=1.0)
-    office.runs._worker_died([run])
+    office.runs.news.lost([run])
     created = office.pool.created()[-1]
     assert [(type(command), command.layer) for command in created.replay] == [(Look, 2)]
     assert isinstance(office.pool.sent[-1], Want) and office.pool.sent[-1].key
@@ -281,13 +290,13 @@ def test_a_new_worker_gets_what_is_looked_at_and_drawn(office):
 def test_the_workers_word_on_playing_holds(office):
     run = office.open()
     office.command("play", run=run)
-    office.runs.receive(EventOut(run, Status(run=run, playing=False, reason="diverged", step=7)))
-    office.runs._worker_died([run])
+    office.runs.news.receive(EventOut(run, Status(run=run, playing=False, reason="diverged", step=7)))
+    office.runs.news.lost([run])
     assert not office.pool.created()[-1].playing
 
 
 def test_news_of_forgotten_runs_is_ignored(office):
-    office.runs.receive(EventOut("x" * 22, Status(run="x" * 22, playing=False)))
-    office.runs.receive(Snapshot("x" * 22, PointsSettings(), b"", order=1))
-    office.runs._worker_died(["x" * 22])
+    office.runs.news.receive(EventOut("x" * 22, Status(run="x" * 22, playing=False)))
+    office.runs.news.receive(Snapshot("x" * 22, PointsSettings(), b"", order=1))
+    office.runs.news.lost(["x" * 22])
     assert office.pool.sent == []

@@ -17,30 +17,30 @@ from webapp.training.remedy import remedy
 
 if TYPE_CHECKING:
     from webapp.runs.dispatch import Runs, Said
-    from webapp.runs.store import Run
+    from webapp.runs.record import Record
 
 
 @dataclass(frozen=True)
 class Effect:
     """What a command that goes on to the worker changes in the run's record once it went.
 
-    ``settings(run, wish)`` gives those that hold from now on (None: the old ones stay, and the page isn't told);
+    ``settings(record, wish)`` gives those that hold from now on (None: the old ones stay, and the page isn't told);
     ``playing`` is whether it trains afterwards (None: as before); ``afresh``: what was trained is gone;
     ``forgives``: the deaths of its workers are forgotten.
     """
 
-    settings: Callable[[Run, Any], Settings] | None = None
+    settings: Callable[[Record, Any], Settings] | None = None
     playing: bool | None = None
     afresh: bool = False
     forgives: bool = False
 
 
-def _patched(run: Run, wish: Set) -> Settings:
-    return registry()[run.kind].settings_for(wish.settings, run.settings)
+def _patched(record: Record, wish: Set) -> Settings:
+    return registry()[record.kind].settings_for(wish.settings, record.settings)
 
 
-def _remedied(run: Run, _: Recover) -> Settings:
-    return remedy(run.settings).settings
+def _remedied(record: Record, _: Recover) -> Settings:
+    return remedy(record.settings).settings
 
 
 EFFECTS: dict[type[Wish], Effect] = {

@@ -1,243 +1,272 @@
-"""What may happen to runs: opened, commanded, found again, moved to a new worker, forgotten.
-
-Runs that nobody watches: a playing one is paused after a minute (a reload or a lost wifi
-is back by then; a closed laptop shouldn't train all night), and after an hour it is
-forgotten.
-"""
+"""What may happen to runs: opened, commanded, found again, moved to a new worker, laid to rest, forgotten."""
 
 from __future__ import annotations
 
-import logging
-import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from webapp.config import Config
-from webapp.contract.commands import Command, Open, Pause, Role, RunWish, Wish, may
+from webapp.contract.commands import Command, Merge, Role, RunWish, Wish, may
 from webapp.contract.errors import ProtocolError
 from webapp.contract.kind import Kind
-from webapp.contract.replies import Notice, Reply, Status
+from webapp.contract.replies import Reply
 from webapp.contract.settings import Settings
 from webapp.contract.wire import new_run_id
 from webapp.kinds import commands, registry
-from webapp.runs.commands import effect_of, handler_of
-from webapp.runs.store import Run, Store
+from webapp.runs import notices
+from webapp.runs.book import Book
+from webapp.runs.cluster import Cluster
+from webapp.runs.commands import Effect, effect_of, handler_of
+from webapp.runs.live import Live, Pending
+from webapp.runs.news import News
+from webapp.runs.quotas import InFlight, busy, who_gives_way
+from webapp.runs.record import Record
+from webapp.runs.store import MemoryStore, Store
+from webapp.runs.sweeper import Sweeper
 from webapp.stream.hub import Client, Hub
-from webapp.workers.messages import Drop, EventOut, FrameOut, FromWorker, Order, Snapshot, Want
-from webapp.workers.pool import Pool
-
-log = logging.getLogger(__name__)
+from webapp.workers.messages import (
+    Order,
+    Want,
+)
 
 ROLE: Role = "student"  # of everyone who has a cookie
 After = Callable[[Callable[[], None]], None]  # is handed what has to follow the answer
+_GRACE = 0.25  # seconds by which an answer may be later than the order that it is about
 
 
 @dataclass(frozen=True)
 class Said:
-    """A command that passed the checks.  ``run`` is None where it names none."""
+    """A command that passed the checks.  ``live`` is None where it names no run."""
 
     person: str
     client: Client
     wish: Any  # the struct of ``command``
     command: Command
-    run: Run | None
+    live: Live | None
     after: After
 
 
 class Runs:
     """The one place that changes a run.  Every method may be called from any thread."""
 
-    def __init__(self, config: Config, pool: Pool, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        config: Config,
+        cluster: Cluster,
+        clock: Callable[[], float] = time.monotonic,
+        store: Store | None = None,
+    ) -> None:
         self._config = config
-        self._pool = pool
+        self._cluster = cluster
         self._clock = clock
-        self._store = Store()
-        self._lock = threading.RLock()
+        self._book = Book(MemoryStore() if store is None else store)
+        self._lock = self._book.lock
+        self._in_flight = InFlight(config.max_in_flight, config.answer_timeout)
         self.hub = Hub(self._ask, clock)
-        self._stop = threading.Event()
-        self._sweeper = threading.Thread(target=self._sweep_forever, name="sweeper", daemon=True)
+        self.sweeper = Sweeper(config, self._book, cluster, self.hub)
+        self.news = News(config, self._book, cluster, self.hub, clock)
 
     def start(self) -> None:
-        self._pool.start(self.receive, self._worker_died)
-        self._sweeper.start()
+        """Start the workers, and look after runs that nobody watches."""
+        self._cluster.start(self.news.receive, self.news.lost)
+        self.sweeper.start()
 
     def stop(self) -> None:
         """End the workers; no run survives."""
-        self._stop.set()
-        self._pool.stop()
+        self.sweeper.stop()
+        self._cluster.stop()
+
+    def record(self, run: str) -> Record | None:
+        """What is kept of a run, for tests and tools."""
+        with self._lock:
+            return self._book.store.load(run)
 
     # ---- commands of pages
 
     def command(self, person: str, client: Client, message: object, after: After) -> Reply:
         """Check one message of ``person`` and do it, or pass it on to its run's worker.
 
-        Returns the answer; ``after`` is told what has to follow it.  Raises ProtocolError
-        for what is refused; then nothing has changed.
+        Returns the answer when the worker took it; ``after`` is told what has to follow it.  Raises
+        ProtocolError for what is refused; then nothing has changed.
         """
         wish = commands().decode(message)
         with self._lock:
-            return handler_of(wish)(self, self._check(person, client, wish, after))
+            said = self._check(person, client, wish, after)
+        with self._in_flight.one(person, said.command.cost):
+            return handler_of(wish)(self, said)
 
     def _check(self, person: str, client: Client, wish: Wish, after: After) -> Said:
         """Whether ``person`` may say this.  What is in no record, or not theirs, is refused."""
         name = getattr(wish, "run", None)
-        run = None if name is None else self._store.owned(name, person, wish)
-        command = commands().of(wish, None if run is None else run.kind)
+        live = None if name is None else self._book.owned(name, person, wish.seq)
+        command = commands().of(wish, None if live is None else live.record.kind)
         if not may(ROLE, command):
             raise ProtocolError("not_allowed", f"type: {command.name!r} is for a {command.role}.", role=command.role)
-        return Said(person, client, wish, command, run, after)
+        return Said(person, client, wish, command, live, after)
 
     def open(self, said: Said) -> Reply:
         """Find a run again, or start one; the page watches it as soon as it has the answer."""
-        wish, run = said.wish, said.run
+        wish, found = said.wish, said.live
         lens = _kind(wish.kind).lens(wish.lens)
-        if run is None:
-            run = self._create(said.person, wish)
-        elif run.kind != wish.kind:
-            raise ProtocolError("wrong_kind", f"kind: run {run.id} is of kind {run.kind}, not {wish.kind}.")
+        if found is None:
+            live = self._create(said.person, wish.kind, wish.settings, wish.seq)
+        elif found.record.kind != wish.kind:
+            kind = found.record.kind
+            raise ProtocolError("wrong_kind", f"kind: run {wish.run} is of kind {kind}, not {wish.kind}.")
         else:
-            self.hub.expect(run.id)
-        watched = run
-        said.after(lambda: self._join(watched, said.client, lens))
-        resumed = said.run is not None
-        return Reply(ok=True, seq=wish.seq, run=run.id, kind=run.kind, resumed=resumed, settings=run.settings)
+            live = found
+            with self._turn(live, wish.seq):
+                self._wake(live)
+                self.hub.expect(live.record.id)
+        record = live.record
+        said.after(lambda: self._join(record.id, said.client, lens))
+        resumed = found is not None
+        return Reply(ok=True, seq=wish.seq, run=record.id, kind=record.kind, resumed=resumed, settings=record.settings)
 
     def close(self, said: Said) -> Reply:
         """The page no longer watches."""
-        assert said.run is not None
-        self.hub.leave(said.run.id, said.client)
+        assert said.live is not None
+        self.hub.leave(said.live.record.id, said.client)
         return Reply(ok=True, seq=said.wish.seq)
 
     def open_lens(self, said: Said) -> Reply:
         """The page looks through another lens."""
-        assert said.run is not None
-        self.hub.look_through(said.run.id, said.client, _kind(said.run.kind).lens(said.wish.lens))
+        assert said.live is not None
+        record = said.live.record
+        self.hub.look_through(record.id, said.client, _kind(record.kind).lens(said.wish.lens))
         return Reply(ok=True, seq=said.wish.seq)
 
     def forward(self, said: Said) -> Reply:
-        """Give the command to the run's worker, and then change the record."""
-        run, wish = said.run, said.wish
-        assert run is not None
+        """Give the command to the run's worker; the record changes when the worker took it."""
+        live, wish, command = said.live, said.wish, said.command
+        assert live is not None
         effect = effect_of(wish)
-        settings = run.settings if effect.settings is None else effect.settings(run, wish)
-        self._order(run, wish, settings)
-        run.settings = settings
-        run.note(wish, said.command)
-        if effect.playing is not None:
-            run.playing = effect.playing
-        if effect.forgives:
-            run.deaths.clear()
-        if effect.afresh:
-            run.forget_snapshots()
+        timeout = self._config.answer_timeout
+        with self._one_at_a_time(live):
+            with self._turn(live, wish.seq):
+                self._wake(live)
+                settings = live.record.settings if effect.settings is None else effect.settings(live.record, wish)
+                commit = partial(self._commit, live, wish, command, effect, settings)
+                pending = self._order(live, wish, settings, command.merge, commit, until=time.monotonic() + timeout)
+            self._answered(live, pending)
         return Reply(ok=True, seq=wish.seq, settings=None if effect.settings is None else settings)
 
-    def _join(self, run: Run, client: Client, lens: str) -> None:
+    @contextmanager
+    def _one_at_a_time(self, live: Live) -> Iterator[None]:
+        """The turn of one command of this run: the next one builds on what becomes of it."""
+        if not live.turn.acquire(timeout=self._config.answer_timeout):
+            raise busy()
+        try:
+            yield
+        finally:
+            live.turn.release()
+
+    @contextmanager
+    def _turn(self, live: Live, seq: int) -> Iterator[None]:
+        """With the lock held, a run that is there and isn't just going to rest."""
+        resting = live.resting
+        if resting is not None:
+            resting.wait(self._config.answer_timeout)
         with self._lock:
-            greetings = () if run.status is None else (run.status,)
-            self.hub.join(run.id, client, *greetings, lens=lens)
+            if live.forgotten:
+                raise notices.unknown_run(live.record.id, seq)
+            if live.resting is not None:
+                raise busy()
+            yield
 
-    def _create(self, person: str, command: Open) -> Run:
-        settings = _kind(command.kind).settings_for(command.settings)
-        self._make_room(person)
-        run = Run(id=new_run_id(), person=person, kind=command.kind, settings=settings, seq=command.seq)
-        if not self._pool.place(run.create_message(sequence=-1)):
-            raise _busy()
-        self._store.add(run)
-        self.hub.add(run.id)
-        return run
+    def _order(
+        self, live: Live, wish: RunWish, settings: Settings, merge: Merge, commit: Callable[[], None], **choices: Any
+    ) -> Pending:
+        """Send an order.  Raises ProtocolError ("busy") if there is no room."""
+        run = live.record.id
+        order = Order(run, wish, live.orders + 1, settings, merge=merge, **choices)
+        if not self._cluster.post(run, order):
+            raise busy()
+        live.orders += 1
+        pending = Pending(order.order, commit)
+        if self._cluster.awake(run):
+            live.pending = pending
+        else:
+            pending.settle(True)  # its worker is being born: it takes what waits when it can
+        return pending
 
-    def _order(self, run: Run, command: RunWish, settings: Settings, reason: str | None = None) -> None:
-        order = Order(run.id, command, run.order + 1, settings, reason)
-        if not self._pool.post(run.id, order):
-            raise _busy()
-        run.order += 1
+    def _answered(self, live: Live, pending: Pending) -> None:
+        """Wait until the worker took it.  Raises ProtocolError if it doesn't, or doesn't answer."""
+        if not pending.wait(self._config.answer_timeout + _GRACE):
+            with self._lock:
+                if live.pending is pending:
+                    live.pending = None
+                    raise notices.no_answer()
+        if not pending.taken:
+            raise busy()
 
-    # ---- limits and forgetting
-
-    def _make_room(self, person: str) -> None:
-        """See that one more run fits.  The oldest unwatched run gives way; a watched one never does."""
-        own = self._store.of(person)
-        if len(own) >= self._config.max_runs_per_person:
-            self._give_way(own, 0.0, "of yours")
-        if len(self._store) >= self._config.max_runs:
-            self._give_way(self._store.all(), self._config.pause_unwatched_after, "on this server")
-
-    def _give_way(self, runs: list[Run], unwatched: float, whose: str) -> None:
-        for run in runs:  # oldest first
-            idle = self.hub.unwatched_for(run.id)
-            if idle is not None and idle >= unwatched:
-                self._forget(run)
-                return
-        raise ProtocolError(
-            "too_many_runs",
-            f"open: {len(runs)} runs {whose} are being watched; close a page and try again.",
-            count=len(runs),
+    def _commit(self, live: Live, wish: RunWish, command: Command, effect: Effect, settings: Settings) -> None:
+        """The worker took it: now it holds."""
+        record = live.record
+        replayed = record.replay
+        if command.moves:
+            replayed = (*(other for other in replayed if other.name != wish.name), wish)
+        if effect.forgives:
+            live.deaths.clear()
+        if effect.afresh:
+            live.floor = live.orders
+        self._book.change(
+            live,
+            settings=settings,
+            seq=wish.seq,
+            order=live.orders,
+            replay=replayed,
+            playing=record.playing if effect.playing is None else effect.playing,
+            snapshot=None if effect.afresh else record.snapshot,
         )
 
-    def _forget(self, run: Run) -> None:
-        self._store.remove(run.id)
-        self.hub.remove(run.id)
-        self._pool.drop(Drop(run.id))
-
-    def sweep(self) -> None:
-        """Pause and forget what nobody watches."""
+    def _join(self, run: str, client: Client, lens: str) -> None:
         with self._lock:
-            for run in self._store.all():
-                idle = self.hub.unwatched_for(run.id)
-                if idle is None:
-                    continue
-                if idle >= self._config.forget_unwatched_after:
-                    self._forget(run)
-                elif run.playing and idle >= self._config.pause_unwatched_after:
-                    self._pause(run, "unwatched")
+            live = self._book.live(run)
+            greetings = () if live is None or live.status is None else (live.status,)
+            self.hub.join(run, client, *greetings, lens=lens)
 
-    def _pause(self, run: Run, reason: str) -> None:
+    def _create(self, person: str, kind: str, wanted: dict[str, Any], seq: int) -> Live:
+        settings = _kind(kind).settings_for(wanted)
+        with self._lock:
+            for leaving in who_gives_way(self._book.store, self._config, person, self.hub.unwatched_for):
+                self.sweeper.forget(leaving.id)
+            live = self._book.add(Record(id=new_run_id(), person=person, kind=kind, settings=settings, seq=seq))
+            self.hub.add(live.record.id)
         try:
-            self._order(run, Pause(run=run.id, seq=run.seq), run.settings, reason)
+            with self._lock:
+                pending = self._place(live)
+            self._answered(live, pending)
         except ProtocolError:
-            return  # its worker is busy; the next sweep tries again
-        run.playing = False
+            self.sweeper.forget(live.record.id)
+            raise
+        return live
 
-    def _sweep_forever(self) -> None:
-        while not self._stop.wait(min(1.0, self._config.pause_unwatched_after / 4)):
-            self.sweep()
+    def _place(self, live: Live) -> Pending:
+        """Give the run to a worker.  Raises ProtocolError ("busy") if none can take it."""
+        run = live.record.id
+        if not self._cluster.place(live.record.create_message(self.hub.sequence(run))):
+            raise busy()
+        live.asleep = False
+        pending = Pending(live.record.order, lambda: None)
+        if self._cluster.awake(run):
+            live.pending = pending
+        else:
+            pending.settle(True)
+        return pending
 
-    # ---- news from workers
-
-    def receive(self, message: FromWorker) -> None:
-        """A worker's message; called by the thread that reads its pipe."""
-        if isinstance(message, FrameOut):
-            self.hub.frame(message)
-        elif isinstance(message, Snapshot):
-            with self._lock:
-                run = self._store.get(message.run)
-                if run is not None:
-                    run.keep(message)
-        elif isinstance(message, EventOut):
-            with self._lock:
-                run = self._store.get(message.run)
-                if run is not None and isinstance(message.event, Status):
-                    run.status = message.event
-                    run.playing = message.event.playing
-            self.hub.event(message.event)
-
-    def _worker_died(self, runs: list[str]) -> None:
-        """Give the runs of a dead worker to a new one, from their last snapshots."""
-        with self._lock:
-            for run in filter(None, map(self._store.get, runs)):
-                deaths = run.died(self._clock(), self._config.deaths_window)
-                notice = _restarted(run)
-                if deaths >= self._config.max_deaths:
-                    run.playing = False
-                    notice = _crashing(run, deaths)
-                self._pool.place(run.create_message(self.hub.sequence(run.id)), force=True)
-                self.hub.event(notice)
-                self.hub.moved(run.id)
+    def _wake(self, live: Live) -> None:
+        """A run at rest goes to a worker again."""
+        if live.asleep:
+            self._place(live)
+            self.hub.moved(live.record.id)
 
     def _ask(self, want: Want) -> None:
-        self._pool.post(want.run, want, force=True)
+        self._cluster.post(want.run, want, force=True)
 
 
 def _kind(name: str) -> Kind:
@@ -246,25 +275,3 @@ def _kind(name: str) -> Kind:
         detail = f"there is none of the name {name[:32]!r}; there are {', '.join(registry())}"
         raise ProtocolError("bad_value", f"kind: {detail}.", where="kind", detail=detail)
     return kind
-
-
-def _busy() -> ProtocolError:
-    return ProtocolError("busy", "The server has too much to do for this run just now; try again in a moment.")
-
-
-def _restarted(run: Run) -> Notice:
-    return Notice(
-        run=run.id,
-        code="worker_restarted",
-        message="The process that trained this network ended and was started again; training goes on.",
-    )
-
-
-def _crashing(run: Run, deaths: int) -> Notice:
-    return Notice(
-        run=run.id,
-        code="worker_crashing",
-        message=f"The process that trains this network ended {deaths} times within a minute. The run is paused; "
-        "Play goes on, Reset starts afresh.",
-        values={"deaths": deaths},
-    )

@@ -8,6 +8,7 @@ import socket
 import threading
 from typing import Protocol
 
+from webapp.locks import ordered
 from webapp.threads import forever
 
 
@@ -35,7 +36,7 @@ class Flusher:
         self._near.setblocking(False)
         self._far.setblocking(False)
         self._selector.register(self._far, selectors.EVENT_READ)
-        self._changed = threading.Condition()
+        self._changed = threading.Condition(ordered("flusher"))
         self._new: list[Flushable] = []
         self._leaving: list[Flushable] = []
         self._watched: set[Flushable] = set()

@@ -7,7 +7,6 @@ that nobody can take, and nothing queues: the newest frame wins.
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from typing import Protocol
 import msgspec
 
 from webapp.contract.replies import Notice, Status
+from webapp.locks import ordered
 from webapp.stream.packets import prepare_event, prepare_frame
 from webapp.workers.messages import FrameOut, Want
 
@@ -52,7 +52,7 @@ class Hub:
     def __init__(self, ask: Callable[[Want], None], clock: Callable[[], float] = time.monotonic) -> None:
         self._ask = ask
         self._clock = clock
-        self._lock = threading.RLock()
+        self._lock = ordered("hub")
         self._channels: dict[str, _Channel] = {}
         self._unwatched_since: dict[str, float] = {}
 

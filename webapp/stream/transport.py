@@ -24,7 +24,6 @@ import logging
 import selectors
 import socket
 import struct
-import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -35,6 +34,7 @@ from wsproto.connection import Connection, ConnectionType
 from wsproto.utilities import generate_accept_token
 
 from webapp.config import Config
+from webapp.locks import ordered
 from webapp.stream import packets
 from webapp.stream.flusher import Flusher
 from webapp.stream.packets import CLOSE, PONG, TEXT, Packet, ws_frame
@@ -55,7 +55,7 @@ class WebSocket:
         self._peer = sock  # not named _sock: python-engineio would make that one wait
         self.fd = sock.fileno()
         self._proto = Connection(ConnectionType.SERVER)  # no extensions: a compressed frame is a protocol error
-        self._lock = threading.RLock()
+        self._lock = ordered("client")
         self._outgoing: deque[memoryview] = deque()
         self._outgoing_bytes = 0
         self._incoming: deque[str] = deque()

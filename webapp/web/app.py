@@ -29,10 +29,13 @@ def make_pool(config: Config, experiments: dict[str, str] | None = None) -> Pool
     """
     device = resolve_device(config.device, config.executor)
     experiments = experiments or {name: kind.experiment for name, kind in registry().items()}
-    options = Options(experiments, device, config.data_dir, config.fps)
+    options = Options(
+        experiments, device, config.data_dir, config.fps, config.hang_after / 10, config.max_queue_per_run
+    )
     limits = {"max_queue": config.max_queue, "max_queue_per_run": config.max_queue_per_run}
     native = config.executor != "numpy" and device == "cpu:0"
-    return Pool(config.workers, options, machine_dir=config.machine_folder if native else None, **limits)
+    machine_dir = config.machine_folder if native else None
+    return Pool(config.workers, options, machine_dir=machine_dir, hang_after=config.hang_after, **limits)
 
 
 def create_app(config: Config, pool: Pool | None = None) -> Flask:

@@ -154,4 +154,5 @@ class MachineLoaded:
     problem: str | None = None
 
 
-FromWorker = FrameOut | EventOut | Snapshot | Taken | Rested | Sign | MachineLoaded
+FromRun = FrameOut | EventOut | Snapshot | Taken | Rested
+FromWorker = FromRun | Sign | MachineLoaded
