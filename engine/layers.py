@@ -8,45 +8,21 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from engine import ops
 from engine.errors import EngineError, ShapeError
 from engine.graph import Graph, Tensor, name_scope, variable
 from engine.init import Normal, glorot, he, zeros
 from engine.op import Op
-from engine.ops import (
-    Averages,
-    affine,
-    avg_pool,
-    batch_norm,
-    broadcast_like,
-    broadcast_to,
-    concat,
-    conv2d,
-    dropout,
-    elu,
-    expand,
-    gather,
-    gelu,
-    gru_step,
-    leaky_relu,
-    lstm_step,
-    max_pool,
-    random_state,
-    relu,
-    reshape,
-    sigmoid,
-    softplus,
-    tanh,
-)
 
 ACTIVATIONS: dict[str, Op | None] = {
-    "relu": relu,
-    "tanh": tanh,
-    "sigmoid": sigmoid,
+    "relu": ops.relu,
+    "tanh": ops.tanh,
+    "sigmoid": ops.sigmoid,
     "linear": None,
-    "leaky_relu": leaky_relu,
-    "elu": elu,
-    "gelu": gelu,
-    "softplus": softplus,
+    "leaky_relu": ops.leaky_relu,
+    "elu": ops.elu,
+    "gelu": ops.gelu,
+    "softplus": ops.softplus,
 }
 _NARROW = Normal(0.05)
 _RELU_FAMILY = ("relu", "leaky_relu", "elu", "gelu", "softplus")
@@ -130,7 +106,7 @@ class Dense(Layer):
             )
         first = _first(self.initial, self.activation, x.graph)
         made = _variables(x, weights=(first, (inputs, self.units)), bias=(self.bias, (self.units,)))
-        return activate(affine(x, made["weights"], made["bias"]), self.activation), made
+        return activate(ops.affine(x, made["weights"], made["bias"]), self.activation), made
 
 
 @dataclass(frozen=True)
@@ -157,7 +133,7 @@ class Conv2D(Layer):
         first = _first(self.initial, self.activation, x.graph)
         shape = (*self.size, channels, self.filters)
         made = _variables(x, filters=(first, shape), bias=(self.bias, (self.filters,)))
-        found = conv2d(x, made["filters"], strides=self.strides, padding=self.padding, dilations=self.dilations)
+        found = ops.conv2d(x, made["filters"], strides=self.strides, padding=self.padding, dilations=self.dilations)
         return activate(found + made["bias"], self.activation), made
 
 
@@ -168,7 +144,7 @@ class MaxPool(Layer):
     size: tuple[int, int] = (2, 2)
     strides: tuple[int, int] | None = None
     padding: Any = "valid"
-    _op: ClassVar[Op] = max_pool
+    _op: ClassVar[Op] = ops.max_pool
 
     def _make(self, x: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         return self._op(x, size=self.size, strides=self.strides, padding=self.padding), {}
@@ -178,7 +154,7 @@ class MaxPool(Layer):
 class AvgPool(MaxPool):
     """The average of each window of ``size``; windows lie ``strides`` apart (their size, if None)."""
 
-    _op: ClassVar[Op] = avg_pool
+    _op: ClassVar[Op] = ops.avg_pool
 
 
 @dataclass(frozen=True)
@@ -189,7 +165,7 @@ class Flatten(Layer):
         sizes = [size for size in x.shape[1:] if size is not None]
         if len(sizes) < x.ndim - 1 or x.ndim == 0:
             raise ShapeError(f"needs (batch, known sizes), got {x.name} {x.spec} ({x.graph.place()})")
-        return reshape(x, shape=(-1, math.prod(sizes))), {}
+        return ops.reshape(x, shape=(-1, math.prod(sizes))), {}
 
 
 @dataclass(frozen=True)
@@ -204,8 +180,8 @@ class Dropout(Layer):
     name: str = "dropout"
 
     def _make(self, x: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        state = random_state("state")
-        return dropout(x, self.rate, self.train, state), {"state": state}
+        state = ops.random_state("state")
+        return ops.dropout(x, self.rate, self.train, state), {"state": state}
 
 
 @dataclass(frozen=True)
@@ -226,8 +202,8 @@ class BatchNorm(Layer):
         made = _variables(x, scale=(1.0, units), shift=(0.0, units))
         for name, first in (("mean", 0.0), ("variance", 1.0)):
             made[name] = variable(first, units, dtype=x.dtype, trainable=False, name=name)
-        averages = Averages(made["mean"], made["variance"], self.momentum)
-        return batch_norm(x, made["scale"], made["shift"], averages, self.train, epsilon=self.epsilon), made
+        averages = ops.Averages(made["mean"], made["variance"], self.momentum)
+        return ops.batch_norm(x, made["scale"], made["shift"], averages, self.train, epsilon=self.epsilon), made
 
 
 @dataclass(frozen=True)
@@ -242,7 +218,7 @@ class Embedding(Layer):
 
     def _make(self, x: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         table = variable(self.initial, (self.rows, self.units), dtype=self.dtype, name="table")
-        return gather(table, x), {"table": table}
+        return ops.gather(table, x), {"table": table}
 
 
 @dataclass(frozen=True)
@@ -256,13 +232,15 @@ class _Recurrent(Layer):
 
     def _make(self, x: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         made = self._weights(x, _last_axis(x, 3, "(batch, time, inputs)"))
-        row = broadcast_to(x.graph.constant(0.0, x.dtype), shape=(1, self.units))
-        zeros = broadcast_like(row, x[:, 0, :1] + row)  # (batch, units); only the sum's shape is needed: it never runs
-        states, found = (zeros, zeros), []
+        row = ops.broadcast_to(x.graph.constant(0.0, x.dtype), shape=(1, self.units))
+        zeros = ops.broadcast_like(
+            row, x[:, 0, :1] + row
+        )  # (batch, units); only the sum's shape is needed: it never runs
+        states, found = (start, start), []
         for each in _steps(x):
             states = self._step(each, states, made)
             found.append(states[0])
-        return (concat(*(expand(each, axis=1) for each in found), axis=1) if self.sequence else states[0]), made
+        return (ops.concat(*(ops.expand(each, axis=1) for each in found), axis=1) if self.sequence else states[0]), made
 
     def _weights(self, x: Tensor, inputs: int) -> dict[str, Tensor]:
         raise NotImplementedError
@@ -290,7 +268,7 @@ class LSTM(_Recurrent):
         return made | {"bias": variable(forget, dtype=x.dtype, name="bias")}
 
     def _step(self, x: Tensor, states: tuple[Tensor, Tensor], made: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
-        return lstm_step(x, *states, **made)
+        return ops.lstm_step(x, *states, **made)
 
 
 @dataclass(frozen=True)
@@ -310,7 +288,7 @@ class GRU(_Recurrent):
         )
 
     def _step(self, x: Tensor, states: tuple[Tensor, Tensor], made: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
-        hidden = gru_step(x, states[0], **made)
+        hidden = ops.gru_step(x, states[0], **made)
         return hidden, hidden
 
 
