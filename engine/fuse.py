@@ -1,228 +1,255 @@
-"""Element-wise operations that read each other become one, and so do a product and the sum that follows.
+"""What is computed in one go: the ordered operations of a run become regions, before memory is placed.
 
-Only executors that compile their kernels ask for it: they say which expressions they know, as text
-like ``(x0 * (x1 - (x2 * x2)))``.  An input's letter tells its type: x float32, t bool, u uint8, i int32.
+The pass offers an executor larger and larger regions of element-wise operations, and takes those that it accepts:
+first each result with what only it reads (:meth:`_Fuser.grow`), then neighbours (:meth:`_Fuser.join`).  All operations
+of a region work on the same element at the same time, so what it reads and changes must lie in step.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
-from functools import partial
-from typing import Any
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Protocol
 
-import numpy as np
-
-from engine.expression import parse, written
-from engine.graph import CONSTANT, Tensor
-from engine.op import Call, Op, attributes
-from engine.ops.array import broadcast_like, cast, copy
+from engine.graph import Tensor
 from engine.ops.conv import conv2d
-from engine.ops.layout import broadcast_to
-from engine.ops.math import add
-from engine.ops.matrix import matmul
+from engine.ops.matrix import affine, matmul
 from engine.ops.state import assign
 from engine.passes import Node
-from engine.spec import Spec
 
-INPUTS = 9  # of a fused operation, at most
-LETTERS = {"float32": "x", "bool": "t", "uint8": "u", "int32": "i"}
-
-
-def fuse(nodes: list[Node], roots: Sequence[Node], known: Collection[str]) -> list[Node]:
-    """``nodes`` (inputs before readers) with element-wise ones taken together where ``known`` has the expression.
-
-    A node that takes others in is changed in place, so that who reads it, reads it still.
-    """
-    readers: dict[Node, set[Node]] = {}
-    for node in nodes:
-        for each in node.inputs:
-            readers.setdefault(each, set()).add(node)
-    changed = _changed(nodes)
-    gone: set[Node] = set()
-    fetched = set(roots)
-    if MATMUL_ADD.name in known:
-        for node in nodes:
-            if node.op is add and (product := _add_up(node, readers, fetched, changed)) is not None:
-                gone.add(product)
-    longest = max(map(len, known))  # letters: what is longer isn't known
-    for node in reversed(nodes):
-        if node not in gone and template(node) is not None:
-            gone |= _Group(node, readers, fetched, changed).settle(known, longest)
-    kept = [node for node in nodes if node not in gone]
-    made = dict.fromkeys(each for node in kept for each in node.inputs if each.order < 0)  # attributes as constants
-    found = [*made, *kept]
-    for at, node in enumerate(found):
-        node.order = at
-    return found
+PRODUCTS = (matmul, affine, conv2d)  # a region may begin with one
+BACK = 24  # regions that one may be moved ahead of
 
 
-def _add_up(
-    node: Node, readers: dict[Node, set[Node]], fetched: set[Node], changed: dict[Node, frozenset[Tensor]]
-) -> Node | None:
-    """Turn ``x + a @ b`` into one operation, which starts its sums from x; the product that is gone then.
+class Taker(Protocol):
+    """What the pass asks of an executor."""
 
-    x is a matrix, or (of a convolution too) a row that is added to all.
-    """
-    for product, other in (node.inputs, node.inputs[::-1]):
-        if product.op not in (matmul, conv2d) or readers[product] != {node} or product in fetched:
-            continue
-        same = product.op is matmul and other.spec == product.spec
-        row = other.spec == Spec(product.spec.shape[-1:], product.spec.dtype)
-        fits = product.spec == node.spec and product is not other and (same or row)
-        if fits and _Group(node, readers, fetched, changed).in_time(product):
-            op = MATMUL_ADD if product.op is matmul else CONV2D_ADD
-            node.op, node.inputs, node.attrs = op, (*product.inputs, other), product.attrs
-            for each in product.inputs:
-                readers[each] = readers[each] - {product} | {node}
-            return product
-    return None
+    @property
+    def largest(self) -> int:
+        """Operations of a region at most; 1: it goes operation by operation."""
+        ...
+
+    @property
+    def joins_from(self) -> int:
+        """Elements from which a region may have several results."""
+        ...
+
+    def accepts(self, region: Region) -> bool:
+        """Whether it computes ``region``, of more than one operation, in one go."""
+        ...
 
 
-def _product_and_add(op: Op) -> Callable[..., Sequence[Call]]:
-    def kernel(xp: Any, out: Any, a: Any, b: Any, start: Any, **how: Any) -> Sequence[Call]:
-        part = xp.empty(out.shape, out.dtype)
-        assert op.kernel is not None
-        return [*op.kernel(xp, part, a, b, **how), partial(xp.add, start, part, out)]
+@dataclass(eq=False)
+class Region:
+    """Operations in the order in which they run, and those whose results are needed outside (``stored``)."""
 
-    return kernel
+    nodes: tuple[Node, ...]
+    stored: tuple[Node, ...]
 
+    @cached_property
+    def work(self) -> tuple[Node, ...]:
+        """Those where something is to be done."""
+        return tuple(node for node in self.nodes if node.computed)
 
-# Not in the registry: only fused plans have them.
-MATMUL_ADD = Op(
-    "matmul_add", "A product added to a matrix or a row.",
-    spec=lambda a, b, c, **_: c, kernel=_product_and_add(matmul), reuse=(2,),
-)  # fmt: skip
-CONV2D_ADD = Op(
-    "conv2d_add", "A convolution, and a number for each filter.",
-    spec=lambda x, filters, c, **_: c, kernel=_product_and_add(conv2d),
-)  # fmt: skip
+    @cached_property
+    def inside(self) -> frozenset[Node]:
+        """Its nodes."""
+        return frozenset(self.nodes)
 
+    @cached_property
+    def inputs(self) -> tuple[Node, ...]:
+        """What it reads from outside, each once."""
+        return tuple(dict.fromkeys(each for node in self.work for each in node.reads if each not in self.inside))
 
-def template(node: Node) -> str | None:
-    """The expression of one element-wise node, with {0}, {1} for its inputs; None if it isn't one."""
-    op, kinds = node.op, [each.spec.dtype for each in node.inputs]
-    if node.spec.dtype not in ("float32", "bool"):
-        return None
-    if op is cast:
-        return {"bool": "select({0}, 1, 0)", "uint8": "{0}", "int32": "{0}"}.get(kinds[0])
-    if op in (copy, broadcast_like, broadcast_to):
-        return "{0}" if kinds[0] == "float32" else None
-    floats = kinds[1:] if op.name == "where" else kinds
-    return op.code or None if kinds and set(floats) == {"float32"} else None
+    @property
+    def last(self) -> Node:
+        """The one that it is known by."""
+        return self.work[-1] if self.work else self.nodes[-1]
 
+    @property
+    def name(self) -> str:
+        """ "mul+sub", for people."""
+        return "+".join(dict.fromkeys(node.op.name for node in self.work or self.nodes))
 
-def _changed(nodes: Sequence[Node]) -> dict[Node, frozenset[Tensor]]:
-    """For each node, the variables that have to be changed before it can be computed."""
-    found: dict[Node, frozenset[Tensor]] = {}
-    for node in nodes:
-        own = node.variables if node.op is assign else frozenset()
-        found[node] = own.union(*(found[each] for each in node.inputs))
-    return found
+    @property
+    def product(self) -> Node | None:
+        """The product that it begins with."""
+        return self.nodes[0] if self.nodes[0].op in PRODUCTS else None
 
+    @property
+    def overwritable(self) -> Sequence[tuple[Node, bool]]:
+        """All that it reads, and whether its last result may be put there: if that is read in step, and no later."""
+        if len(self.work) == 1:
+            node = self.work[0]
+            return [(each, at in node.op.reuse) for at, each in enumerate(node.inputs)]
+        return [(each, self.product is None) for each in self.inputs]
 
-class _Group:
-    """A node and those before it that could be computed with it, one after the other."""
-
-    def __init__(
-        self, last: Node, readers: dict[Node, set[Node]], fetched: set[Node], changed: dict[Node, frozenset[Tensor]]
-    ) -> None:
-        self.last = last
-        self._readers, self._fetched, self._changed = readers, fetched, changed
-        self.inside: dict[Node, None] = {last: None}  # in the order in which they came
-
-    def settle(self, known: Collection[str], longest: int) -> set[Node]:
-        """Grow as far as it goes, and keep the largest part that is known; the nodes that are gone then."""
-        best: tuple[int, str, list[Node]] | None = None
-        while True:
-            text, inputs = self._text()
-            if len(inputs) > INPUTS or len(text) > longest:
-                break
-            if text in known:
-                best = (len(self.inside), text, inputs)
-            elif len(self.inside) == 1:  # x + x is known as x + y
-                text, inputs = self._text(apart=True)
-                best = (1, text, inputs) if text in known else None
-            candidate = self._next()
-            if candidate is None:
-                break
-            self.inside[candidate] = None
-        if best is None:
-            return set()
-        count, text, inputs = best
-        gone = set(list(self.inside)[1:count])
-        name = "+".join(dict.fromkeys(each.op.name for each in reversed(list(self.inside)[:count])))
-        op = _fused(name, list(self.inside)[:count], inputs)
-        self.last.op, self.last.inputs, self.last.attrs = op, tuple(inputs), {"expression": text}
-        return gone
-
-    def _next(self) -> Node | None:
-        """The latest node that only this group reads."""
-        found = [each for each in self._inputs() if self._may_join(each)]
-        return max(found, key=lambda each: each.order, default=None)
-
-    def _inputs(self) -> list[Node]:
-        """What the group reads from outside."""
-        return [each for node in self.inside for each in node.inputs if each not in self.inside]
-
-    def _may_join(self, node: Node) -> bool:
-        if node.spec.shape != self.last.spec.shape or node.device != self.last.device or node in self._fetched:
-            return False
-        return template(node) is not None and self._readers[node] <= self.inside.keys() and self.in_time(node)
-
-    def in_time(self, node: Node) -> bool:
-        """Whether what ``node`` reads of variables is still there when the group's last node runs."""
-        inputs = [each for each in self._inputs() if each is not node]
-        for read in node.inputs:
-            later = [self._changed[each] for each in (*inputs, *node.inputs) if each is not read]
-            if read.variables and any(read.variables & each for each in later):
+    def in_step(self) -> bool:
+        """Whether each variable is changed once at most, and read as it is changed if at all: element by element."""
+        changed: set[Tensor] = set()
+        for node in self.work:
+            target = node.inputs[0] if node.op is assign else node.into
+            if target is None:
+                continue
+            cells = target.variables
+            aside = (each for each in self.inputs if each is not target or each.spec != node.spec or self.product)
+            if changed & cells or any(each.variables & cells for each in aside):
                 return False
+            changed |= cells
         return True
 
-    def _text(self, apart: bool = False) -> tuple[str, list[Node]]:
-        """The group's expression and its inputs, numbered as they come up; ``apart``: anew each time."""
-        inputs: list[Node] = []
-        names: dict[Node, str] = {}
 
-        def named(node: Node) -> str:
-            if node not in names or apart:
-                names[node] = f"{LETTERS.get(node.spec.dtype, '?')}{len(inputs)}"
-                inputs.append(node)
-            return names[node]
-
-        def of(node: Node) -> str:
-            if node not in self.inside:
-                return named(node)
-            if node not in names:
-                given = {str(at): of(each) for at, each in enumerate(node.inputs)}
-                given |= {name: named(number) for name, number in _attributes(node).items()}
-                names[node] = f"({written(parse(str(template(node))), given)})"
-            return names[node]
-
-        text = of(self.last)
-        return ("?" if self.last.spec.dtype == "bool" else "") + text, inputs
+def value_of(node: Node) -> Node:
+    """``node``, or the value that it is a name for: that of an assignment whose value is computed in place."""
+    return node.inputs[1] if node.op is assign and not node.computed else node
 
 
-def _attributes(node: Node) -> dict[str, Node]:
-    """The attributes in a node's code, as nodes to read."""
-    found = {}
-    for name, number in attributes(node.op, node.attrs).items():
-        value = np.array(number, "float32")
-        found[name] = Node(CONSTANT, (), {"value": value}, Spec(()), node.tensor, order=-1)
-    return found
+def fuse(
+    order: Sequence[Node], before: Mapping[Node, Collection[Node]], roots: Sequence[Node], taker: Taker | None
+) -> list[Region]:
+    """``order`` as regions that ``taker`` computes in one go.
+
+    ``before`` has what each node must run after; ``roots`` are those that are fetched.
+    """
+    if taker is None or taker.largest == 1:
+        return [Region((node,), (node,)) for node in order]
+    return _Fuser(order, before, roots, taker).run()
 
 
-def _fused(name: str, parts: list[Node], inputs: list[Node]) -> Op:
-    """The operation that computes ``parts`` (the last first); each input may be overwritten by the result."""
-    steps = sorted(((each, each.op, each.inputs, dict(each.attrs)) for each in parts), key=lambda step: step[0].order)
+class _Fuser:
+    def __init__(
+        self, order: Sequence[Node], before: Mapping[Node, Collection[Node]], roots: Sequence[Node], taker: Taker
+    ) -> None:
+        self._taker, self._before = taker, before
+        self._fetched = {each for root in roots for each in (root, root.root)}
+        self._order = {node: at for at, node in enumerate(order)}
+        self._place = dict(self._order)  # of the region that it has come to
+        self._followers: dict[Node, list[Node]] = {node: [] for node in order}
+        self._readers: dict[Node, list[Node]] = {node: [] for node in order}
+        for node in order:
+            for each in before[node]:
+                self._followers[each].append(node)
+            for each in node.inputs:
+                self._readers[each].append(node)
+        self._regions = dict(enumerate(Region((node,), (node,)) for node in order))
 
-    def kernel(xp: Any, out: Any, *arrays: Any, **_: Any) -> Sequence[Call]:
-        values: dict[Node, Any] = dict(zip(inputs, arrays, strict=True))
-        calls: list[Call] = []
-        for node, op, read, attrs in steps:
-            values[node] = out if node is parts[0] else xp.empty(node.spec.concrete, node.spec.dtype)
-            assert op.kernel is not None
-            calls += op.kernel(xp, values[node], *(values[each] for each in read), **attrs)
-        return calls
+    def run(self) -> list[Region]:
+        for node in [*self._place]:
+            if value_of(node) is not node:  # goes where its value goes
+                self._settle(self._place[value_of(node)], self._region((value_of(node), node)))
+        for node in [*self._place]:
+            self._add_to_product(node)
+        for node in reversed([*self._place]):
+            self._grow(node)
+        return self._join([self._regions[at] for at in sorted(self._regions)])
 
-    flops = sum(op.flops for _, op, _, _ in steps)
-    return Op(name, "", spec=parts[0].op.spec, kernel=kernel, flops=flops, reuse=tuple(range(len(inputs))))
+    def _region(self, nodes: Iterable[Node]) -> Region:
+        """``nodes``, as they are ordered, as a region; what others read of it, or fetch, is stored."""
+        inside = dict.fromkeys(nodes)
+        return Region(tuple(inside), tuple(node for node in inside if node.computed and self._is_needed(node, inside)))
+
+    def _is_needed(self, node: Node, inside: Collection[Node]) -> bool:
+        """Whether somebody but those ``inside`` needs its value."""
+        kept = node in self._fetched or node.into is not None or node.op is assign
+        return kept or any(each not in inside for each in self._readers[node])
+
+    def _settle(self, at: int, region: Region) -> None:
+        """Make it the region at this place."""
+        for node in region.nodes:
+            self._regions.pop(self._place[node], None)
+            self._place[node] = at
+        self._regions[at] = region
+
+    def _may_wait(self, node: Node, inside: Collection[Node]) -> bool:
+        """Whether ``node`` is a region, and nobody but those ``inside``, which come later, needs it where it is."""
+        if len(self._regions[self._place[node]].nodes) > 1 or self._is_needed(node, inside):
+            return False
+        at = max(self._place[each] for each in inside)
+        return all(each in inside or self._place[each] > at for each in self._followers[node])
+
+    def _add_to_product(self, node: Node) -> None:
+        """Take the product that only ``node`` reads together with it."""
+        products = [each for each in node.reads if each.op in PRODUCTS]
+        if not products or len(self._regions[self._place[node]].work) != 1 or node.element is None:
+            return
+        for product in products:
+            fits = _alike(product, node) and self._may_wait(product, [node])
+            if fits and self._offer(self._region([product, *self._regions[self._place[node]].nodes]), node):
+                return
+
+    def _grow(self, node: Node) -> None:
+        """Take what only ``node``, or its region, reads together with it: the most that is accepted."""
+        region = self._regions[self._place[node]]
+        if node.element is None or region.nodes[0] is not node or len(region.work) != 1:
+            return
+        inside = dict.fromkeys(region.nodes)
+        found = [region]
+        while len(found) < self._taker.largest:
+            fitting = [
+                each for each in found[-1].inputs
+                if _alike(each, node) and each.element is not None and self._may_wait(each, inside)
+            ]  # fmt: skip
+            if not fitting:
+                break
+            inside[max(fitting, key=self._order.__getitem__)] = None
+            found.append(self._region(sorted(inside, key=self._order.__getitem__)))
+        while len(found) > 1 and not self._offer(found.pop(), node):
+            pass
+
+    def _offer(self, region: Region, node: Node) -> bool:
+        """Settle ``region`` where ``node`` is, if it may be one."""
+        accepted = region.in_step() and self._taker.accepts(region)
+        if accepted:
+            self._settle(self._place[node], region)
+        return accepted
+
+    def _join(self, regions: Iterable[Region]) -> list[Region]:
+        """Let each region join an earlier one, if it needs nothing that happens between."""
+        done: list[list[Region]] = [[]]  # the sources; then each region, and the windows on what is there by then
+        place: dict[Node, int] = {}
+        for region in regions:
+            needed = {place[each] for node in region.nodes for each in self._before[node] if each in place}
+            if not region.work:
+                at = max(needed, default=0)
+                done[at].append(region)
+            elif (home := self._home(region, done, needed, place)) is not None:
+                at = home
+                done[at][0] = self._region((*done[at][0].nodes, *region.nodes))
+            else:
+                at = len(done)
+                done.append([region])
+            place.update(dict.fromkeys(region.nodes, at))
+        return [region for each in done for region in each]
+
+    def _home(
+        self, region: Region, done: Sequence[Sequence[Region]], needed: Collection[int], place: Mapping[Node, int]
+    ) -> int | None:
+        """Which of the regions ``done`` takes it."""
+        if region.last.spec.size < self._taker.joins_from or any(node.element is None for node in region.work):
+            return None
+        for at in range(len(done) - 1, max(0, len(done) - 1 - BACK), -1):
+            other = done[at][0]
+            fits = _alike(other.last, region.last) and len(other.work) + len(region.work) <= self._taker.largest
+            if (
+                fits
+                and self._goes_on(other)
+                and not any(
+                    place.get(each) == at and each not in other.inside
+                    for each in region.inputs  # read through a window
+                )
+            ):
+                both = self._region((*other.nodes, *region.nodes))
+                if both.in_step() and self._taker.accepts(both):
+                    return at
+            if at in needed:
+                break
+        return None
+
+    def _goes_on(self, region: Region) -> bool:
+        rest = region.work[1:] if region.product else region.work
+        return all(node.element is not None for node in rest)
+
+
+def _alike(one: Node, other: Node) -> bool:
+    return one.spec.shape == other.spec.shape and one.device == other.device

@@ -89,15 +89,20 @@ class Op:
         """Its code, parsed."""
         return parse(self.code)
 
+    @cached_property
+    def defaults(self) -> dict[str, Any]:
+        """The attributes in its code, as its shape rule has them if nothing else is said."""
+        names = [name for name in dict.fromkeys(operands(self.tree)) if not name.isdigit()] if self.code else []
+        known = inspect.signature(self.spec).parameters if names else {}
+        return {name: known[name].default for name in names}
+
     def __repr__(self) -> str:
         return f"<op {self.name}>"
 
 
 def attributes(op: Op, attrs: Mapping[str, Any]) -> dict[str, float]:
     """The numbers that stand for {name} in the op's code: the node's ``attrs``, else the shape rule's default."""
-    names = [name for name in dict.fromkeys(operands(op.tree)) if not name.isdigit()] if op.code else []
-    defaults = inspect.signature(op.spec).parameters if names else {}
-    return {name: float(attrs.get(name, defaults[name].default)) for name in names}
+    return {name: float(attrs.get(name, default)) for name, default in op.defaults.items()}
 
 
 REGISTRY: dict[str, Op] = {}
@@ -114,6 +119,6 @@ def op(name: str, doc: str, **rules: Any) -> Op:
         rules["samples"] = tuple(rules["samples"])
     found = Op(name, doc, **rules)
     if found.code and found.kernel is None:
-        found = replace(found, kernel=kernel(found.tree, attributes(found, {})))
+        found = replace(found, kernel=kernel(found.tree, found.defaults))
     REGISTRY[name] = found
     return found

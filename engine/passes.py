@@ -10,20 +10,23 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
 
 from engine.errors import EngineError, FeedError
+from engine.expression import Operand, Tree
 from engine.graph import CONSTANT, PLACEHOLDER, VARIABLE, Tensor
 from engine.op import Call, Op
-from engine.ops.array import broadcast_like, copy
+from engine.ops.array import broadcast_like, cast, copy
+from engine.ops.layout import broadcast_to
 from engine.ops.state import assign, flat, group
 from engine.spec import Spec, broadcast
 
 FOLD_LIMIT = 65_536  # elements; a larger constant is computed at each run rather than kept
 SAME_LIMIT = 16  # elements; constants up to this size are compared by value, larger ones never
+COPIES = (copy, cast, broadcast_like, broadcast_to)  # an element is an input's element
 
 
 def _transfer(xp: Any, out: Any, x: Any) -> Sequence[Call]:
@@ -47,6 +50,7 @@ class Node:
     gapless: bool = True  # whether its elements lie in memory one after the other
     device: str = ""  # where it is computed, if that isn't the session's device
     order: int = 0
+    into: Node | None = None  # the variable (or flat node) in whose memory the plan has it computed
 
     def __post_init__(self) -> None:
         # the node whose memory this one is a window on: itself, unless it is a view or an assignment
@@ -62,6 +66,31 @@ class Node:
         if self.root.op is VARIABLE:
             return frozenset((self.root.tensor,))
         return frozenset(each.tensor for each in self.root.inputs) if self.root.op is flat else frozenset()
+
+    @property
+    def computed(self) -> bool:
+        """Whether it is to be done: it is no source, no window, and no assignment of what was computed in place."""
+        if self.op is assign:
+            return self.inputs[1].into is None
+        return self.op.kernel is not None and self.op is not group
+
+    @property
+    def reads(self) -> Sequence[Node]:
+        """The inputs whose elements it looks at when it runs."""
+        if self.op.view is not None or self.op is group or not self.op.kernel:
+            return ()
+        return self.inputs[1:] if self.op is assign else self.inputs
+
+    @cached_property
+    def element(self) -> tuple[Tree, Sequence[Node]] | None:
+        """What one element of it is, and of which nodes' elements; None if it isn't element-wise."""
+        if not self.spec.size:
+            return None
+        if self.op is assign:
+            return Operand("0"), self.inputs[1:]
+        if self.op in COPIES:
+            return Operand("0"), self.inputs[:1]
+        return (self.op.tree, self.inputs) if self.op.code else None
 
     def __repr__(self) -> str:
         return f"<{self.tensor.name}: {self.op.name} {self.spec}>"

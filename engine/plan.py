@@ -11,10 +11,11 @@ import heapq
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import pairwise
 
 from engine.errors import EngineError
-from engine.fuse import fuse
+from engine.fuse import Region, Taker, fuse
 from engine.graph import PLACEHOLDER, Tensor
 from engine.ops.array import pack
 from engine.ops.state import assign, group
@@ -48,12 +49,17 @@ class Place:
 class Plan:
     """Everything an executor needs, in order.  ``freed[i]`` holds the storages that nobody reads after step i."""
 
-    nodes: list[Node]  # in order of execution; sources and views included
+    steps: list[Region]  # in order of execution; sources and views included
     fetches: list[Node]
     feeds: dict[Tensor, Node]
     places: dict[Node, Place]
     arenas: dict[str, int]  # the bytes of each device's arena
     freed: dict[int, list[Storage]] = field(default_factory=dict)
+
+    @cached_property
+    def nodes(self) -> list[Node]:
+        """Those of all steps, in order."""
+        return [node for step in self.steps for node in step.nodes]
 
     @property
     def arena_bytes(self) -> int:
@@ -67,25 +73,21 @@ def make_plan(
     reuse: bool = True,
     *,
     home: str = "cpu:0",
-    known: Collection[str] = (),
+    taker: Taker | None = None,
 ) -> Plan:
     """The plan that computes ``fetches`` from what is fed, with every result in its place.
 
-    ``reuse=False`` gives each result memory of its own (tests compare the two).  ``known``: the
-    expressions that the executor can do in one go (:func:`engine.fuse.fuse`).  Raises FeedError
-    and ShapeError as :func:`engine.passes.lower` does, EngineError if no order of the assignments
-    gives every reader the value it asks for.
+    ``reuse=False`` gives each result memory of its own (tests compare the two).  ``taker``: what the
+    executor computes in one go (:func:`engine.fuse.fuse`).  Raises FeedError and ShapeError as
+    :func:`engine.passes.lower` does, EngineError if no order of the assignments gives every reader
+    the value it asks for.
     """
     nodes, roots = lower(fetches, fed, home)
-    direct, order = _order(fuse(nodes, roots, known) if known else nodes, roots)
-    if order is None and known:  # what was put together can't be computed at one time: the old value and the new
-        nodes, roots = lower(fetches, fed, home)
-        direct, order = _order(nodes, roots)
-    if order is None:
-        raise EngineError(_tangled(nodes))
-    places, storages = _Placement(order, roots, direct, reuse).run()
+    order, before = _order(nodes, roots)
+    steps = fuse(order, before, roots, taker)
+    places, storages = _Placement(steps, roots, reuse).run()
     plan = Plan(
-        nodes=order,
+        steps=steps,
         fetches=roots,
         feeds={node.tensor: node for node in order if node.op is PLACEHOLDER},
         places=places,
@@ -99,13 +101,18 @@ def make_plan(
     return plan
 
 
-def _order(nodes: list[Node], roots: list[Node]) -> tuple[dict[Node, Node], list[Node] | None]:
-    """The values that are computed right in a variable's memory, and all nodes in order (None if that can't be)."""
+def _order(nodes: list[Node], roots: list[Node]) -> tuple[list[Node], Mapping[Node, set[Node]]]:
+    """All nodes in order, and what each must run after; values that may be computed in a variable's memory know it."""
     direct = _direct_assignments(nodes, roots)
-    order = _ordered(nodes, direct)
+    order, before = _ordered(nodes, direct)
     if order is None and direct:  # two variables that swap their values need a place between
-        direct, order = {}, _ordered(nodes, {})
-    return direct, order
+        direct = {}
+        order, before = _ordered(nodes, direct)
+    if order is None:
+        raise EngineError(_tangled(nodes))
+    for value, target in direct.items():
+        value.into = target
+    return order, before
 
 
 def _computes(node: Node) -> bool:
@@ -140,8 +147,8 @@ def _harmless(value: Node, at: int, target: Node) -> bool:
     return at in value.op.reuse and each is target and each.spec == value.spec
 
 
-def _ordered(nodes: list[Node], direct: dict[Node, Node]) -> list[Node] | None:
-    """Inputs first, else as created; None if that can't be.
+def _ordered(nodes: list[Node], direct: dict[Node, Node]) -> tuple[list[Node] | None, Mapping[Node, set[Node]]]:
+    """Inputs first, else as created (None if that can't be), and what each must run after.
 
     Who reads a variable runs before the first change of it, who reads an assignment's result
     before the next change, and changes of one variable happen in the order of creation.
@@ -154,21 +161,14 @@ def _ordered(nodes: list[Node], direct: dict[Node, Node]) -> list[Node] | None:
                 changes.setdefault(cell, []).append(node)
     if changes:
         for reader in nodes:
-            for each in _read(reader):
+            for each in reader.reads:
                 for later in _changes_after(each, changes):
                     after[_writer(later, direct)].add(reader)
         for earlier, later in (pair for chain in changes.values() for pair in pairwise(chain)):
             after[_writer(later, direct)].add(earlier)
         for writer in direct:
             after[writer].discard(writer)
-    return _topological(nodes, after)
-
-
-def _read(node: Node) -> Sequence[Node]:
-    """The inputs whose elements the node looks at when it runs."""
-    if node.op.view is not None or node.op is group or not node.op.kernel:
-        return ()
-    return node.inputs[1:] if node.op is assign else node.inputs
+    return _topological(nodes, after), after
 
 
 def _changes_after(read: Node, changes: Mapping[Tensor, list[Node]]) -> list[Node]:
@@ -218,20 +218,22 @@ def _tangled(nodes: list[Node]) -> str:
 class _Placement:
     """Gives each node that computes something its memory."""
 
-    def __init__(self, nodes: list[Node], roots: list[Node], direct: dict[Node, Node], reuse: bool) -> None:
-        self.nodes, self.reuse = nodes, reuse
-        self.step = {node: at for at, node in enumerate(nodes)}
+    def __init__(self, steps: list[Region], roots: list[Node], reuse: bool) -> None:
+        self.steps, self.reuse = steps, reuse
+        self.step = {node: at for at, region in enumerate(steps) for node in region.nodes}
         self.last_use = self._last_uses(roots)
-        self.places: dict[Node, Place] = {value: Place(variable=target) for value, target in direct.items()}
+        self.stored = [(node, region) for region in steps for node in region.stored if _computes(node)]
+        self.places = {node: Place(variable=node.into) for node, _ in self.stored if node.into is not None}
         self.storages: list[Storage] = []
 
     def run(self) -> tuple[dict[Node, Place], list[Storage]]:
-        for node in self.nodes:
+        needed = {node for node, _ in self.stored}
+        for node, _ in self.stored:
             if node.op is pack:
-                self._place_pack(node)
-        for node in self.nodes:
-            if _computes(node) and node not in self.places:
-                taken = self._overwritable(node) if self.reuse else None
+                self._place_pack(node, needed)
+        for node, region in self.stored:
+            if node not in self.places:
+                taken = self._overwritable(node, region) if self.reuse and node is region.stored[-1] else None
                 if taken is None:
                     self._new(node)
                 else:
@@ -242,11 +244,12 @@ class _Placement:
     def _last_uses(self, roots: list[Node]) -> dict[Node, int]:
         """The step after which nobody reads a node's memory, be it through a view."""
         last = {}
-        for at, node in enumerate(self.nodes):
-            last[node.root] = at
-            for each in node.inputs:
-                last[each.root] = at
-        return last | {root.root: len(self.nodes) for root in roots}
+        for at, region in enumerate(self.steps):
+            for node in region.nodes:
+                last[node.root] = at
+                for each in node.inputs:
+                    last[each.root] = at
+        return last | {root.root: len(self.steps) for root in roots}
 
     def _new(self, node: Node) -> Storage:
         storage = Storage(node.spec.nbytes, self.step[node], self.last_use[node], node.device)
@@ -254,28 +257,26 @@ class _Placement:
         self.places[node] = Place(storage)
         return storage
 
-    def _place_pack(self, node: Node) -> None:
+    def _place_pack(self, node: Node, needed: Collection[Node]) -> None:
         """A pack's parts are computed right inside it, so that packing costs nothing."""
         storage = self._new(node)
         offset = 0
         for part in node.inputs:
-            if _computes(part) and part not in self.places:
+            if part in needed and part not in self.places:
                 self.places[part] = Place(storage, offset)
                 storage.start = min(storage.start, self.step[part])
                 storage.end = max(storage.end, self.last_use[part])
             offset += part.spec.nbytes
 
-    def _overwritable(self, node: Node) -> Storage | None:
-        """The memory of an input that dies here and that the op may overwrite."""
-        at = self.step[node]
-        for index in node.op.reuse:
-            source = node.inputs[index]
-            storage = self.places[source].storage if source in self.places else None
+    def _overwritable(self, node: Node, region: Region) -> Storage | None:
+        """The memory of an input that dies here and that ``node`` may overwrite."""
+        at, reads = self.step[node], region.overwritable
+        for source in [each for each, harmless in reads if harmless and each in self.places]:
+            storage = self.places[source].storage
             if storage is None or storage.nbytes != node.spec.nbytes or storage.end != at or source.spec != node.spec:
                 continue
-            others = [(at, each) for at, each in enumerate(node.inputs) if each.root is source]
-            if all(each is source and at in node.op.reuse for at, each in others):  # nobody reads elsewhere in it
-                return storage
+            if all(each is source and harmless for each, harmless in reads if each.root is source):
+                return storage  # nobody reads elsewhere in it
         return None
 
 

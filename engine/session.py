@@ -116,7 +116,7 @@ class Session:
         return program
 
     def _program(self, wanted: Sequence[Tensor], fed: Mapping[Tensor, Spec]) -> Program:
-        plan = make_plan(wanted, fed, self._reuse, home=self.device.name, known=self.executor.known)
+        plan = make_plan(wanted, fed, self._reuse, home=self.device.name, taker=self.executor)
         return self.executor.compile(plan, self._memory, self._poison)
 
     def _watch_growth(self) -> None:

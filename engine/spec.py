@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -45,12 +46,12 @@ class Spec:
     def is_integer(self) -> bool:
         return "int" in self.dtype
 
-    @property
+    @cached_property
     def size(self) -> int:
         """Number of elements.  Raises ShapeError while a size isn't known."""
         return math.prod(self.concrete)
 
-    @property
+    @cached_property
     def concrete(self) -> tuple[int, ...]:
         """The shape without unknowns.  Raises ShapeError if there are any."""
         sizes = tuple(size for size in self.shape if size is not None)

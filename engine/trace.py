@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -16,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from engine.executors import Program
+from engine.fuse import Region
 from engine.graph import Tensor
 from engine.passes import Node
 from engine.session import Session
@@ -117,18 +119,18 @@ def measure(program: Program, repeat: int = 20) -> Trace:
         program.run()
         _wait(program)
         whole.append(perf_counter_ns() - start)
-    owners = list(dict.fromkeys(program.owners))
-    spent: dict[Node, list[int]] = {node: [0] * repeat for node in owners}
+    calls = program.singly()
+    owners = Counter(owner for _, owner in calls)
+    spent: dict[Region, list[int]] = {step: [0] * repeat for step in owners}
     clock = _clock_cost()
     with np.errstate(all="ignore"):
         for at in range(repeat):
-            for call, owner in zip(program.calls, program.owners, strict=True):
+            for call, owner in calls:
                 start = perf_counter_ns()
                 call()
                 _wait(program)
                 spent[owner][at] += max(0, perf_counter_ns() - start - clock)
-    calls = {node: program.owners.count(node) for node in owners}
-    records = tuple(_record(node, calls[node], median(spent[node]) / 1e9) for node in owners)
+    records = tuple(_record(step, count, median(spent[step]) / 1e9) for step, count in owners.items())
     return Trace(records, median(whole) / 1e9, program.plan.arena_bytes)
 
 
@@ -143,17 +145,18 @@ def _clock_cost() -> int:
     return min(after - before for before, after in pairwise(looks))
 
 
-def _record(node: Node, calls: int, seconds: float) -> Record:
+def _record(step: Region, calls: int, seconds: float) -> Record:
+    node = step.last
     return Record(
         name=node.tensor.name,
-        op=node.op.name,
+        op=step.name,
         source=str(node.tensor.source),
         shape=node.spec.concrete,
         dtype=node.spec.dtype,
         calls=calls,
         seconds=seconds,
-        bytes=node.spec.nbytes + sum(each.spec.nbytes for each in node.inputs),
-        flops=_flops(node),
+        bytes=sum(each.spec.nbytes for each in (*step.stored, *step.inputs)),
+        flops=sum(map(_flops, step.work)),
     )
 
 
@@ -164,10 +167,10 @@ def _flops(node: Node) -> float:
     """
     shapes = [each.spec.concrete for each in node.inputs]
     name, size = node.op.name, node.spec.size
-    if name in ("matmul", "affine", "matmul_add"):
+    if name in ("matmul", "affine"):
         inner = shapes[0][0 if node.attrs.get("transpose_a") else 1]
         return 2.0 * size * inner
-    if name in ("conv2d", "conv2d_add", "conv2d_input", "conv2d_filters"):
+    if name in ("conv2d", "conv2d_input", "conv2d_filters"):
         image, filters = {  # of the results: how many positions the filters stand at
             "conv2d_input": (shapes[0], shapes[1]),
             "conv2d_filters": (shapes[1], node.spec.concrete),

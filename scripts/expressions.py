@@ -7,15 +7,15 @@ what could be computed in one go is collected.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import engine as en
-from engine.fuse import MATMUL_ADD
-from engine.native.expressions import single
+from engine.fuse import Region
+from engine.native.expressions import CHAIN_FROM, LARGEST, accepts, pieces, single
 from engine.plan import make_plan
 from engine.spec import Spec
 
@@ -28,22 +28,23 @@ LONGEST = 900  # letters of an expression that is worth having
 
 
 class Everything:
-    """Has every expression."""
+    """Takes whatever is one expression, known or not."""
+
+    largest = LARGEST
+    joins_from = CHAIN_FROM
 
     def __contains__(self, text: object) -> bool:
-        return True
+        return len(str(text)) <= LONGEST
 
-    def __len__(self) -> int:
-        return 1
-
-    def __iter__(self) -> Iterator[str]:
-        return iter((MATMUL_ADD.name, "x" * LONGEST))
+    def accepts(self, region: Region) -> bool:
+        return accepts(region, self)
 
 
 def expressions_of(fetch: en.Tensor, fed: dict[en.Tensor, tuple[int, ...]]) -> set[str]:
     """What a run of ``fetch`` could compute in one go."""
-    plan = make_plan([fetch], {each: Spec(shape, each.dtype) for each, shape in fed.items()}, known=Everything())
-    return {node.attrs["expression"] for node in plan.nodes if "expression" in node.attrs}
+    taker = Everything()
+    plan = make_plan([fetch], {each: Spec(shape, each.dtype) for each, shape in fed.items()}, taker=taker)
+    return {piece.text for step in plan.steps if step.work for piece in pieces(step, taker) or ()}
 
 
 def network(

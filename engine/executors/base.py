@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
 
 from engine.devices import Device
+from engine.fuse import Region, Taker
 from engine.graph import Tensor
 from engine.op import Call
-from engine.passes import Node
 from engine.plan import Plan
 
 
@@ -51,12 +51,11 @@ class Program(Protocol):
 
     @property
     def calls(self) -> Sequence[Call]:
-        """The step in single calls, for the trace to time; to be called in order."""
+        """What a run does, in order."""
         ...
 
-    @property
-    def owners(self) -> Sequence[Node]:
-        """The node that each of the calls belongs to."""
+    def singly(self) -> Sequence[tuple[Call, Region]]:
+        """A run in the smallest calls that can be timed, in order, and the step that each belongs to."""
         ...
 
     def run(self, steps: int = 1, streams: Mapping[Tensor, Any] | None = None) -> None:
@@ -77,8 +76,11 @@ class Program(Protocol):
         ...
 
 
-class Executor(Protocol):
-    """A way to run plans; all give the same results within rounding."""
+class Executor(Taker, Protocol):
+    """A way to run plans; all give the same results within rounding.
+
+    What it computes in one go it says to the planner: see :class:`engine.fuse.Taker`.
+    """
 
     @property
     def label(self) -> str:
@@ -88,11 +90,6 @@ class Executor(Protocol):
     @property
     def on_gpu(self) -> bool:
         """Whether it computes where a session on a GPU has its variables; else it is the CPU's."""
-        ...
-
-    @property
-    def known(self) -> Collection[str]:
-        """The expressions that it can compute in one go (:mod:`engine.fuse`); none: it goes operation by operation."""
         ...
 
     def compile(self, plan: Plan, memory: Memory, poison: bool = False) -> Program:

@@ -14,6 +14,7 @@ import numpy as np
 from engine.devices import Device, find_device
 from engine.errors import EngineError, FeedError
 from engine.executors.base import Memory
+from engine.fuse import Region
 from engine.graph import CONSTANT, PLACEHOLDER, VARIABLE, Tensor
 from engine.op import Call
 from engine.ops.state import assign, flat, group
@@ -28,12 +29,12 @@ class BoundPlan:
         self.plan = plan
         self.device = memory.device
         self.calls: list[Call] = []
-        self.owners: list[Node] = []  # the node each call belongs to
+        self.owners: list[Region] = []  # the step each call belongs to
         self.devices = {name: find_device(name) if name else memory.device for name in plan.arenas}
         self._retired: str | None = None
         self._arenas = {name: _aligned(self.devices[name], nbytes) for name, nbytes in plan.arenas.items()}
         self.arrays: dict[Node, Any] = {}
-        for node in plan.nodes:
+        for node in (node for step in plan.steps for node in step.nodes if node in step.stored or not node.computed):
             self.arrays[node] = self._array(node, memory)
         self.feeds: Mapping[Tensor, Any] = {tensor: self.arrays[node] for tensor, node in plan.feeds.items()}
         self.results = [None if node.op is group else self.arrays[node] for node in plan.fetches]
@@ -45,6 +46,10 @@ class BoundPlan:
     def retire(self, reason: str) -> None:
         """See :meth:`engine.executors.base.Program.retire`."""
         self.calls, self.owners, self._retired = [], [], reason
+
+    def singly(self) -> Sequence[tuple[Call, Region]]:
+        """See :meth:`engine.executors.base.Program.singly`."""
+        return list(zip(self.calls, self.owners, strict=True))
 
     def feeding(self, steps: int, streams: Mapping[Tensor, Any] | None) -> list[tuple[Any, Any]]:
         """(feed, stream) pairs of a run.  Raises FeedError for a stream that doesn't fit, EngineError once retired."""
@@ -62,10 +67,10 @@ class BoundPlan:
 
     def explained(self, error: EngineError, call: Call | None) -> EngineError:
         """``error`` of ``call``, with the operation's name and line."""
-        owner = next((node for each, node in zip(self.calls, self.owners, strict=False) if each is call), None)
+        owner = next((step for each, step in zip(self.calls, self.owners, strict=False) if each is call), None)
         if owner is None:
             return error
-        return type(error)(f"{owner.op.name}: {error} ({owner.tensor.name}, {owner.tensor.source})")
+        return type(error)(f"{owner.name}: {error} ({owner.last.tensor.name}, {owner.last.tensor.source})")
 
     def _array(self, node: Node, memory: Memory) -> Any:
         """The array that holds ``node``'s value."""
@@ -96,20 +101,15 @@ class BoundPlan:
         start = place.storage.offset + place.offset
         return self._arenas[place.storage.device][start : start + spec.nbytes].view(spec.dtype).reshape(spec.concrete)
 
-    def is_computed(self, node: Node) -> bool:
-        """Whether something has to be done for ``node`` when the program runs."""
-        if node.op is assign:
-            place = self.plan.places.get(node.inputs[1])
-            return place is None or place.variable is None  # else the value was computed right there
-        return node.op.kernel is not None and node.op is not group
-
     def calls_of(self, node: Node) -> Sequence[Call]:
-        """The calls of the array module that fill ``node``'s array."""
-        if not self.is_computed(node):
+        """The calls of the array module that fill ``node``'s array; one of its own if the plan has none for it."""
+        if not node.computed:
             return ()
-        op, arrays = node.op, [self.arrays[each] for each in node.inputs]
-        assert op.kernel is not None
-        return op.kernel(self.devices[node.device].xp, self.arrays[node], *arrays, **node.attrs)
+        device, spec, kernel = self.devices[node.device], node.spec, node.op.kernel
+        if node not in self.arrays:
+            self.arrays[node] = device.empty(spec.concrete, spec.dtype)
+        assert kernel is not None
+        return kernel(device.xp, self.arrays[node], *(self.arrays[each] for each in node.inputs), **node.attrs)
 
     def poisons(self, step: int) -> list[Call]:
         """Calls that fill what nobody reads after ``step``: all bits set is NaN in every float type."""

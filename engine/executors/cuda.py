@@ -19,11 +19,11 @@ from engine.errors import EngineError
 from engine.executors.base import Memory
 from engine.executors.binding import BoundPlan
 from engine.executors.cuda_source import OPTIONS, Source, source
-from engine.executors.fusion import Element, Kernel, Step, fuse, parts
+from engine.fuse import Region
 from engine.graph import Tensor
 from engine.op import Call
-from engine.passes import Node
-from engine.plan import Plan, Storage
+from engine.ops.matrix import affine, matmul
+from engine.plan import Plan
 
 THREADS = 256  # of a block
 BLOCKS = 2048  # at most: they fill any GPU, and each thread then takes several elements
@@ -32,31 +32,32 @@ BLOCKS = 2048  # at most: they fill any GPU, and each thread then takes several 
 class CudaProgram(BoundPlan):
     """A program that runs fused kernels and, from the second step on, one CUDA graph.
 
-    ``sources`` are the kernels' sources, ``launches`` the calls of a step.  ``calls`` and ``owners``
-    stay those of CuPy, operation by operation (the trace times these).
+    ``sources`` are the kernels' sources, ``calls`` the launches of a step.
     """
 
-    def __init__(self, plan: Plan, memory: Memory, poison: bool = False) -> None:
+    def __init__(self, plan: Plan, memory: Memory, poison: bool) -> None:
         super().__init__(plan, memory)
-        for node in plan.nodes:
-            calls = self.calls_of(node)
-            self.calls += calls
-            self.owners += [node] * len(calls)
         self.sources: list[Source] = []
-        self.launches: list[Call] = []
         self.uncaptured = self._obstacle()
         self._warm = False  # whether a step has run call by call
         self._pool: Any = None  # what captured calls allocate from: the graph goes on using it
         self._graph: Any = None
-        for step in fuse(self._parts(poison), plan):
-            self.launches += self._kernel(step) if isinstance(step, Kernel) else step.calls
-        if not self.launches:
+        for at, step in enumerate(plan.steps):
+            launches = [*self._launches(step), *(self.poisons(at) if poison else ())]
+            self.calls += launches
+            self.owners += [step] * len(launches)
+        if not self.calls:
             self.uncaptured = "there is nothing to compute"
 
     @property
     def captured(self) -> bool:
         """Whether a step is one launch of a CUDA graph by now; if it can't be, ``uncaptured`` says why."""
         return self._graph is not None
+
+    def singly(self) -> Sequence[tuple[Call, Region]]:
+        """The step as CuPy does it, operation by operation."""
+        steps = [Region((node,), (node,)) for node in self.plan.nodes]
+        return [(call, step) for step in steps for call in self.calls_of(step.last)]
 
     def run(self, steps: int = 1, streams: Mapping[Tensor, Any] | None = None) -> None:
         """See :meth:`engine.executors.base.Program.run`."""
@@ -74,13 +75,13 @@ class CudaProgram(BoundPlan):
     def retire(self, reason: str) -> None:
         """See :meth:`engine.executors.base.Program.retire`; the graph's memory is given back."""
         super().retire(reason)
-        self.launches, self._graph, self._pool = [], None, None
+        self._graph = self._pool = None
 
     def _run_calls(self) -> None:
         call: Call | None = None
         with np.errstate(all="ignore"):  # for what runs on the CPU
             try:
-                for call in self.launches:
+                for call in self.calls:
                     call()
             except EngineError as error:
                 raise self.explained(error, call) from None
@@ -102,7 +103,7 @@ class CudaProgram(BoundPlan):
             with cuda.using_allocator(self._pool.malloc), stream:
                 stream.begin_capture()
                 try:
-                    for call in self.launches:
+                    for call in self.calls:
                         call()
                 except BaseException:
                     with suppress(RuntimeError):  # it has to end, and tells less than the error that broke it
@@ -112,35 +113,34 @@ class CudaProgram(BoundPlan):
         except (RuntimeError, MemoryError) as error:  # CuPy's errors of CUDA and its libraries are RuntimeErrors
             self.uncaptured, self._pool = f"CUDA can't capture this step: {error}", None
 
-    def _parts(self, poison: bool) -> list[Element | Step]:
-        """What the step does, in the plan's order."""
-        calls: dict[Node, list[Call]] = {}
-        for node, call in zip(self.owners, self.calls, strict=True):
-            calls.setdefault(node, []).append(call)
-        found: list[Element | Step] = []
-        for at, node in enumerate(self.plan.nodes):
-            arrays = [self.arrays[each] for each in (*node.inputs, node)]
-            found += parts(self.device, node, arrays, calls.get(node, ()))
-            if poison:
-                freed = self.plan.freed.get(at, ())
-                fills = zip(freed, self.poisons(at), strict=True)
-                found += [Step([fill], (), (self._bytes(each),)) for each, fill in fills]
-        return found
-
-    def _bytes(self, storage: Storage) -> tuple[int, int]:
-        """The first byte of ``storage`` and the one after its last."""
-        start = self.devices[storage.device].address(self._arenas[storage.device]) + storage.offset
-        return start, start + storage.nbytes
-
-    def _kernel(self, kernel: Kernel) -> Sequence[Call]:
-        """The call that launches ``kernel``; none if nobody needs what it computes."""
-        if not kernel.stored:
-            return ()
-        made = source(kernel)
+    def _launches(self, step: Region) -> Sequence[Call]:
+        """A kernel, after the product that it goes on from if there is one; else the array module's calls."""
+        if not step.work or not _is_kernel(step):
+            return [call for node in step.nodes for call in self.calls_of(node)]
+        before, product = self._product(step)
+        made = source(self.device, step, self.arrays, product)
         self.sources.append(made)
         compiled = self.device.xp.RawKernel(made.code, made.name, OPTIONS)  # CuPy keeps what it compiled, also on disk
-        blocks = min(-(-kernel.size // THREADS), BLOCKS)
-        return (partial(compiled, (blocks,), (THREADS,), made.arguments),)
+        blocks = min(-(-step.last.spec.size // THREADS), BLOCKS)
+        return (*before, partial(compiled, (blocks,), (THREADS,), made.arguments))
+
+    def _product(self, step: Region) -> tuple[Sequence[Call], Any]:
+        """The calls of the product that ``step`` begins with, and its array, which is a result's if one fits."""
+        if step.product is None:
+            return (), None
+        x, weights, _ = (self.arrays[each] for each in step.product.inputs)
+        spec = step.product.spec
+        place = next((node for node in step.stored if node.spec == spec), None)
+        array = self.device.empty(spec.concrete, spec.dtype) if place is None else self.arrays[place]
+        assert matmul.kernel is not None
+        return matmul.kernel(self.device.xp, array, x, weights), array
+
+
+def _is_kernel(step: Region) -> bool:
+    """Whether a kernel does it: element-wise on the GPU itself, be it after a layer's product."""
+    rest = step.work[step.product is not None :]
+    first_fits = step.product is None or (step.product.op is affine and step.product.spec.size > 0)
+    return first_fits and not step.last.device and all(node.element is not None for node in rest)
 
 
 @dataclass(frozen=True)
@@ -149,12 +149,17 @@ class Cuda:
 
     device: Device
     on_gpu = True
-    known = ()
+    largest = 32  # operations of a kernel: more would run out of registers
+    joins_from = 1
 
     @property
     def label(self) -> str:
         """For people."""
         return self.device.label
+
+    def accepts(self, region: Region) -> bool:
+        """See :meth:`engine.fuse.Taker.accepts`."""
+        return _is_kernel(region)
 
     def compile(self, plan: Plan, memory: Memory, poison: bool = False) -> CudaProgram:
         """See :meth:`engine.executors.base.Executor.compile`."""

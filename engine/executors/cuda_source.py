@@ -1,4 +1,4 @@
-"""The source of a fused kernel: one line an operation, made from the op records' ``code``.
+"""The source of a region's kernel: one line an operation, made from the op records' ``code``.
 
 The arithmetic is that of NumPy: each operation is rounded by itself, numbers have the type of what
 they meet, and what isn't a number stays so.  Sizes and strides are arguments, so that networks
@@ -8,15 +8,17 @@ which differ in nothing else run the same kernels and nothing is compiled for th
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from engine.executors.fusion import Access, Element, Kernel
-from engine.expression import parse, written
+from engine.devices import Device
+from engine.expression import Tree, parse, written
+from engine.fuse import Region, value_of
 from engine.op import attributes
+from engine.passes import Node
 
 TYPES = {
     "float32": "float", "float64": "double", "int32": "int", "int64": "long long", "uint8": "unsigned char",
@@ -24,7 +26,7 @@ TYPES = {
 }  # fmt: skip
 SUFFIXES = {"float32": "f", "int64": "LL"}
 OPTIONS = ("--fmad=false",)  # a product and a sum are rounded twice, as NumPy does it
-FAR = 1 << 30  # from here on, an int could overflow while it counts elements
+FAR = 1 << 28  # elements from which on an int could overflow while it counts bytes
 
 HELPERS = """\
 template <typename T> __device__ inline T larger(T a, T b) { return a >= b || a != a ? a : b; }
@@ -36,6 +38,44 @@ __device__ inline double magnitude(double x) { return fabs(x); }
 """
 # CUDA's own max and min drop NaN, its fabs takes whole numbers for double, and it has no select
 RENAMED = {"max": "larger", "min": "smaller", "select": "chosen", "fabs": "magnitude"}
+SUM = parse("{0} + {1}")
+
+
+@dataclass(frozen=True)
+class Access:
+    """Where a kernel finds element i of an array: its address, and the i-th place of ``sizes`` by ``strides``.
+
+    Axes that lie in one line are one axis.  ``strides`` count elements; 0 repeats.
+    """
+
+    address: int
+    dtype: str
+    sizes: tuple[int, ...]
+    strides: tuple[int, ...]
+
+    @property
+    def reach(self) -> int:
+        """How many elements its first and its last lie apart."""
+        return sum((size - 1) * abs(stride) for size, stride in zip(self.sizes, self.strides, strict=True))
+
+
+def access(device: Device, array: Any, shape: Sequence[int]) -> Access:
+    """How a kernel over ``shape`` reads (or writes) ``array``, which is broadcast to it."""
+    gone = len(shape) - array.ndim
+    own = [*(1,) * gone, *array.shape]
+    steps = [*(0,) * gone, *(each // array.itemsize for each in array.strides)]
+    sizes: list[int] = []
+    strides: list[int] = []
+    for size, had, step in zip(shape, own, steps, strict=True):
+        stride = step if had == size else 0
+        if size == 1:
+            continue
+        if sizes and strides[-1] == size * stride:
+            sizes[-1], strides[-1] = sizes[-1] * size, stride
+        else:
+            sizes.append(size)
+            strides.append(stride)
+    return Access(device.address(array), array.dtype.name, tuple(sizes), tuple(strides))
 
 
 @dataclass(frozen=True)
@@ -52,19 +92,9 @@ class Source:
     arguments: tuple[Any, ...]  # arrays, then the numbers of elements, sizes and strides
 
 
-def source(kernel: Kernel) -> Source:
-    """The source of ``kernel``, which stores the results that are asked for outside."""
-    return _Writer(kernel, kernel.stored).write()
-
-
-def expression(element: Element, names: Sequence[str]) -> str:
-    """``element``'s code as C++, of the variables ``names``."""
-    dtype = element.reads[-1].dtype
-    values = {str(at): name for at, name in enumerate(names)}
-    extra = attributes(element.node.op, element.node.attrs)
-    values |= {name: f"({literal(value, dtype)})" for name, value in extra.items()}
-    text = written(parse(element.code), values, lambda value: literal(value, dtype), RENAMED)
-    return text if text not in names or element.out.dtype == dtype else f"({TYPES[element.out.dtype]}){text}"
+def source(device: Device, step: Region, arrays: Mapping[Node, Any], product: Any = None) -> Source:
+    """The source of ``step``'s kernel.  ``product`` holds what it goes on from, if it begins with one."""
+    return _Writer(device, step, arrays, product).write()
 
 
 def literal(value: float, dtype: str) -> str:
@@ -74,35 +104,60 @@ def literal(value: float, dtype: str) -> str:
     return f"{float(np.dtype(dtype).type(value))!r}{SUFFIXES.get(dtype, '')}"
 
 
+def _line(node: Node, tree: Tree, names: Sequence[str], dtype: str) -> str:
+    """An element of ``node`` as C++, of the variables ``names``, the last of which is of ``dtype``."""
+    values = dict(zip(map(str, range(len(names))), names, strict=True))
+    values |= {name: f"({literal(value, dtype)})" for name, value in attributes(node.op, node.attrs).items()}
+    text = written(tree, values, lambda value: literal(value, dtype), RENAMED)
+    return text if text not in names or node.spec.dtype == dtype else f"({TYPES[node.spec.dtype]}){text}"
+
+
 @dataclass
 class _Writer:
     """Collects the lines and arguments of one kernel."""
 
-    kernel: Kernel
-    stored: Sequence[Element]
+    device: Device
+    step: Region
+    arrays: Mapping[Node, Any]
+    product: Any
     lines: list[tuple[str, str]] = field(default_factory=list)  # code, comment
-    values: dict[Access, str] = field(default_factory=dict)  # the variable that holds what lies there now
+    loaded: dict[Access, str] = field(default_factory=dict)  # the variable that holds what lies there
+    values: dict[Node, str] = field(default_factory=dict)  # the variable that holds an operation's result
     pointers: dict[tuple[int, str], tuple[str, Any]] = field(default_factory=dict)  # name and array, by address
     numbers: dict[int, str] = field(default_factory=dict)  # sizes and strides
 
     def write(self) -> Source:
-        for at, element in enumerate(self.kernel.elements):
-            names = [self._read(each, array) for each, array in zip(element.reads, element.arrays, strict=False)]
-            name = self.values[element.out] = f"v{at}"
-            node, kind = element.node, TYPES[element.out.dtype]
-            self.lines.append((f"const {kind} {name} = {expression(element, names)};", _comment(node)))
-        for element in self.stored:
-            pointer, index = self._pointer(element.out, element.arrays[-1]), self._index(element.out)
-            self.lines.append((f"{pointer}[{index}] = {self.values[element.out]};", ""))
-        return self._source()
+        for at, node in enumerate(self.step.work):
+            self.values[node] = f"v{at}"
+            self.lines.append((f"const {TYPES[node.spec.dtype]} v{at} = {self._value(node)};", _comment(node)))
+        return self._source([self._store(node) for node in self.step.stored])
 
-    def _read(self, place: Access, array: Any) -> str:
-        """The variable that holds what lies at ``place``; it is loaded if none does."""
-        if place not in self.values:
-            name = self.values[place] = f"x{len(self.values)}"
-            pointer = self._pointer(place, array)
-            self.lines.append((f"const {TYPES[place.dtype]} {name} = {pointer}[{self._index(place)}];", ""))
-        return self.values[place]
+    def _value(self, node: Node) -> str:
+        if node.element is not None:
+            tree, read = node.element
+            return _line(node, tree, [self._read(each) for each in read], read[-1].spec.dtype)
+        names = [self._load(self.product), self._read(node.inputs[-1])]  # what the bias is added to
+        return _line(node, SUM, names, node.spec.dtype)
+
+    def _read(self, node: Node) -> str:
+        """The variable that holds ``node``'s element."""
+        inside = value_of(node)
+        return self.values[inside] if inside in self.values else self._load(self.arrays[node])
+
+    def _load(self, array: Any) -> str:
+        place = access(self.device, array, self.step.last.spec.concrete)
+        if place not in self.loaded:
+            name = self.loaded[place] = f"x{len(self.loaded)}"
+            element = f"{self._pointer(place, array)}[{self._index(place)}]"
+            self.lines.append((f"const {TYPES[place.dtype]} {name} = {element};", ""))
+        return self.loaded[place]
+
+    def _store(self, node: Node) -> Access:
+        """Write a result; where it goes."""
+        place = access(self.device, self.arrays[node], node.spec.concrete)
+        pointer = self._pointer(place, self.arrays[node])
+        self.lines.append((f"{pointer}[{self._index(place)}] = {self.values[node]};", ""))
+        return place
 
     def _pointer(self, place: Access, array: Any) -> str:
         return self.pointers.setdefault((place.address, place.dtype), (f"p{len(self.pointers)}", array))[0]
@@ -122,9 +177,9 @@ class _Writer:
     def _number(self, value: int) -> str:
         return self.numbers.setdefault(value, f"n{len(self.numbers)}")
 
-    def _source(self) -> Source:
-        kernel, written = self.kernel, {(each.out.address, each.out.dtype) for each in self.stored}
-        far = max([kernel.size, *(each[1] - each[0] for each in (*kernel.reads, *kernel.writes))]) >= FAR
+    def _source(self, stored: Sequence[Access]) -> Source:
+        size, written = self.step.last.spec.size, {(each.address, each.dtype) for each in stored}
+        far = max([size, *(each.reach for each in (*self.loaded, *stored))]) >= FAR
         index, number = ("long long", np.int64) if far else ("int", np.int32)
         parameters = [
             f"{'' if place in written else 'const '}{TYPES[place[1]]}* {name}"
@@ -135,25 +190,25 @@ class _Writer:
         start, every = f"blockIdx.x * ({index})blockDim.x + threadIdx.x", f"({index})blockDim.x * gridDim.x"
         loop = f"    for ({index} i = {start}; i < n; i += {every}) {{"
         body = [loop, *(f"        {code}" for code, _ in self.lines), "    }", "}", ""]
-        name = _name(kernel, "\n".join([head, *body]))
+        name = _name(self.step, "\n".join([head, *body]))
         first = f'extern "C" __global__ void {name}{head}'
         told = [f"        {code}{f'  // {comment}' if comment else ''}" for code, comment in self.lines]
         return Source(
             name=name,
             text="\n".join([first, loop, *told, *body[-3:]]),
             code="\n".join([HELPERS, first, *body]),
-            arguments=(*(array for _, array in self.pointers.values()), *map(number, (kernel.size, *self.numbers))),
+            arguments=(*(array for _, array in self.pointers.values()), *map(number, (size, *self.numbers))),
         )
 
 
-def _name(kernel: Kernel, code: str) -> str:
+def _name(step: Region, code: str) -> str:
     """Names the operations (the first of many), and tells kernels of the same ones apart."""
-    ops = [element.node.op.name for element in kernel.elements]
+    ops = [node.op.name for node in step.work]
     shown = [*ops[:6], "and_more"] if len(ops) > 6 else ops
     return f"{'_'.join(shown)}_{hashlib.blake2b(code.encode(), digest_size=4).hexdigest()}"
 
 
-def _comment(node: Any) -> str:
+def _comment(node: Node) -> str:
     """The op and the user's tensor; letters that C++ reads even in comments are left out."""
     name = "".join(letter if letter.isprintable() and letter != "\\" else "?" for letter in node.tensor.name)
     return f"{node.op.name}: {name}"

@@ -11,6 +11,7 @@ from engine.devices import CPU
 from engine.errors import EngineError
 from engine.executors.base import Memory
 from engine.executors.binding import BoundPlan
+from engine.fuse import Region
 from engine.graph import Tensor
 from engine.op import Call
 from engine.plan import Plan
@@ -21,10 +22,10 @@ class NumpyProgram(BoundPlan):
 
     def __init__(self, plan: Plan, memory: Memory, poison: bool = False) -> None:
         super().__init__(plan, memory)
-        for at, node in enumerate(plan.nodes):
-            calls = [*self.calls_of(node), *(self.poisons(at) if poison else ())]
+        for at, step in enumerate(plan.steps):
+            calls = [call for node in step.nodes for call in self.calls_of(node)] + (self.poisons(at) if poison else [])
             self.calls += calls
-            self.owners += [node] * len(calls)
+            self.owners += [step] * len(calls)
 
     def run(self, steps: int = 1, streams: Mapping[Tensor, Any] | None = None) -> None:
         """See :meth:`engine.executors.base.Program.run`."""
@@ -46,7 +47,11 @@ class Numpy:
 
     label = CPU.label
     on_gpu = False
-    known = ()
+    largest = joins_from = 1
+
+    def accepts(self, region: Region) -> bool:
+        """See :meth:`engine.fuse.Taker.accepts`."""
+        return False
 
     def compile(self, plan: Plan, memory: Memory, poison: bool = False) -> NumpyProgram:
         """See :meth:`engine.executors.base.Executor.compile`."""

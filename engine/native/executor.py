@@ -5,7 +5,7 @@ What the machine has no instruction for stays a Python call between two tables.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
@@ -17,17 +17,17 @@ from engine.errors import EngineError
 from engine.executors.base import Memory, Program
 from engine.executors.binding import BoundPlan
 from engine.executors.numpy import NumpyProgram
+from engine.fuse import Region
 from engine.graph import PLACEHOLDER, Tensor
 from engine.native import instructions as i
 from engine.native import windows  # noqa: F401 - registers how convolutions and pools are done
-from engine.native.expressions import expressions, known
-from engine.native.lowering import Table, address, lower
+from engine.native.expressions import CHAIN_FROM, LARGEST, accepts
+from engine.native.lowering import Table, add_instructions, address
 from engine.native.machine import Machine
 from engine.op import Call
 from engine.passes import Node
 from engine.plan import ALIGN, Plan
 
-CHAIN_FROM = 4 * i.BLOCK  # elements from which neighbouring element-wise instructions go block by block
 NO_STREAMS = np.zeros((0, 3), np.int64)
 
 
@@ -42,7 +42,7 @@ class NativeProgram(BoundPlan):
         self._parts: list[np.ndarray | Call] = []
         self._places: dict[int, list[tuple[int, int]]] = {}  # see _readers
         self._lookups = _lookups(plan)
-        self.left_to_python: list[Node] = []  # operations that the machine has no instructions for
+        self.left_to_python: list[Region] = []  # operations that the machine has no instructions for
         self._fill(poison)
 
     @property
@@ -53,27 +53,20 @@ class NativeProgram(BoundPlan):
     def _fill(self, poison: bool) -> None:
         """Fill the table.  ``calls`` are for tracing: one instruction, or one Python call, each."""
         order: list[int | Call] = []  # rows of the table and what only Python can do
-        for at, node in enumerate(self.plan.nodes):
-            if self.is_computed(node):
-                mark = len(self._table.rows)
-                if lower(self._table, node, self.arrays[node], [self.arrays[each] for each in node.inputs]):
-                    order += range(mark, len(self._table.rows))
-                else:
-                    order += self.calls_of(node)
-                    self.left_to_python.append(node)
+        for at, step in enumerate(self.plan.steps):
+            mark = len(self._table.rows)
+            if step.work and add_instructions(self._table, step, self.arrays):
+                order += range(mark, len(self._table.rows))
+            elif step.work:
+                order += [call for node in step.work for call in self.calls_of(node)]
+                self.left_to_python.append(step)
             if poison:
                 order += self.poisons(at)
-            self.owners += [node] * (len(order) - len(self.owners))
+            self.owners += [step] * (len(order) - len(self.owners))
         code = self._finished()
-        chainable = {self._machine.codes[text] for text in expressions() if not text.startswith("?")}  # of float32
         for is_row, group in groupby(order, key=lambda each: isinstance(each, int)):
             members: list[Any] = list(group)
-            if is_row:
-                part = code[members[0] : members[-1] + 1]
-                _chain(part, chainable)
-                self._parts.append(part)
-            else:
-                self._parts += members
+            self._parts += [code[members[0] : members[-1] + 1]] if is_row else members
         self.calls = [self._alone(code[each]) if isinstance(each, int) else each for each in order]
 
     def _alone(self, row: np.ndarray) -> Call:
@@ -168,59 +161,19 @@ def _lookups(plan: Plan) -> list[tuple[Node, Node, int]]:
     return found
 
 
-def _chain(code: np.ndarray, element_wise: Collection[int]) -> None:
-    """Have neighbouring ``element_wise`` instructions over many numbers run block by block.
-
-    What one writes the next reads from the cache.  Only where all that is read and written either
-    is the same memory or doesn't overlap.
-    """
-    at = 0
-    while at < len(code):
-        end = at
-        while end < len(code) and _long(code[end], element_wise) and code[end, i.N] == code[at, i.N]:
-            if _out_of_step(code[at : end + 1]):
-                break
-            end += 1
-        if end - at > 1:
-            code[at, i.CHAIN] = end - at
-        at = max(end, at + 1)
-
-
-def _long(row: np.ndarray, element_wise: Collection[int]) -> bool:
-    """Whether it works on many numbers of one row, all of them float32."""
-    steps = row[i.IN + 1 :: 3]
-    long = row[i.M] == 1 and row[i.N] >= CHAIN_FROM
-    return bool(long and int(row[i.OP]) in element_wise and np.isin(steps, (0, 4)).all())
-
-
-def _out_of_step(rows: np.ndarray) -> bool:
-    """Whether a block of one result could overwrite what a later block of another instruction reads."""
-    size = 4 * int(rows[0, i.N])
-    written = {int(row[i.OUT]) for row in rows}
-    touched = {(out, size) for out in written}
-    for row in rows:
-        for at in range(i.IN, i.WIDTH, 3):
-            if row[at]:
-                touched.add((int(row[at]), size if row[at + 1] else 4))
-    return any(
-        (place, count) != (out, size) and place < out + size and out < place + count
-        for out in written
-        for place, count in touched
-    )
-
-
 @dataclass(frozen=True)
 class Native:
     """See :class:`engine.executors.base.Executor`."""
 
     machine: Machine
     label = "CPU · native"
+    largest = LARGEST
+    joins_from = CHAIN_FROM
     on_gpu = False
 
-    @property
-    def known(self) -> frozenset[str]:
-        """See :meth:`engine.executors.base.Executor.known`."""
-        return known()
+    def accepts(self, region: Region) -> bool:
+        """See :meth:`engine.fuse.Taker.accepts`."""
+        return accepts(region, self.machine.codes)
 
     def compile(self, plan: Plan, memory: Memory, poison: bool = False) -> Program:
         """See :meth:`engine.executors.base.Executor.compile`."""

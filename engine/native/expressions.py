@@ -1,25 +1,38 @@
-"""The element-wise expressions that the native machine can do in one go.
+"""The element-wise expressions that the native machine can do in one go, as text: ``(x0 * (x1 - (x2 * x2)))``.
 
+An input's letter tells its type: x float32, t bool, u uint8, i int32; a ``?`` in front, that the result is a bool.
 Each op's own code is there by itself.  ``expressions.txt`` holds those of training steps, found by
 ``python scripts/expressions.py``, which builds networks with every activation, loss and optimiser.
-What isn't in it is done op by op.
+What isn't in it is done in smaller parts, or op by op.
 """
 
 from __future__ import annotations
 
+from collections.abc import Container
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 import engine.ops  # noqa: F401 - fills the registry
 from engine.errors import EngineError
-from engine.expression import written
-from engine.fuse import MATMUL_ADD
+from engine.expression import operands, written
+from engine.fuse import Region, value_of
+from engine.graph import Tensor
+from engine.native.instructions import BLOCK, INPUTS
 from engine.op import REGISTRY, Op, attributes
+from engine.ops.array import cast
+from engine.ops.conv import conv2d
+from engine.ops.math import add, where
+from engine.ops.matrix import matmul
+from engine.ops.state import assign
+from engine.passes import COPIES, Node
 from engine.spec import Spec
 
 _FILE = Path(__file__).with_name("expressions.txt")
-
-
+LARGEST = 32  # operations of a region
+CHAIN_FROM = 4 * BLOCK  # elements from which several expressions go block by block
+LETTERS = {"float32": "x", "bool": "t", "uint8": "u", "int32": "i"}
+CASTS = {"bool": "select({0}, 1, 0)", "uint8": "{0}", "int32": "{0}"}  # to float32
 # what has no code of its own: copies, casts, and a choice by truths
 _OTHERS = ("(x0)", "(u0)", "(i0)", "(select(t0, 1, 0))", "(select(t0, x1, x2))")
 
@@ -35,19 +48,122 @@ def expressions() -> tuple[str, ...]:
     return tuple(sorted(single().union(_FILE.read_text(encoding="utf-8").splitlines())))
 
 
-def known() -> frozenset[str]:
-    """What :func:`engine.fuse.fuse` may put together for the machine."""
-    return frozenset((*expressions(), MATMUL_ADD.name))
-
-
 def _of_op(op: Op) -> str | None:
     """An op's own expression, if it is one of floats."""
-    if not op.code or op.name == "where":
+    if not op.code or op is where:
         return None
     try:
         result = op.spec(*[Spec((2,))] * (op.arity or 0)).dtype
     except (EngineError, TypeError):  # not for floats, or not without attributes
         return None
-    names = [*map(str, range(op.arity or 0)), *attributes(op, {})]
-    text = written(op.tree, {name: f"x{at}" for at, name in enumerate(names)})
-    return f"{'?' if result == 'bool' else ''}({text})"
+    inputs = [f"x{at}" for at in range(op.arity or 0)]
+    numbers = {name: f"x{len(inputs) + at}" for at, name in enumerate(attributes(op, {}))}
+    return f"{'?' if result == 'bool' else ''}({_code_of(op).format(*inputs, **numbers)})"
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A result of a region: its expression, and what that is of (numbers are attributes)."""
+
+    node: Node
+    text: str
+    inputs: tuple[Node | float, ...]
+
+
+def accepts(region: Region, known: Container[str]) -> bool:
+    """Whether the machine computes ``region`` in one go: in ``known`` expressions, or as a product with a sum."""
+    return _adds_up(region) if region.product else pieces(region, known) is not None
+
+
+def _adds_up(region: Region) -> bool:
+    """Whether it is x + a @ b: x is a matrix, or (of a convolution too) a row that is added to all."""
+    product, *rest = region.work
+    if (
+        [node.op for node in rest] != [add]
+        or region.stored != (rest[0],)
+        or product.op not in (matmul, conv2d)
+        or rest[0].spec != product.spec
+    ):
+        return False
+    other = region.inputs[-1]
+    matrix = product.op is matmul and other.spec == product.spec
+    row = other.spec == Spec(product.spec.shape[-1:], product.spec.dtype)
+    return len(region.inputs) == 3 and product.spec.dtype == "float32" and (matrix or row)
+
+
+def pieces(region: Region, known: Container[str]) -> list[Piece] | None:
+    """An expression for each result of an element-wise region, in order; None if one isn't ``known``."""
+    if any(node.element is None or _code(node) is None for node in region.work):
+        return None
+    found, count = [], 0
+    for node in region.stored:
+        writer = _Writer(region, node)
+        piece = writer.piece()
+        if piece.text not in known and len(writer.inside) == 1:  # x + x is known as x + y
+            piece = _Writer(region, node, apart=True).piece()
+        if len(piece.inputs) > INPUTS or piece.text not in known:
+            return None
+        count += len(writer.inside)
+        found.append(piece)
+    return found if len(found) == 1 or (count == len(region.work) and _goes_by_blocks(found)) else None
+
+
+def _goes_by_blocks(found: list[Piece]) -> bool:
+    """Whether each is one long row, and none reads what an earlier one has changed by then."""
+    size, changed = found[0].node.spec.size, set[Tensor]()
+    for piece in found:
+        nodes = [each for each in piece.inputs if isinstance(each, Node)]
+        long = all(each.spec.size == 1 or (each.spec.size == size and each.gapless) for each in nodes)
+        floats = all(each.spec.dtype == "float32" for each in (piece.node, *nodes))
+        if not long or not floats or any(each.variables & changed for each in nodes):
+            return False
+        changed |= piece.node.into.variables if piece.node.into else frozenset()
+    return True
+
+
+def _code(node: Node) -> str | None:
+    """An element of ``node``; None if it is one of numbers that the machine doesn't compute with."""
+    kinds = [each.spec.dtype for each in node.reads]
+    if node.op is cast:
+        return CASTS.get(kinds[0]) if node.spec.dtype == "float32" else None
+    if node.op is assign or node.op in COPIES:
+        return "{0}" if kinds[0] == "float32" and node.op is not assign else None
+    return _code_of(node.op) if {*(kinds[1:] if node.op is where else kinds)} == {"float32"} else None
+
+
+@cache
+def _code_of(op: Op) -> str:
+    """The op's code as the expressions have it, with places for its inputs and attributes."""
+    return written(op.tree, {name: f"{{{name}}}" for name in operands(op.tree)})
+
+
+class _Writer:
+    """Writes a result of a region as an expression, its inputs numbered as they come up; ``apart``: anew each time."""
+
+    def __init__(self, region: Region, node: Node, apart: bool = False) -> None:
+        self._region, self._node, self._apart = region, node, apart
+        self._stored = {*region.stored} - {node}
+        self._names: dict[Node, str] = {}
+        self._inputs: list[Node | float] = []
+        self.inside: set[Node] = set()
+
+    def piece(self) -> Piece:
+        text = self._of(self._node)
+        return Piece(self._node, ("?" if self._node.spec.dtype == "bool" else "") + text, tuple(self._inputs))
+
+    def _of(self, node: Node) -> str:
+        node = value_of(node) if node in self._region.inside else node
+        if node not in self._names or self._apart:
+            inside = node in self._region.inside and node not in self._stored
+            self._names[node] = self._written(node) if inside else self._input(node, LETTERS.get(node.spec.dtype, "!"))
+        return self._names[node]
+
+    def _written(self, node: Node) -> str:
+        self.inside.add(node)
+        read = [self._of(each) for each in node.reads]
+        numbers = {name: self._input(value, "x") for name, value in attributes(node.op, node.attrs).items()}
+        return f"({str(_code(node)).format(*read, **numbers)})"
+
+    def _input(self, value: Node | float, letter: str) -> str:
+        self._inputs.append(value)
+        return f"{letter}{len(self._inputs) - 1}"

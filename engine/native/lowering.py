@@ -1,4 +1,4 @@
-"""How each op of a plan becomes instructions of the native machine."""
+"""How each step of a plan becomes instructions of the native machine."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from engine.fuse import Region
 from engine.native import instructions as i
+from engine.native.expressions import Piece, pieces
 from engine.passes import Node
 
 Lowering = Callable[["Table", Node, np.ndarray, Sequence[np.ndarray]], None]
@@ -20,21 +22,45 @@ class NotNative(Exception):
     """The machine has no instruction for this; it is done by the kernel's own calls."""
 
 
-def lower(table: Table, node: Node, out: np.ndarray, inputs: Sequence[np.ndarray]) -> bool:
-    """Add ``node``'s instructions to ``table``; False, with the table as it was, if there are none for it."""
-    rule = _element_wise if "expression" in node.attrs else LOWERINGS.get(node.op.name)
+def add_instructions(table: Table, step: Region, arrays: Mapping[Node, np.ndarray]) -> bool:
+    """Add what ``step`` does to ``table``; False, with the table as it was, if there are no instructions for it."""
+    found = pieces(step, table.codes)
+    rule = LOWERINGS.get(step.name)
     mark, framed = len(table.rows), len(table.framed)
-    if rule is None or out.size == 0:
+    if (rule is None and found is None) or step.last.spec.size == 0:
         return False
     try:
-        rule(table, node, out, inputs)
+        if found is not None:
+            _chain(table, found, arrays)
+        elif rule is not None:
+            first, *rest = step.work
+            added = [each for node in rest for each in node.inputs if each is not first]
+            rule(table, first, arrays[step.last], [arrays[each] for each in (*first.inputs, *added)])
     except NotNative:
         del table.rows[mark:]
         for key in list(table.framed)[framed:]:  # by instructions that are gone
             del table.framed[key]
         return False
-    table.owners += [node] * (len(table.rows) - mark)
     return True
+
+
+def _chain(table: Table, found: Sequence[Piece], arrays: Mapping[Node, np.ndarray]) -> None:
+    """The results of a region one after the other: block by block, if there are several."""
+    mark = len(table.rows)
+    for piece in found:
+        given = [
+            arrays[each] if isinstance(each, Node) else table.keep(np.array(each, np.float32)) for each in piece.inputs
+        ]
+        if piece.text == "(x0)" and len(found) == 1:
+            table.copy(arrays[piece.node], given[0])
+        else:
+            try:
+                element_wise(table, piece.text, arrays[piece.node], given)
+            except NotNative:  # an input lies across: its elements are put side by side first
+                plain = [each if each.size == 1 else table.plain(each) for each in given]
+                element_wise(table, piece.text, arrays[piece.node], plain)
+    if len(table.rows) - mark == len(found) > 1:
+        table.rows[mark][i.CHAIN] = len(found)
 
 
 def address(array: np.ndarray) -> int:
@@ -49,7 +75,6 @@ class Table:
     codes: Mapping[str, int]  # the address of each kernel and expression
     wrong: np.ndarray  # not 0 once a row number or label was out of range
     rows: list[list[int]] = field(default_factory=list)
-    owners: list[Node] = field(default_factory=list)  # the node each row belongs to
     kept: list[np.ndarray] = field(default_factory=list)
     framed: dict[object, np.ndarray] = field(default_factory=dict)  # images with padding, by node and windows
     room: int = 0  # bytes that the largest product packs
@@ -166,18 +191,7 @@ def int32(array: np.ndarray) -> np.ndarray:
     return array
 
 
-def _element_wise(table: Table, node: Node, out: np.ndarray, ins: Sequence[np.ndarray]) -> None:
-    text = node.attrs["expression"]
-    if text == "(x0)":
-        table.copy(out, ins[0])
-        return
-    try:
-        element_wise(table, text, out, ins)
-    except NotNative:  # an input lies across: its elements are put side by side first
-        element_wise(table, text, out, [each if each.size == 1 else table.plain(each) for each in ins])
-
-
-@lowering("matmul", "affine", "matmul_add")
+@lowering("matmul", "affine", "matmul+add")
 def _product(table: Table, node: Node, out: np.ndarray, ins: Sequence[np.ndarray]) -> None:
     float32(out, *ins)
     a, b, *start = ins

@@ -50,7 +50,7 @@ def _over(shape: Sequence[int], kernel: Sequence[int], attrs: Any) -> Windows:
     return windows(shape[1:3], kernel, *settings(**how))
 
 
-@lowering("conv2d", "conv2d_add")
+@lowering("conv2d", "conv2d+add")
 def _conv2d(table: Table, node: Node, out: np.ndarray, ins: Sequence[np.ndarray]) -> None:
     image, filters, *start = ins
     float32(out, image, filters)

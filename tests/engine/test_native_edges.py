@@ -9,11 +9,9 @@ import numpy as np
 import pytest
 
 import engine as en
-from engine import fuse
 from engine import ops as O
+from engine.fuse import Region
 from engine.native import Native, NativeProgram, load, problem
-from engine.native.expressions import known
-from engine.passes import Node
 from engine.plan import make_plan
 
 pytestmark = pytest.mark.skipif(problem() is not None, reason=str(problem()))
@@ -160,15 +158,16 @@ def test_a_number_found_wrong_on_the_way_is_an_error_of_that_run_alone(native: N
     assert session.run(result, {rows: np.array([1, 0, 2, 0], "int32")}).tolist() == [1.0, 2.0]
 
 
-def test_work_on_long_chains_grows_with_their_length(monkeypatch: pytest.MonkeyPatch) -> None:
-    tried: list[object] = []
-    text = fuse._Group._text
+def test_work_on_long_chains_grows_with_their_length(native: Native) -> None:
+    tried: list[Region] = []
 
-    def counted(group: fuse._Group, apart: bool = False) -> tuple[str, list[Node]]:
-        tried.append(group)
-        return text(group, apart)
+    class Counted:
+        largest = native.largest
+        joins_from = native.joins_from
 
-    monkeypatch.setattr(fuse._Group, "_text", counted)
+        def accepts(self, region: Region) -> bool:
+            tried.append(region)
+            return native.accepts(region)
 
     def attempts(length: int) -> int:
         with en.Graph():
@@ -177,7 +176,7 @@ def test_work_on_long_chains_grows_with_their_length(monkeypatch: pytest.MonkeyP
             for _ in range(length):
                 y = y + x
         tried.clear()
-        make_plan([y], {x: x.spec}, known=known())
+        make_plan([y], {x: x.spec}, taker=Counted())
         return len(tried)
 
     assert attempts(400) < 5 * attempts(100)

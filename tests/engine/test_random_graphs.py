@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 import engine as en
 from engine.executors.numpy import NumpyProgram
+from engine.fuse import Region, Taker
 from engine.layers import ACTIVATIONS
 from engine.op import REGISTRY, Op
 from engine.ops import assign, flat, group, reshape, transpose
@@ -24,16 +25,35 @@ from engine.spec import Spec
 from tests.engine.tools import Interpreter
 
 
+class Greedy:
+    """Takes whatever it is offered."""
+
+    largest = 32
+    joins_from = 1
+
+    def accepts(self, region: Region) -> bool:
+        return True
+
+
 class FusedSession(en.Session):
-    """Computes whatever can be computed in one go in one go: in NumPy, so that the numbers are the very same."""
+    """Plans whatever can be computed in one go in one go: in NumPy, so that the numbers are the very same."""
+
+    taker: Taker = Everything()
 
     def _program(self, wanted: Sequence[en.Tensor], fed: Mapping[en.Tensor, Spec]) -> NumpyProgram:
-        return NumpyProgram(make_plan(wanted, fed, known=Everything()), self._memory, self._poison)
+        return NumpyProgram(make_plan(wanted, fed, taker=self.taker), self._memory, self._poison)
+
+
+class GreedySession(FusedSession):
+    """The same, with results stored that others need."""
+
+    taker = Greedy()
 
 
 KINDS: dict[str, dict[str, Any]] = {
     "reuse": {}, "no reuse": {"reuse": False}, "poison": {"poison": True},
     "fused": {"kind": FusedSession}, "fused, poison": {"kind": FusedSession, "poison": True},
+    "greedy": {"kind": GreedySession, "poison": True},
 }  # fmt: skip
 OPS = [(op, sample.attrs) for op in REGISTRY.values() for sample in op.samples]
 SHAPES = [(3, 4), (3, 4), (4,), (4, 3), (3,), (1, 4), (), (0, 4), (3, 1)]
