@@ -24,35 +24,3 @@ from engine.errors import (
 from engine.grad import gradients
 from engine.graph import Graph, Tensor, constant, device, name_scope, placeholder, variable
 from engine.session import Session
-
-__all__ = [
-    "CheckpointError",
-    "DeviceError",
-    "DtypeError",
-    "EngineError",
-    "FeedError",
-    "GradientError",
-    "Graph",
-    "GraphGrowsWarning",
-    "Session",
-    "ShapeError",
-    "Tensor",
-    "checkpoint",
-    "choose",
-    "constant",
-    "device",
-    "feed",
-    "gpu_problem",
-    "gradients",
-    "init",
-    "layers",
-    "losses",
-    "name_scope",
-    "ops",
-    "optim",
-    "placeholder",
-    "schedules",
-    "theano",
-    "trace",
-    "variable",
-]
