@@ -16,7 +16,7 @@ from typing import Protocol
 import numpy as np
 
 BATCHES = 20  # a runner trains on these over and over
-MNIST = Path(__file__).parent.parent / "webapp" / "experiments" / "data" / "mnist.npz"
+MNIST = Path(__file__).parent.parent / "engine" / "datasets" / "mnist.npz"
 
 
 class Unsupported(Exception):

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-ARCHIVE = Path(__file__).parents[1] / "webapp" / "experiments" / "data" / "mnist.npz"
+ARCHIVE = Path(__file__).parents[1] / "engine" / "datasets" / "mnist.npz"
 
 
 class Part(NamedTuple):
