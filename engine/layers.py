@@ -233,9 +233,7 @@ class _Recurrent(Layer):
     def _make(self, x: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         made = self._weights(x, _last_axis(x, 3, "(batch, time, inputs)"))
         row = ops.broadcast_to(x.graph.constant(0.0, x.dtype), shape=(1, self.units))
-        zeros = ops.broadcast_like(
-            row, x[:, 0, :1] + row
-        )  # (batch, units); only the sum's shape is needed: it never runs
+        start = ops.broadcast_like(row, x[:, 0, :1] + row)  # (batch, units); the sum is asked for its shape alone
         states, found = (start, start), []
         for each in _steps(x):
             states = self._step(each, states, made)
