@@ -57,6 +57,7 @@ class Lab:
     def stop(self) -> None:
         self.server.shutdown()
         self._thread.join(5)
+        self.server.server_close()
         self.runs.stop()
 
 

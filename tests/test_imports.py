@@ -52,7 +52,7 @@ WEBAPP = [
     ["webapp.runs", "webapp.runs.*"],
     ["webapp.stream.sockets"],
     ["webapp.web", "webapp.web.*"],
-    ["webapp", "webapp.cli", "webapp.__main__"],
+    ["webapp", "webapp.options", "webapp.cli", "webapp.__main__"],
 ]
 # These build graph and never touch arrays, plans or sessions.
 GRAPH_BUILDERS = ["engine.grad", "engine.init", "engine.layers", "engine.losses", "engine.optim", "engine.schedules"]

@@ -1,43 +1,63 @@
-"""The command ``layerlab``: starts the server and opens the page."""
+"""The command ``layerlab``: starts the server and opens the page.
+
+Nothing heavy is imported up here: from the first line of :func:`main` on, Ctrl-C ends the server in
+order; before, Python would answer it with a traceback.  And each worker process imports this module.
+"""
 
 from __future__ import annotations
 
-import argparse
-import logging
 import signal
 import sys
-import threading
-import webbrowser
-from collections.abc import Sequence
-from dataclasses import replace
-from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from webapp.config import Config
+    from collections.abc import Sequence
 
-# Flask and the rest are imported in the functions: each worker process imports this module too.
+    from webapp.config import Config
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run until Ctrl-C.  Returns the exit status; what can't be had is said in one line on stderr."""
+    stop = Stop()
+    try:
+        status = _run(arguments, stop)
+    except SystemExit as end:  # argparse has said its word
+        status = end.code if isinstance(end.code, int) else 1
+    return _flushed(status)
+
+
+def _run(arguments: Sequence[str] | None, stop: Stop) -> int:
+    import logging
+
     from webapp.config import ConfigError
     from webapp.logs import log_to_stderr
+    from webapp.options import config_of, parse, use_plugins
 
-    options = _parse(arguments)
+    _standard_streams()
+    options = parse(arguments)
+    if options.version:
+        from webapp.web.pages import version
+
+        return 0 if _say(f"layerlab {version()}") else 1
     log_to_stderr(logging.WARNING, "%(asctime)s %(levelname)s %(name)s: %(message)s")
     try:
-        _use_plugins(options.plugins)
-        return serve(_config(options), browser=not options.no_browser)
+        _working_folder()
+        use_plugins(options)
+        return serve(config_of(options), browser=not options.no_browser, stop=stop)
     except ConfigError as error:
-        print(error, file=sys.stderr)
+        _complain(str(error))
         return 1
 
 
-def serve(config: Config, browser: bool) -> int:
-    """Listen, say where, and serve.  Raises ConfigError before anything has started."""
+def serve(config: Config, browser: bool, stop: Stop) -> int:
+    """Listen, say where, and serve until ``stop``.  Raises ConfigError before anything has started."""
+    import threading
+    import webbrowser
+    from dataclasses import replace
+
     from webapp.config import ConfigError
     from webapp.contract.kind import KindError
+    from webapp.threads import forever
     from webapp.web.app import create_app
     from webapp.web.handles import raise_limit
     from webapp.web.serving import HttpServer, listen
@@ -51,74 +71,105 @@ def serve(config: Config, browser: bool) -> int:
         raise ConfigError(str(error)) from error
     runs = app.extensions["layerlab"]
     server = HttpServer(listener, config, app)
-    signal.signal(signal.SIGTERM, _interrupt)
+    if stop.came:
+        return 0
     try:
         runs.start()
-        print(f"Layerlab is ready: {config.address}", flush=True)
-        if browser:
-            threading.Thread(target=webbrowser.open, args=(config.address,), daemon=True).start()
-        server.serve_forever()  # returns on Ctrl-C
-    except KeyboardInterrupt:
-        pass  # it came before the server was serving
+        if not stop.came:
+            forever("http", server.serve_forever)
+            _say(f"Layerlab is ready: {config.address}")
+            if browser:
+                threading.Thread(target=webbrowser.open, args=(config.address,), daemon=True).start()
+            stop.wait()
+            server.shutdown()
     finally:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C must not leave workers behind
         runs.stop()
         server.server_close()
     return 0
 
 
-def _use_plugins(wanted: Sequence[Path]) -> None:
-    """Before the kinds are imported, which look into these folders, too."""
-    from webapp import plugins
+class Stop:
+    """Ctrl-C and SIGTERM, from now on: noted, however many there are, and never an exception somewhere."""
+
+    def __init__(self) -> None:
+        self.came = False
+        signal.signal(signal.SIGINT, self._note)
+        signal.signal(signal.SIGTERM, self._note)
+
+    def _note(self, _signal: int, _frame: object) -> None:
+        self.came = True
+
+    def wait(self) -> None:
+        """Return when one has come.  For the main thread, which alone hears signals."""
+        import socket
+
+        near, far = socket.socketpair()
+        near.setblocking(False)
+        signal.set_wakeup_fd(near.fileno(), warn_on_full_buffer=False)  # wakes the next line, on Windows too
+        while not self.came:
+            far.recv(64)
+        signal.set_wakeup_fd(-1)
+        near.close()
+        far.close()
+
+
+# ---- what a command can't rely on: its standard streams and the folder it was typed in
+
+
+def _standard_streams() -> None:
+    """See that 0, 1 and 2 are taken: the first sockets would become what children write to."""
+    import os
+
+    for number in (0, 1, 2):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # gets the lowest free number
+
+
+def _working_folder() -> None:
+    import os
+
     from webapp.config import ConfigError
 
-    for folder in wanted:
-        if not folder.is_dir():
-            raise ConfigError(f"--plugins {folder}: there is no such folder.")
-    plugins.use(folder.absolute() for folder in wanted)
+    try:
+        os.getcwd()
+    except OSError:
+        raise ConfigError("The folder you are in has been deleted; change to another one (cd) and try again.") from None
 
 
-def _interrupt(_signal: int, _frame: object) -> NoReturn:
-    raise KeyboardInterrupt
+def _say(text: str) -> bool:
+    """Print a line.  Where stdout can't be written (closed, a full disk) stderr is told, and the answer is False."""
+    try:
+        print(text, flush=True)
+    except OSError as error:
+        _complain(f"{text} (standard output can't be written: {error.strerror})")
+        _silence_stdout()
+        return False
+    return True
 
 
-def _config(options: argparse.Namespace) -> Config:
-    from webapp.config import Config, ConfigError
+def _complain(text: str) -> None:
+    import contextlib
 
-    if options.workers is not None and options.workers < 1:
-        raise ConfigError(f"--workers {options.workers}: at least 1 is needed.")
-    if not 1 <= options.fps <= 120:
-        raise ConfigError(f"--fps {options.fps:g}: 1 to 120 pictures a second can be sent.")
-    config = Config(
-        host=options.host, port=options.port, device=options.device, executor=options.executor, fps=options.fps
-    )
-    if options.workers is not None:
-        config = replace(config, workers=options.workers)
-    if options.data_dir is not None:
-        config = replace(config, data_dir=options.data_dir.expanduser().absolute())
-    return config
+    with contextlib.suppress(OSError):  # then there is nobody who could be told
+        print(text, file=sys.stderr, flush=True)
 
 
-def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="layerlab", description="A neural-network playground for a class.")
-    parser.add_argument("--host", default="127.0.0.1", help="address to listen on; 0.0.0.0 for a whole class")
-    parser.add_argument("--port", type=int, default=8765, help="port to listen on (8765); 0 takes a free one")
-    parser.add_argument("--device", choices=("auto", "cpu", "gpu"), default="auto", help="where to train (auto)")
-    executors = "what computes on the CPU: Python with NumPy, or machine code compiled once by Numba (auto)"
-    parser.add_argument("--executor", choices=("auto", "numpy", "native"), default="auto", help=executors)
-    parser.add_argument("--workers", type=int, help="training processes (one a core)")
-    parser.add_argument("--fps", type=float, default=30.0, help="pictures a second that a page gets at most (30)")
-    parser.add_argument("--no-browser", action="store_true", help="don't open the page")
-    parser.add_argument("--data-dir", type=Path, help="where the server keeps its files (your cache folder)")
-    plugins = "a folder with kinds, lenses or layers of your own (see CONTRIBUTING.md); can be repeated"
-    parser.add_argument("--plugins", type=Path, action="append", default=[], metavar="DIR", help=plugins)
-    parser.add_argument("--version", action=_Version, nargs=0, help="print the version and exit")
-    return parser.parse_args(arguments)
+def _flushed(status: int) -> int:
+    """Write what is still to be written to stdout; 1 instead of 0 if that fails."""
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except OSError as error:
+        _complain(f"Standard output can't be written: {error.strerror}.")
+        _silence_stdout()
+        return status or 1
+    return status
 
 
-class _Version(argparse.Action):
-    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
-        from webapp.web.pages import version
+def _silence_stdout() -> None:
+    """What is left in its buffer goes nowhere, or Python would fail over it once more when it ends."""
+    import os
 
-        print(f"layerlab {version()}")
-        parser.exit()
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

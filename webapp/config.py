@@ -16,7 +16,8 @@ DeviceChoice = Literal["auto", "cpu", "gpu"]
 ExecutorChoice = Literal["auto", "numpy", "native"]
 
 _HERE = Path(__file__).resolve().parent
-_WILDCARDS = {"0.0.0.0", "::", ""}
+_WILDCARDS = {"0.0.0.0", "::"}
+_MOST_WORKERS = 256
 
 
 class ConfigError(ValueError):
@@ -33,7 +34,7 @@ class Config:
 
     host: str = "127.0.0.1"
     port: int = 8765
-    workers: int = field(default_factory=lambda: os.cpu_count() or 1)
+    workers: int = field(default_factory=lambda: min(os.cpu_count() or 1, _MOST_WORKERS))
     device: DeviceChoice = "auto"
     executor: ExecutorChoice = "auto"  # on the CPU
     fps: float = 30.0
@@ -64,6 +65,19 @@ class Config:
     max_deaths: int = 3  # a run whose worker dies so often within deaths_window is paused
     deaths_window: float = 60.0
 
+    def __post_init__(self) -> None:
+        """Raises ConfigError for a number out of bounds or a host without a name."""
+        if not self.host.strip():
+            raise ConfigError(
+                f"--host {self.host!r}: give an address, 127.0.0.1 for this computer, 0.0.0.0 for a class."
+            )
+        if not 0 <= self.port <= 65535:
+            raise ConfigError(f"--port {self.port}: a port is a number from 0 to 65535.")
+        if not 1 <= self.workers <= _MOST_WORKERS:
+            raise ConfigError(f"--workers {self.workers}: 1 to {_MOST_WORKERS} processes can train.")
+        if not 1 <= self.fps <= 120:
+            raise ConfigError(f"--fps {self.fps:g}: 1 to 120 pictures a second can be sent.")
+
     @property
     def hosts(self) -> frozenset[str]:
         """The exact values that a Host header may have."""
@@ -86,7 +100,7 @@ class Config:
     @property
     def address(self) -> str:
         """Where a browser on this machine finds the page."""
-        host = "127.0.0.1" if self.host in {"0.0.0.0", ""} else "::1" if self.host == "::" else self.host
+        host = "127.0.0.1" if self.host == "0.0.0.0" else "::1" if self.host == "::" else self.host
         return f"http://{_bracketed(host)}:{self.port}"
 
 

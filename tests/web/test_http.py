@@ -209,11 +209,20 @@ def test_a_port_in_use_is_one_line_and_exit_1(lab, tmp_path):
         (["--fps", "0"], "--fps 0"),
         (["--plugins", "/nowhere"], "--plugins /nowhere"),
         (["--fps", "nan"], "--fps nan"),
+        (["--fps", "121"], "--fps 121"),
+        (["--port", "-1"], "--port -1"),
+        (["--workers", "257"], "--workers 257"),
+        (["--host", ""], "127.0.0.1 for this computer"),
+        (["--host", "a" * 70], "--host"),
+        (["--data-dir", ""], "name a folder"),
+        (["--data-dir", "~nobody-of-this-name/x"], "write the whole path"),
+        (["--plugins", ""], "name a folder"),
         (["--data-dir", "/dev/null/x"], "--data-dir"),
     ],
 )
 def test_what_cant_be_had_is_one_line_and_exit_1(options, named, tmp_path):
-    done = layerlab("--no-browser", *(["--data-dir", str(tmp_path)] if "--data-dir" not in options else []), *options)
+    given = ["--port", "0", "--data-dir", str(tmp_path)]
+    done = layerlab("--no-browser", *given, *options)
     assert done.returncode == 1
     assert len(done.stderr.splitlines()) == 1 and named in done.stderr, done.stderr
 

@@ -7,6 +7,7 @@ import errno
 import io
 import logging
 import socket
+import socketserver
 import threading
 import time
 from typing import Any
@@ -26,8 +27,8 @@ def listen(config: Config) -> socket.socket:
     family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
     try:
         return socket.create_server((config.host, config.port), family=family, backlog=128)
-    except OverflowError:
-        raise ConfigError(f"--port {config.port}: a port is a number from 0 to 65535.") from None
+    except UnicodeError:
+        raise ConfigError(f"--host {config.host!r}: that can't be a computer's name.") from None
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             message = f"Port {config.port} is in use by another program; choose another one with --port."
@@ -108,6 +109,10 @@ class HttpServer(ThreadedWSGIServer):
         listener.close()  # the server has its own copy of the descriptor
         self.head_timeout = config.head_timeout
         self.connections = Connections(most_connections(config), patience=config.head_timeout)
+
+    def serve_forever(self, poll_interval: float = 0.2) -> None:
+        """Until :meth:`shutdown`; a signal is the caller's business, and so is closing the socket."""
+        socketserver.BaseServer.serve_forever(self, poll_interval)
 
     def get_request(self) -> tuple[socket.socket, Any]:
         """The next connection.  Raises OSError if there is none after all."""
