@@ -34,6 +34,7 @@ DIVERGE, FAIL_IN_TRAINING, FAIL_AT_ONCE, KILL_WORKER, FAIL_IN_FRAME, NO_SUCH_UNI
     105.0,
     106.0,
 )
+LONG_STEP = 107.0
 STEPS_PER_EPOCH = 10
 
 
@@ -99,6 +100,8 @@ class FakeExperiment:
             raise Diverged(self.step + 1)
         if self.value == FAIL_IN_TRAINING:
             raise RuntimeError("asked to fail in training")
+        if self.value == LONG_STEP:
+            self._spend(2.5)
         done = 0
         while done < steps and (done == 0 or self._clock() < deadline):
             self._spend(self._seconds_per_step)
