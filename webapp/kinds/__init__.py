@@ -42,8 +42,10 @@ class Kinds(Mapping[str, Kind]):
 
 @cache
 def registry() -> Kinds:
-    """Every kind there is.  Their experiments are not imported."""
-    return Kinds(_kind_in(module) for module in plugins.modules_of(sys.modules[__name__]))
+    """Every kind there is, with its lenses.  Their experiments are not imported.  Raises KindError."""
+    kinds = Kinds(_kind_in(module) for module in plugins.modules_of(sys.modules[__name__]))
+    _ = kinds.codes  # their lenses are read now: what is at odds stops the start, not the first page
+    return kinds
 
 
 @cache
