@@ -167,6 +167,15 @@ def test_no_kind_knows_another(name: str) -> None:
     assert not own or not others, f"{name} imports {others}: what two kinds share belongs into webapp.training"
 
 
+def test_only_a_kinds_own_folder_says_its_name() -> None:
+    kinds = {name.split(".")[2] for name in named("webapp.kinds") if name.count(".") == 2}
+    for name in named("webapp"):
+        if name not in named("webapp.kinds"):
+            tree = ast.parse(MODULES[name].read_text(encoding="utf-8"))
+            said = [node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and node.value in kinds]
+            assert not said, f"{name} names the kinds {said}: ask the registry"
+
+
 def test_the_web_process_does_without_the_engine() -> None:
     look = "from webapp.kinds import commands; import webapp.web.app, sys; commands(); print('engine' in sys.modules)"
     done = subprocess.run(

@@ -1,4 +1,4 @@
-"""The threads that live as long as the server: a fault in any of them is logged and counted, and what it served goes on."""
+"""The threads that live as long as the server: a fault in any is logged and counted, and what it served goes on."""
 
 from __future__ import annotations
 
