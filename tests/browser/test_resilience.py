@@ -14,6 +14,7 @@ from tests.browser.harness import (
     has_layers,
     layers,
     opener,
+    paused,
     play,
     playing,
     reaches,
@@ -226,6 +227,39 @@ def test_a_forged_run_id_starts_a_run_of_one_s_own(open_page: OpenPage) -> None:
     page.get_by_text(words("notice.run_lost")).wait_for()
     play(page)
     trains_on(page)
+
+
+def test_play_in_a_thirteenth_tab_works_once_another_was_closed(open_page: OpenPage) -> None:
+    page = open_page("/")
+    page.wait_for_function("() => window.layerlab?.layers?.length > 0")
+    runs = page.evaluate(
+        """async () => {
+          const { command } = await import("/static/js/core/stream.js");
+          const replies = [];
+          for (let n = 1; n < 12; n++) replies.push(await command({ type: "open", kind: "points", settings: {} }));
+          return replies.map(({ run }) => run);
+        }"""
+    )
+    assert len(set(filter(None, runs))) == 11
+    thirteenth = page.context.new_page()
+    thirteenth.goto("/")
+    told = thirteenth.get_by_role("alert")
+    sentence = words("error.too_many_runs", count=12)
+    expect(told).to_have_text(sentence)
+    play(thirteenth)
+    expect(told).to_have_text(sentence)
+    page.evaluate(
+        """async (run) => {
+          const { command } = await import("/static/js/core/stream.js");
+          await command({ type: "close", run });
+        }""",
+        runs[0],
+    )
+    play(thirteenth)
+    trains_on(thirteenth)
+    expect(told).to_have_count(0)
+    play(thirteenth)
+    paused(thirteenth)
 
 
 def test_a_loss_that_is_no_number_stops_the_run_and_one_button_helps(open_page: OpenPage) -> None:

@@ -2,6 +2,9 @@ import assert from "node:assert/strict";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import test from "node:test";
 
+import { explainProblem } from "../../static/js/lib/explain.js";
+import { fill } from "../../static/js/lib/text.js";
+
 const root = new URL("../..", import.meta.url);
 const read = (path) => readFileSync(new URL(path, root), "utf8");
 const within = (folder) => readdirSync(new URL(folder, root), { recursive: true }).map((name) => `${folder}${name}`);
@@ -115,4 +118,25 @@ test("every key is used", () => {
     Object.keys(en).filter((key) => !used(key)),
     [],
   );
+});
+
+test("no sentence hands on the words of a library", () => {
+  const through = [...Object.entries(en), ...Object.entries(zh)].filter(([, sentence]) =>
+    sentence.includes("{message}"),
+  );
+  assert.deepEqual(through, []);
+  const problem = {
+    code: "bad_value",
+    message: "run: Expected `str`, got `null`.",
+    values: { where: "run", detail: "Expected `str`, got `null`" },
+  };
+  for (const words of [en, zh]) {
+    const sentence = explainProblem(
+      problem,
+      (key, values = {}) => fill(words[key], values),
+      (key) => key in words,
+    );
+    assert.doesNotMatch(sentence, /Expected|null/);
+    assert.match(sentence, /run/);
+  }
 });

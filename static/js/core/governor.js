@@ -31,7 +31,7 @@ export function schedule(paint) {
 
 /** Whether links may be drawn in the paint that is going on. */
 export function linksDue() {
-  return level.value === 0 || lastLinks === lastPaint;
+  return level.peek() === 0 || lastLinks === lastPaint;
 }
 
 /** @param {number} now */

@@ -9,6 +9,7 @@ import { sameValue } from "../lib/settings.js";
  * @property {number} epoch
  * @property {string} executor For the badge, e.g. "CPU · NumPy".
  * @property {Record<string, any>} values Of "diverged": its cause, and what recovering would set.
+ * @property {number} seq The last command that was applied before it.
  *
  * @typedef {object} Metrics
  * @property {number} trainLoss
@@ -18,7 +19,30 @@ import { sameValue } from "../lib/settings.js";
  */
 
 /** @type {RunStatus} */
-export const IDLE = { playing: false, reason: null, step: 0, epoch: 0, executor: "", values: {} };
+export const IDLE = { playing: false, reason: null, step: 0, epoch: 0, executor: "", values: {}, seq: -1 };
+
+/**
+ * The status that an event tells.
+ * @param {Record<string, any>} event
+ * @param {RunStatus} shown What was shown before.
+ * @returns {RunStatus}
+ */
+export function statusOf({ playing, reason = null, step, epoch, executor, values, seq }, shown) {
+  return { playing, reason, step, epoch, executor: executor || shown.executor, values, seq };
+}
+
+/**
+ * The status to show with a frame. A frame may be painted after a status that is newer than it: then the status
+ * holds. It is newer than all frames of earlier commands, and than those of its own up to its step.
+ * @param {import("../lib/frame.js").Header} header
+ * @param {RunStatus} told The last one that the server told.
+ * @param {RunStatus} shown
+ * @returns {RunStatus} `shown` itself if nothing changes.
+ */
+export function statusWith({ command, step, playing }, told, shown) {
+  if (command < told.seq || (command === told.seq && step <= told.step)) return told;
+  return playing === shown.playing ? shown : { ...shown, playing, reason: playing ? null : shown.reason };
+}
 
 /**
  * A frame's four numbers by name; `old` itself if nothing changed.

@@ -1,13 +1,14 @@
 // Light, dark or as the system: one attribute on <html>; CSS does the rest. Canvas reads colours here.
 import { computed, effect, signal } from "../../vendor/preact-signals/signals.js";
 import { diverging, parseColour } from "../lib/colour.js";
+import { browser } from "./storage.js";
 
 /** @typedef {"auto" | "light" | "dark"} Theme */
 /** @type {Theme[]} */
 export const THEMES = ["auto", "light", "dark"];
 
 const system = matchMedia("(prefers-color-scheme: dark)");
-const stored = localStorage.getItem("layerlab.theme");
+const stored = browser.get("layerlab.theme");
 
 export const theme = signal(/** @type {Theme} */ (stored === "light" || stored === "dark" ? stored : "auto"));
 const systemDark = signal(system.matches);
@@ -23,7 +24,7 @@ const applied = signal("");
 
 effect(() => {
   document.documentElement.dataset.theme = dark.value ? "dark" : "light";
-  localStorage.setItem("layerlab.theme", theme.value);
+  browser.set("layerlab.theme", theme.value);
   applied.value = dark.value ? "dark" : "light";
 });
 

@@ -4,7 +4,7 @@ import { fields } from "../core/describe.js";
 import { known, locale, t } from "../core/i18n.js";
 import { refusal } from "../core/stream.js";
 import { findings } from "../core/url.js";
-import { explainFaults } from "../lib/explain.js";
+import { explainFaults, explainProblem } from "../lib/explain.js";
 import { shortNumber } from "../lib/text.js";
 import { Button } from "../ui/controls.js";
 import { Banner } from "../ui/messages.js";
@@ -14,8 +14,9 @@ import { Banner } from "../ui/messages.js";
 /** @param {{run: Run}} props */
 export function Problems({ run }) {
   const problem = run.problem.value;
+  const close = () => (run.problem.value = null);
   return html`<${Refused} /><${Address} kind=${run.kind} /><${Diverged} run=${run} />
-    ${problem && html`<${Banner} kind="problem" onClose=${() => (run.problem.value = null)}>${problem.sentence}<//>`}`;
+    ${problem && html`<${Banner} kind="problem" onClose=${close}>${explainProblem(problem, t, known, problem.sent, fields(run.kind))}<//>`}`;
 }
 
 /** The server doesn't let this page in. */
