@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { fromPlayground } from "../../static/js/kinds/points/playground.js";
+import { fromPlayground } from "../../../../static/js/kinds/points/playground.js";
 
 const dense = (...sizes) => sizes.map((units) => ({ type: "dense", units }));
 const FIELDS = {

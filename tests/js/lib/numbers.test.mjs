@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { Curve } from "../../static/js/lib/curve.js";
-import { FrameClock } from "../../static/js/lib/frameclock.js";
-import { Undo } from "../../static/js/lib/history.js";
-import { nextSize } from "../../static/js/lib/layers.js";
+import { Curve } from "../../../static/js/lib/curve.js";
+import { FrameClock } from "../../../static/js/lib/frameclock.js";
+import { Undo } from "../../../static/js/lib/history.js";
+import { nextSize } from "../../../static/js/lib/layers.js";
 import {
   epochMark,
   epochText,
@@ -12,7 +12,7 @@ import {
   parseNumber,
   percent,
   shortNumber,
-} from "../../static/js/lib/text.js";
+} from "../../../static/js/lib/text.js";
 
 for (const [text, value] of [
   ["0.5", 0.5],

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { cssColour, inkTable, stretched, tableIndex } from "../../static/js/kinds/digits/paint.js";
+import { cssColour, inkTable, stretched, tableIndex } from "../../../../static/js/kinds/digits/paint.js";
 
 /** A table whose entries are their own index. */
 const table = Uint32Array.from({ length: 256 }, (_, index) => index);

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { decodeFrame, mergeFrames, runText } from "../../static/js/lib/frame.js";
+import { decodeFrame, mergeFrames, runText } from "../../../static/js/lib/frame.js";
 
 const WIRE = {
   version: 1,

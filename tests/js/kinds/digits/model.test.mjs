@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { readView, reach, testedSinceStart, worstPairs } from "../../static/js/kinds/digits/model.js";
+import { readView, reach, testedSinceStart, worstPairs } from "../../../../static/js/kinds/digits/model.js";
 
 const section = (data, shape = [data.length]) => ({ data, shape, scale: 1, zero: 0 });
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { explainFault, explainFaults, explainProblem } from "../../static/js/lib/explain.js";
-import { checkValue, difference, readHash, sameValue, writeHash } from "../../static/js/lib/settings.js";
+import { explainFault, explainFaults, explainProblem } from "../../../static/js/lib/explain.js";
+import { checkValue, difference, readHash, sameValue, writeHash } from "../../../static/js/lib/settings.js";
 
 const dense = (...sizes) => sizes.map((units) => ({ type: "dense", units }));
 const FIELDS = {

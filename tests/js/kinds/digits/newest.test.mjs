@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { newestOnly } from "../../static/js/kinds/digits/newest.js";
+import { newestOnly } from "../../../../static/js/kinds/digits/newest.js";
 
 /** A server whose answers the test gives by hand. */
 function server() {

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { sampleCloud } from "../../static/js/lib/clouds.js";
-import { diverging, fromOklab, parseColour, toOklab } from "../../static/js/lib/colour.js";
-import { paintMap } from "../../static/js/lib/heatmap.js";
-import { layoutNetwork, unitOffsets, weightOffsets } from "../../static/js/lib/layout.js";
-import { linkOpacity, linkPath, linkWidth, nearestLink, rise, strongest } from "../../static/js/lib/links.js";
+import { sampleCloud } from "../../../static/js/lib/clouds.js";
+import { diverging, fromOklab, parseColour, toOklab } from "../../../static/js/lib/colour.js";
+import { paintMap } from "../../../static/js/lib/heatmap.js";
+import { layoutNetwork, unitOffsets, weightOffsets } from "../../../static/js/lib/layout.js";
+import { linkOpacity, linkPath, linkWidth, nearestLink, rise, strongest } from "../../../static/js/lib/links.js";
 
 const ROOM = { width: 720, height: 340, left: 60, header: 124, touch: false, below: 97 };
 
