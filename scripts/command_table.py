@@ -1,6 +1,6 @@
-"""Write the table of all commands into docs/protocol.md, from their records: ``python scripts/command_table.py``.
+"""Write the tables of commands and frame sections into docs/protocol.md: ``python scripts/command_table.py``.
 
-The table stands between two marks; all around it is left as it is.
+They come from the records. Each stands between two marks; all around them is left as it is.
 """
 
 from __future__ import annotations
@@ -12,10 +12,11 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from webapp.contract.commands import Command  # noqa: E402
-from webapp.kinds import commands  # noqa: E402
+from webapp.contract.kind import COMMON  # noqa: E402
+from webapp.kinds import commands, registry  # noqa: E402
 
 PAGE = ROOT / "docs" / "protocol.md"
-BEGIN, END = "<!-- commands: written by scripts/command_table.py -->", "<!-- end of commands -->"
+MARK = "<!-- {}: written by scripts/command_table.py -->", "<!-- end of {} -->"
 
 
 def table() -> str:
@@ -47,13 +48,27 @@ def _row(command: Command, kinds: str) -> str:
     return f"| {' | '.join(cells)} |"
 
 
+def sections() -> str:
+    """All sections of frames, those of every kind first, as Markdown."""
+    rows = ["| Section | Kind | Lens | What it holds |", "|---|---|---|---|"]
+    rows += [f"| `{each.name}` | all | | {each.doc} |" for each in COMMON]
+    for kind in registry().values():
+        rows += [f"| `{each.name}` | {kind.name} | | {each.doc} |" for each in kind.sections]
+        for lens in kind.lenses.values():
+            rows += [f"| `{each.name}` | {kind.name} | {lens.name} | {each.doc} |" for each in lens.sections]
+    return "\n".join(rows)
+
+
 def renewed(page: str) -> str:
-    """``page`` with the table of now.  Raises ValueError if the marks aren't there."""
-    before, begin, rest = page.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise ValueError(f"the page has no {BEGIN} ... {END}")
-    return f"{before}{BEGIN}\n{table()}\n{END}{after}"
+    """``page`` with the tables of now.  Raises ValueError if their marks aren't there."""
+    for name, text in (("commands", table()), ("sections", sections())):
+        first, last = (mark.format(name) for mark in MARK)
+        before, begin, rest = page.partition(first)
+        _, end, after = rest.partition(last)
+        if not begin or not end:
+            raise ValueError(f"the page has no {first} ... {last}")
+        page = f"{before}{first}\n{text}\n{last}{after}"
+    return page
 
 
 if __name__ == "__main__":
