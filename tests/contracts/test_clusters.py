@@ -41,10 +41,11 @@ class Ear:
         self.heard: list[Any] = []
         self.lost: list[str] = []
 
-    def of(self, kind: type, run: str = A) -> list[Any]:
-        return [message for message in list(self.heard) if isinstance(message, kind) and message.run == run]
+    def of(self, kind: type[Any], run: str = A) -> list[Any]:
+        found = [message for message in list(self.heard) if isinstance(message, kind)]
+        return [message for message in found if message.run == run]
 
-    def wait(self, kind: type, run: str = A) -> Any:
+    def wait(self, kind: type[Any], run: str = A) -> Any:
         return wait_until(lambda: self.of(kind, run), f"a {kind.__name__} of {run}")[-1]
 
 

@@ -30,9 +30,8 @@ def record(letter: str, person: str = "ann", created: float = 1.0) -> Record:
 def test_what_was_saved_is_loaded_whole(store):
     run = "a" * 22
     snapshot = Snapshot(run, PointsSettings(), b"\0state", 7, packed=True, stopped=("diverged", 12))
-    whole = replace(
-        record("a"), playing=True, order=9, seq=4, snapshot=snapshot, replay=(Look(run=run, seq=3, layer=1),)
-    )
+    look = Look(run=run, seq=3, layer=1)
+    whole = replace(record("a"), playing=True, order=9, seq=4, snapshot=snapshot, replay=(look,))
     store.save(whole)
     assert store.load(run) == whole
     assert store.load("b" * 22) is None
