@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -110,6 +111,49 @@ def test_a_cookie_that_is_refused_again_is_told_in_a_sentence(browser: Browser, 
     trains_on(page)
     page.context.close()
     assert not watched[0][1].found
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize("missing", ["**/js/page/toolbar.js", "**/js/main.js", "**/texts/*.json"])
+def test_a_page_whose_scripts_are_damaged_says_so(
+    browser: Browser, server: Server, language: str, missing: str
+) -> None:
+    watched: list[tuple[Page, Problems]] = []
+    page = opener(browser.new_context, server.url, watched)("about:blank")
+    page.route(missing, lambda route: route.fulfill(status=404))
+    page.goto(f"/?lang={language}")
+    expect(page.get_by_text(words("app.unstarted", language))).to_be_visible(timeout=8_000)
+    page.unroute(missing)
+    page.reload()
+    page.wait_for_function("() => window.layerlab?.layers?.length > 0")
+    assert page.locator(".unstarted").count() == 0
+    page.context.close()
+
+
+def test_the_sentence_about_damage_is_not_seen_while_the_page_loads(browser: Browser, server: Server) -> None:
+    watched: list[tuple[Page, Problems]] = []
+    for motion in ("no-preference", "reduce"):
+        page = opener(browser.new_context, server.url, watched)("about:blank", reduced_motion=motion)
+        waiting: list[Route] = []
+        page.route("**/js/main.js", partial(hold, waiting))
+        page.goto("/", wait_until="commit")
+        sentence = page.locator(".unstarted")
+        sentence.wait_for(state="attached")
+        expect(sentence).to_be_hidden(timeout=3_000)  # as soon as the style sheet is there
+        wait_until_routed(page, waiting)
+        waiting[0].continue_()
+        page.wait_for_function("() => window.layerlab?.layers?.length > 0")
+        page.context.close()
+    assert not [problem for _, problems in watched for problem in problems.found]
+
+
+def hold(waiting: list[Route], route: Route) -> None:
+    waiting.append(route)
+
+
+def wait_until_routed(page: Page, waiting: list[Route]) -> None:
+    while not waiting:
+        page.wait_for_timeout(20)  # lets Playwright hand the request over
 
 
 def test_a_reload_finds_the_run_again(open_page: OpenPage) -> None:
