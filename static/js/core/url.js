@@ -1,6 +1,7 @@
 // The address: the path names the page, the hash carries its settings, readable and only what differs.
 import { effect, signal } from "../../vendor/preact-signals/signals.js";
 import { readHash, writeHash } from "../lib/settings.js";
+import { afterPause } from "../lib/throttle.js";
 import { defaults, description, fields, kindOf } from "./describe.js";
 import { kindModule } from "./kinds.js";
 
@@ -98,7 +99,6 @@ export function goTo(kind, settings) {
  * @param {(kind: Kind) => import("./run.js").Run | undefined} runOf
  */
 export function followUrl(runOf) {
-  let timer = 0;
   const write = () => {
     const run = runOf(page.value);
     if (!run) return;
@@ -106,15 +106,15 @@ export function followUrl(runOf) {
     const shown = location.pathname + location.search + location.hash;
     if (shown !== wanted || !history.state?.layerlab) history.replaceState(OURS, "", wanted);
   };
+  const later = afterPause(write, 200); // browsers refuse more than some 100 changes in 30 s
   effect(() => {
     void view.value;
     void runOf(page.value)?.settings.value;
-    clearTimeout(timer);
-    timer = setTimeout(write, 200); // browsers refuse more than some 100 changes in 30 s
+    later.offer();
   });
   addEventListener("pagehide", write);
   addEventListener("popstate", ({ state }) => {
-    clearTimeout(timer);
+    later.end();
     page.value = pageOf(location);
     const run = runOf(page.value);
     if (!run) return; // its settings are read when it is shown

@@ -2,7 +2,7 @@
 import { useEffect, useMemo } from "../../../vendor/preact/hooks.js";
 import { signal } from "../../../vendor/preact-signals/signals.js";
 import { t } from "../../core/i18n.js";
-import { announcement } from "../../core/notices.js";
+import { announceMilestones } from "../../core/milestones.js";
 import { html } from "../../lib/html.js";
 import { LossPanel } from "../../page/loss.js";
 import { DataPanel } from "./data.js";
@@ -29,7 +29,10 @@ export function Page({ run }) {
       }),
     [run],
   );
-  useMilestones(run);
+  useEffect(() => {
+    const share = (/** @type {number} */ accuracy) => 100 * accuracy;
+    return announceMilestones(run, MILESTONES, share, (_, passed) => t("digits.milestone", { share: passed }));
+  }, [run]);
   const view = shown.value;
   return html`<div class="digits-page">
     <${DataPanel} run=${run} view=${view} subject=${subject} />
@@ -37,18 +40,4 @@ export function Page({ run }) {
     <${OutputPanel} run=${run} view=${view} subject=${subject} />
     <${LossPanel} run=${run} />
   </div>`;
-}
-
-/** @param {import("../../core/run.js").Run} run */
-function useMilestones(run) {
-  useEffect(() => {
-    let reached = 0;
-    return run.metrics.subscribe((metrics) => {
-      const share = 100 * (metrics?.unseenAccuracy ?? NaN);
-      const passed = MILESTONES.filter((milestone) => share >= milestone).length;
-      if (passed > reached && run.steps.peek() > 0)
-        announcement.value = t("digits.milestone", { share: MILESTONES[passed - 1] });
-      if (Number.isFinite(share)) reached = passed;
-    });
-  }, [run]);
 }

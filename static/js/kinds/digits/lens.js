@@ -3,6 +3,7 @@ import { useLayoutEffect, useRef } from "../../../vendor/preact/hooks.js";
 import { t } from "../../core/i18n.js";
 import { SIDE } from "../../lib/digit.js";
 import { html } from "../../lib/html.js";
+import { besideThing } from "../../lib/placement.js";
 import { formatNumber } from "../../lib/text.js";
 import { WeightPicture, percentText } from "./pictures.js";
 
@@ -73,11 +74,13 @@ function unitWords(view, layer, unit) {
 function placeBeside(card, element) {
   const panel = /** @type {HTMLElement} */ (card.parentElement).getBoundingClientRect();
   const tile = element.getBoundingClientRect();
-  const { offsetWidth: width, offsetHeight: height } = card;
-  const right = tile.right - panel.left + MARGIN;
-  const left = tile.left - panel.left - MARGIN - width;
-  const x = right + width <= panel.width - MARGIN ? right : Math.max(MARGIN, left);
-  const y = (tile.top + tile.bottom - height) / 2 - panel.top;
+  const thing = {
+    left: tile.left - panel.left,
+    right: tile.right - panel.left,
+    top: tile.top - panel.top,
+    bottom: tile.bottom - panel.top,
+  };
+  const { x, y } = besideThing({ width: card.offsetWidth, height: card.offsetHeight }, thing, panel, MARGIN);
   card.style.left = `${x}px`;
-  card.style.top = `${Math.max(MARGIN, Math.min(panel.height - height - MARGIN, y))}px`;
+  card.style.top = `${y}px`;
 }

@@ -1,8 +1,9 @@
 /** The panel in the middle: the picture, the layers that it goes through, and the ten answers. */
-import { useLayoutEffect, useRef, useState } from "../../../vendor/preact/hooks.js";
+import { useRef, useState } from "../../../vendor/preact/hooks.js";
 import { t } from "../../core/i18n.js";
 import { html } from "../../lib/html.js";
 import { LayerHeader } from "../../page/layerheader.js";
+import { useMore } from "../../ui/overflow.js";
 import { Lens } from "./lens.js";
 import { InkPicture, Probabilities, useSize } from "./pictures.js";
 import { DigitTiles, UnitTiles } from "./tiles.js";
@@ -54,8 +55,8 @@ export function NetworkPanel({ run, view }) {
 function Hidden({ run, compact, ...props }) {
   const place = useRef(/** @type {HTMLDivElement | null} */ (null));
   const { hidden } = props.view;
-  const [more, onScroll] = useMore(place, hidden.length);
-  return html`<div ref=${place} class=${`digits-hidden ${compact ? "compact" : ""} ${more}`} onScroll=${onScroll}>
+  const more = useMore(place, hidden.length);
+  return html`<div ref=${place} class=${`digits-hidden ${compact ? "compact" : ""} ${more}`}>
     ${hidden.map(
       (
         layer,
@@ -65,23 +66,6 @@ function Hidden({ run, compact, ...props }) {
       <//>`,
     )}
   </div>`;
-}
-
-/**
- * On which sides something is scrolled out of an element, as classes; and what to call when it scrolls.
- * @param {{current: Element | null}} element
- * @param {number} parts Number of things in it.
- * @returns {[string, () => void]}
- */
-function useMore(element, parts) {
-  const { width } = useSize(element);
-  const [more, setMore] = useState("");
-  const measure = () => {
-    const { scrollLeft = 0, scrollWidth = 0, clientWidth = 0 } = element.current ?? {};
-    setMore(`${scrollLeft > 1 ? "more-left" : ""} ${scrollLeft + clientWidth < scrollWidth - 1 ? "more-right" : ""}`);
-  };
-  useLayoutEffect(measure, [width, parts]);
-  return [more, measure];
 }
 
 /** @param {{title?: string, note?: string, header?: any, class?: string, children?: any}} props */

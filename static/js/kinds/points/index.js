@@ -1,7 +1,7 @@
 // The page of 2D points: data, network, output, loss.
 import { useEffect, useMemo } from "../../../vendor/preact/hooks.js";
 import { html } from "../../lib/html.js";
-import { announcement } from "../../core/notices.js";
+import { announceMilestones } from "../../core/milestones.js";
 import { t } from "../../core/i18n.js";
 import { percent } from "../../lib/text.js";
 import { LossPanel } from "../../page/loss.js";
@@ -23,32 +23,18 @@ export const keys = [
   ["Esc", "help.escape"],
 ];
 
+/** Per cent of the unseen points; a screen reader is told. */
 const MILESTONES = [80, 90, 95, 97, 100];
 
 /** @param {{run: import("../../core/run.js").Run}} props */
 export function Page({ run }) {
   const look = useMemo(() => new Look(), [run]);
   useEffect(() => look.follow(run), [run, look]);
-  useEffect(() => announceMilestones(run), [run]);
+  useEffect(() => announceMilestones(run, MILESTONES, percent, (now) => t("output.accuracy", { percent: now })), [run]);
   return html`<div class="points-grid">
     <${DataPanel} run=${run} />
     <${NetworkPanel} run=${run} look=${look} />
     <${OutputPanel} run=${run} look=${look} />
     <${LossPanel} run=${run} />
   </div>`;
-}
-
-/** Tells a screen reader when the network gets clearly better. @param {import("../../core/run.js").Run} run */
-function announceMilestones(run) {
-  let reached = 0;
-  return run.metrics.subscribe((metrics) => {
-    if (!metrics || run.steps.peek() === 0) {
-      reached = 0;
-      return;
-    }
-    const now = percent(metrics.unseenAccuracy);
-    const milestone = MILESTONES.filter((one) => now >= one).at(-1) ?? 0;
-    if (milestone > reached) announcement.value = t("output.accuracy", { percent: now });
-    reached = Math.max(reached, milestone);
-  });
 }

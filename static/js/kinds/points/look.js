@@ -1,6 +1,7 @@
 // What the reader looks at: a neuron under the pointer or pinned, a link, a weight being edited.
 import { computed, effect, signal } from "../../../vendor/preact-signals/signals.js";
 import { sameValue } from "../../lib/settings.js";
+import { afterPause } from "../../lib/throttle.js";
 
 /**
  * @typedef {{layer: number, unit: number}} Neuron `layer` 0 = inputs.
@@ -28,19 +29,17 @@ export class Look {
 
   /** @param {import("../../core/run.js").Run} run @returns {() => void} Ends it. */
   follow(run) {
-    let timer = 0;
+    const ask = afterPause(() => void run.send("look", this.neuron.peek() ?? { layer: null, unit: 0 }), SETTLED_MS);
     const endFrames = run.onFrame(({ sections }) => {
       const sizes = sections.layers ? [...sections.layers.data] : [];
       if (sizes.length > 0 && !sameValue(sizes, this.sizes.peek())) this.sizes.value = sizes;
     });
     const endLook = effect(() => {
-      const neuron = this.neuron.value;
-      if (!run.opened.value) return;
-      clearTimeout(timer);
-      timer = setTimeout(() => run.send("look", neuron ?? { layer: null, unit: 0 }), SETTLED_MS);
+      void this.neuron.value;
+      if (run.opened.value) ask.offer();
     });
     return () => {
-      clearTimeout(timer);
+      ask.end();
       endFrames();
       endLook();
     };

@@ -6,6 +6,7 @@ import { t } from "../../core/i18n.js";
 import { isUsual } from "../../lib/layers.js";
 import { layoutNetwork, leastHeight, unitOffsets } from "../../lib/layout.js";
 import { Panel } from "../../ui/controls.js";
+import { useMore } from "../../ui/overflow.js";
 import { INPUT_NAMES } from "./look.js";
 import { LayerHeader } from "../../page/layerheader.js";
 import { Formula } from "./formula.js";
@@ -30,6 +31,7 @@ const TOUCH_COLUMN = 100;
 export function NetworkPanel({ run, look }) {
   const frame = useRef(/** @type {HTMLDivElement | null} */ (null));
   const room = useRoom(frame);
+  const more = useMore(frame);
   const sizes = look.sizes.value;
   const inputs = run.settings.value.inputs;
   const layout = useMemo(
@@ -49,7 +51,7 @@ export function NetworkPanel({ run, look }) {
   // Only more neurons than fit make the panel grow.
   const least = leastHeight(sizes.length > 0 ? sizes : [2, 1], below, room.touch) + headerHeight(room);
   return html`<${Panel} title=${t("network.title")} class="network">
-    <div class="network-frame" ref=${frame} style=${{ "--least": `${least}px` }}>
+    <div class=${`network-frame ${more}`} ref=${frame} style=${{ "--least": `${least}px` }}>
       <div class="network-stage" style=${{ width: `${layout.width}px`, height: `${height}px` }}>
         <${Headers} run=${run} layout=${layout} sizes=${sizes} touch=${room.touch} />
         <div class="network-field" style=${{ top: `${headerHeight(room)}px`, height: `${layout.height}px` }}>
@@ -97,30 +99,9 @@ function useRoom(frame) {
     measure();
     const observer = new ResizeObserver(measure);
     observer.observe(element);
-    const endFade = showMore(element);
-    return () => {
-      observer.disconnect();
-      endFade();
-    };
+    return () => observer.disconnect();
   }, []);
   return room;
-}
-
-/** Fades the sides at which there is more to scroll to. @param {HTMLElement} frame @returns {() => void} Ends it. */
-function showMore(frame) {
-  const update = () => {
-    const rest = frame.scrollWidth - frame.clientWidth - frame.scrollLeft;
-    frame.classList.toggle("more-left", frame.scrollLeft > 1);
-    frame.classList.toggle("more-right", rest > 1);
-  };
-  const observer = new ResizeObserver(update);
-  observer.observe(frame);
-  if (frame.firstElementChild) observer.observe(frame.firstElementChild);
-  frame.addEventListener("scroll", update, { passive: true });
-  return () => {
-    observer.disconnect();
-    frame.removeEventListener("scroll", update);
-  };
 }
 
 /** @param {{run: Run, layout: Layout, sizes: number[], touch: boolean}} props */

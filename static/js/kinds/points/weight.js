@@ -3,6 +3,7 @@ import { useEffect, useLayoutEffect, useRef, useState } from "../../../vendor/pr
 import { html } from "../../lib/html.js";
 import { t } from "../../core/i18n.js";
 import { weightOffsets } from "../../lib/layout.js";
+import { nearPoint } from "../../lib/placement.js";
 import { formatNumber, parseNumber } from "../../lib/text.js";
 import { useFrames } from "./live.js";
 
@@ -57,20 +58,18 @@ export function WeightEditor({ run, look }) {
  * Below the place that was pressed (above it where there is no room), so that the line stays in sight; on a small
  * screen at the far end of the network. Never beyond the part of the network that is seen.
  * @param {HTMLElement} box
- * @param {{x: number, y: number}} place
+ * @param {{x: number, y: number}} point
  */
-function placeBeside(box, { x, y }) {
+function placeBeside(box, point) {
   const frame = box.closest(".network-frame");
   const stage = box.closest(".wires");
   if (!frame || !stage) return;
   const [seen, whole] = [frame.getBoundingClientRect(), stage.getBoundingClientRect()];
-  const [least, most] = [seen.left - whole.left + EDGE, seen.right - whole.left - EDGE - box.offsetWidth];
-  const foot = whole.height - box.offsetHeight;
-  const [below, above] = [y + AWAY, y - AWAY - box.offsetHeight];
-  const farEnd = y < whole.height / 2 || y >= whole.height - EDGE ? foot : 0; // the formula's numbers are below the foot
-  const beside = below > foot && above >= 0 ? above : below;
-  box.style.left = `${Math.max(least, Math.min(most, x - box.offsetWidth / 2))}px`;
-  box.style.top = `${seen.width < SMALL ? farEnd : beside}px`;
+  const room = { left: seen.left - whole.left, right: seen.right - whole.left, height: whole.height };
+  const size = { width: box.offsetWidth, height: box.offsetHeight };
+  const { x, y } = nearPoint(size, point, room, { away: AWAY, edge: EDGE, small: SMALL });
+  box.style.left = `${x}px`;
+  box.style.top = `${y}px`;
 }
 
 /** @param {{run: Run, look: Look, link: import("./look.js").PlacedLink}} props */

@@ -1,8 +1,8 @@
-// A drawing is sent as it grows, but never faster than the server answers.
+// What changes quickly is sent or drawn less often; the last value is never left out.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { newestOnly } from "../../../../static/js/kinds/digits/newest.js";
+import { afterPause, atMostEvery, newestOnly } from "../../../static/js/lib/throttle.js";
 
 /** A server whose answers the test gives by hand. */
 function server() {
@@ -67,4 +67,51 @@ test("it rests once nothing waits, and starts again", async (t) => {
   await settled();
   offer(2);
   assert.deepEqual(sent, [1, 2]);
+});
+
+test("drawing is done at once after a rest, then at most once in the gap; the last is never left out", (t) => {
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  let [now, drawn] = [1000, 0];
+  const pass = (time) => {
+    now += time;
+    t.mock.timers.tick(time);
+  };
+  const { offer, end } = atMostEvery(
+    () => (drawn += 1),
+    100,
+    () => now,
+  );
+  offer();
+  pass(0);
+  assert.equal(drawn, 1);
+  for (let n = 0; n < 3; n++) {
+    pass(20);
+    offer();
+  }
+  assert.equal(drawn, 1);
+  pass(40);
+  assert.equal(drawn, 2, "the last one is drawn when the gap is over");
+  pass(500);
+  assert.equal(drawn, 2, "and nothing without an offer");
+  offer();
+  end();
+  pass(500);
+  assert.equal(drawn, 2);
+});
+
+test("who passes by asks for nothing", (t) => {
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  let done = 0;
+  const { offer, end } = afterPause(() => (done += 1), 40);
+  for (let n = 0; n < 5; n++) {
+    offer();
+    t.mock.timers.tick(30);
+  }
+  assert.equal(done, 0);
+  t.mock.timers.tick(10);
+  assert.equal(done, 1);
+  offer();
+  end();
+  t.mock.timers.tick(100);
+  assert.equal(done, 1);
 });
