@@ -1,13 +1,16 @@
-"""Servers for the tests of the web side."""
+"""Servers for the tests of the web side, and the browser."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.labs import Lab, Page
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 
 @pytest.fixture(scope="session")
@@ -51,3 +54,16 @@ def open_page(request: pytest.FixtureRequest) -> Iterator[Callable[..., Page]]:
 def page(open_page: Callable[..., Page]) -> Page:
     """A new person's page on the shared server."""
     return open_page()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """The one browser of all tests: a second one can't be driven from the same thread."""
+    from playwright.sync_api import sync_playwright  # here: most tests need none
+
+    from tests.browser.harness import FLAGS, chromium
+
+    with sync_playwright() as play:
+        started = play.chromium.launch(executable_path=chromium() or None, args=FLAGS)
+        yield started
+        started.close()

@@ -1,13 +1,13 @@
-"""Fixtures of the browser tests: one server and one browser for all, fresh profiles for each test."""
+"""Fixtures of the browser tests: one server for all, fresh profiles for each test."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
-from tests.browser.harness import FLAGS, OpenPage, Problems, chromium, opener, rest
+from tests.browser.harness import OpenPage, Problems, opener, rest
 from tests.running import Server
 
 
@@ -16,14 +16,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     running = Server(tmp_path_factory.mktemp("layerlab"))
     yield running
     running.stop()
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as play:
-        started = play.chromium.launch(executable_path=chromium() or None, args=FLAGS)
-        yield started
-        started.close()
 
 
 @pytest.fixture
