@@ -23,6 +23,8 @@ export class NetworkPainter {
   #ends = [];
   /** @type {ArrayLike<number>} */
   weights = [];
+  /** Whether the links have no look yet: then they are due, however slow the page is. */
+  #bare = true;
 
   /**
    * @param {HTMLElement} field
@@ -43,11 +45,7 @@ export class NetworkPainter {
     );
     this.links.build(sizes, layout, run.frame?.sections.weights?.data ?? []);
     this.#ends.push(
-      run.onFrame((frame) => this.#paint(frame, linksDue())),
-      effect(() => {
-        void palette.value;
-        if (run.frame) this.#paint(run.frame, true);
-      }),
+      run.onFrame((frame) => this.#paint(frame, palette.value.table)),
       effect(() => {
         const edited = look.editing.value;
         this.#highlight(look.neuron.value, edited && edited.source >= 0 ? edited : look.link.value);
@@ -59,18 +57,18 @@ export class NetworkPainter {
     for (const end of this.#ends) end();
   }
 
-  /** @param {Frame} frame @param {boolean} links */
-  #paint({ sections }, links) {
+  /** @param {Frame} frame @param {Uint32Array} table */
+  #paint({ sections }, table) {
     const { layers, maps, weights } = sections;
     if (!layers || !sameValue([...layers.data], this.sizes)) return;
     if (weights) this.weights = weights.data;
-    if (maps && maps.shape[0] === this.#contexts.length) this.#paintMaps(maps);
-    if (links) this.links.update(this.weights);
+    if (maps && maps.shape[0] === this.#contexts.length) this.#paintMaps(maps, table);
+    if (this.#bare || linksDue()) this.links.update(this.weights);
+    this.#bare = false;
   }
 
-  /** @param {import("../../lib/frame.js").Section} maps */
-  #paintMaps(maps) {
-    const { table } = palette.peek();
+  /** @param {import("../../lib/frame.js").Section} maps @param {Uint32Array} table */
+  #paintMaps(maps, table) {
     const length = this.#pixels.length;
     for (const [index, context] of this.#contexts.entries()) {
       paintMap(this.#pixels, maps.data, index * length, table);

@@ -1,10 +1,10 @@
 // The output panel: one plain sentence, and the plane as the network (or one neuron) sees it.
 import { useEffect, useRef } from "../../../vendor/preact/hooks.js";
-import { effect } from "../../../vendor/preact-signals/signals.js";
 import { html } from "../../lib/html.js";
 import { t } from "../../core/i18n.js";
 import { palette } from "../../core/theme.js";
 import { setView, view } from "../../core/url.js";
+import { whenChanged } from "../../lib/changed.js";
 import { percent } from "../../lib/text.js";
 import { Checkbox, Panel } from "../../ui/controls.js";
 import { INPUT_NAMES } from "./look.js";
@@ -12,6 +12,8 @@ import { paintPlane, paintPoints } from "./plane.js";
 
 /** @typedef {import("../../core/run.js").Run} Run */
 /** @typedef {import("./look.js").Look} Look */
+/** @typedef {import("../../lib/frame.js").Frame} Frame */
+/** @typedef {typeof palette.value} Colours */
 
 /** @param {{run: Run, look: Look}} props */
 export function OutputPanel({ run, look }) {
@@ -63,28 +65,23 @@ function Plane({ run, look }) {
   useEffect(() => {
     const [below, above] = [field.current, dots.current];
     if (!below || !above) return;
-    const hard = () => view.peek().hard === "1";
-    const paint = () =>
-      run.frame &&
-      paintPlane(below, run.frame, look.neuron.peek(), hard() ? palette.peek().hard : palette.peek().table);
-    /** @type {unknown} */
-    let painted = null;
-    const paintDots = () => run.frame && paintPoints(above, run.frame, palette.peek(), view.peek().unseen === "1");
-    const endFrames = run.onFrame((frame) => {
-      paint();
-      if (frame.sections.points !== painted) paintDots();
-      painted = frame.sections.points;
+    const endField = run.onFrame((frame) => {
+      const colours = palette.value;
+      paintPlane(below, frame, look.neuron.value, view.value.hard === "1" ? colours.hard : colours.table);
     });
-    const endChanges = effect(() => {
-      void [view.value, palette.value, look.neuron.value];
-      paint();
-      paintDots();
+    const paintDots = whenChanged(
+      (/** @type {Frame["sections"]["points"]} */ _, /** @type {Colours} */ colours, /** @type {boolean} */ unseen) => {
+        if (run.frame) paintPoints(above, run.frame, colours, unseen);
+      },
+    );
+    const endDots = run.onFrame(({ sections }) => paintDots(sections.points, palette.value, view.value.unseen === "1"));
+    const observer = new ResizeObserver(() => {
+      if (run.frame) paintPoints(above, run.frame, palette.peek(), view.peek().unseen === "1");
     });
-    const observer = new ResizeObserver(paintDots);
     observer.observe(above);
     return () => {
-      endFrames();
-      endChanges();
+      endField();
+      endDots();
       observer.disconnect();
     };
   }, [run, look]);
