@@ -70,6 +70,7 @@ class Lens:
     sections: tuple[Section, ...]
     encode: Callable[[Any, bool], list[Part]]
     commands: tuple[Command, ...] = ()  # what only this lens says
+    styles: tuple[str, ...] = ()  # its style sheets, in its page's folder; loaded with it
 
 
 @dataclass(frozen=True)

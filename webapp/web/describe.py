@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from webapp.contract import wire
-from webapp.contract.kind import Kind
+from webapp.contract.kind import Kind, Lens
 from webapp.kinds import registry
 from webapp.web.assets import KINDS
 from webapp.web.texts import Texts
@@ -29,6 +29,29 @@ def module_of(kind: str) -> str:
     return f"/static/{KINDS}/{kind}/index.js"
 
 
+def styles_of(page: str) -> list[str]:
+    """The style sheets, under static, that a page begins with: all kinds', and its own first lens's."""
+    sheets = [f"{KINDS}/{kind.name}/{sheet}" for kind in registry().values() for sheet in kind.styles]
+    first = next(iter(registry()[page].lenses.values()), None)
+    return sheets + (lens_styles(registry()[page], first) if first else [])
+
+
+def lens_styles(kind: Kind, lens: Lens) -> list[str]:
+    """The style sheets of a lens, under static; the page links them when it opens the lens."""
+    return [f"{KINDS}/{kind.name}/lenses/{lens.name}/{sheet}" for sheet in lens.styles]
+
+
+def modules_of(page: str) -> list[str]:
+    """The addresses of the modules that a page begins with: its kind's, and that of the first lens."""
+    lenses = list(registry()[page].lenses)[:1]
+    return [module_of(page), *(lens_module(page, lens) for lens in lenses)]
+
+
+def lens_module(kind: str, lens: str) -> str:
+    """The address of the module with the lens's part of the page."""
+    return f"/static/{KINDS}/{kind}/lenses/{lens}/index.js"
+
+
 def _kind(kind: Kind) -> dict[str, Any]:
     return {
         "name": kind.name,
@@ -42,7 +65,8 @@ def _kind(kind: Kind) -> dict[str, Any]:
                 "name": lens.name,
                 "key": lens.key,
                 "title": lens.title,
-                "module": f"/static/{KINDS}/{kind.name}/lenses/{lens.name}/index.js",
+                "module": lens_module(kind.name, lens.name),
+                "styles": [f"/static/{sheet}" for sheet in lens_styles(kind, lens)],
             }
             for lens in kind.lenses.values()
         ],

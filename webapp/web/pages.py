@@ -12,7 +12,7 @@ from webapp import plugins
 from webapp.config import asset_folder
 from webapp.kinds import registry
 from webapp.web.assets import KINDS, page_folders, text_folders
-from webapp.web.describe import describe, module_of
+from webapp.web.describe import describe, modules_of, styles_of
 from webapp.web.identity import COOKIE, Identity
 from webapp.web.texts import Language, Texts
 
@@ -51,8 +51,8 @@ class Pages:
             "page.html",
             lang=language.html,
             t=self._texts[language.code].__getitem__,  # {{ t("app.title") }}
-            styles=[f"{KINDS}/{kind.name}/{sheet}" for kind in registry().values() for sheet in kind.styles],
-            module=module_of(page),
+            styles=styles_of(page),
+            modules=modules_of(page),
             describe=describe(page, language.code, self._texts),
         )
         response = Response(text, mimetype="text/html")

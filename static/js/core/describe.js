@@ -26,6 +26,14 @@
  * @property {string} module Address of its part of the page, see kinds.js.
  * @property {Fields} settings
  * @property {Record<string, number>} pace Batches and epochs a second of the speeds.
+ * @property {LensDescription[]} lenses In the order of their keys.
+ *
+ * @typedef {object} LensDescription One way to look at a run.
+ * @property {string} name
+ * @property {string} key "1" to "7", which opens it.
+ * @property {string} title Key of its name among the texts.
+ * @property {string} module Address of its part of the page.
+ * @property {string[]} styles Addresses of its style sheets.
  *
  * @typedef {object} Description
  * @property {Kind} page The kind of page that the server was asked for.

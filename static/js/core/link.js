@@ -18,6 +18,7 @@ import { signal } from "../../vendor/preact-signals/signals-core.js";
  *
  * @typedef {object} Owner What the link asks and tells the run that it belongs to.
  * @property {() => Settings} wanted The settings that a run is opened with.
+ * @property {() => {lens?: string}} lens The lens that it is opened with, where there is a choice.
  * @property {(settings: Settings, wanted: Settings) => void} opened The settings that the run has, and those asked for.
  * @property {() => void} lost The server no longer has the run: it is opened anew.
  *
@@ -134,7 +135,13 @@ export class Link {
 
   /** @param {Settings} settings @param {string | null} run */
   #ask(settings, run) {
-    return this.wire.command({ type: "open", kind: this.kind, settings, ...(run ? { run } : {}) });
+    return this.wire.command({
+      type: "open",
+      kind: this.kind,
+      settings,
+      ...this.owner.lens(),
+      ...(run ? { run } : {}),
+    });
   }
 
   /** @param {string} run */

@@ -5,6 +5,7 @@ import { fields } from "./describe.js";
 import { schedule } from "./governor.js";
 import { known } from "./i18n.js";
 import { Inbox } from "./inbox.js";
+import { lensToOpen } from "./lenses.js";
 import { Link } from "./link.js";
 import { LayerWatch } from "./measure.js";
 import { notify } from "./notices.js";
@@ -49,6 +50,7 @@ export class Run {
     this.kind = kind;
     const link = new Link(kind, { command, connection }, visitOf(kind), {
       wanted: () => this.settings.peek(),
+      lens: () => lensToOpen(kind),
       opened: (found, wanted) => this.#settings.opened(found, wanted),
       lost: () => notify("notice.run_lost"),
     });

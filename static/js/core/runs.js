@@ -1,6 +1,7 @@
 // One run a kind of page, made when its page is first shown.
 import { signal } from "../../vendor/preact-signals/signals.js";
 import { loadKind } from "./kinds.js";
+import { followLens } from "./lenses.js";
 import { Run } from "./run.js";
 import { page, settingsFromHash } from "./url.js";
 
@@ -16,7 +17,14 @@ export function runOf(kind) {
 export async function showRun(kind) {
   for (const [name, run] of Object.entries(runs.peek())) if (name !== kind) run?.hide();
   if (!(await loadKind(kind)) || page.peek() !== kind) return; // only the kind knows how to read its addresses
-  const run = runs.peek()[kind] ?? new Run(kind, settingsFromHash(kind));
+  const run = runs.peek()[kind] ?? makeRun(kind);
   runs.value = { ...runs.peek(), [kind]: run };
   run.show();
+}
+
+/** @param {import("./describe.js").Kind} kind */
+function makeRun(kind) {
+  const run = new Run(kind, settingsFromHash(kind));
+  followLens(run);
+  return run;
 }

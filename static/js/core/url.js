@@ -4,6 +4,7 @@ import { readHash, writeHash } from "../lib/settings.js";
 import { afterPause } from "../lib/throttle.js";
 import { defaults, description, fields, kindOf } from "./describe.js";
 import { kindModule } from "./kinds.js";
+import { lensOf, openLens } from "./lenses.js";
 
 /**
  * @typedef {import("./describe.js").Kind} Kind
@@ -55,7 +56,20 @@ function pageOf({ pathname, hash }) {
 }
 
 /**
- * Settings of the hash for `kind`, whose module is loaded. Its switches go to `view`, what is to be said to `findings`.
+ * What the address of a page may hold besides its switches: the settings, and the lens where there are several.
+ * @param {Kind} kind
+ * @returns {import("./describe.js").Fields}
+ */
+export function addressFields(kind) {
+  const choices = kindOf(kind).lenses.map(({ name }) => name);
+  return choices.length < 2
+    ? fields(kind)
+    : { ...fields(kind), lens: { type: "choice", choices, default: choices[0] } };
+}
+
+/**
+ * Settings of the hash for `kind`, whose module is loaded. Its lens is opened, its switches go to `view`, what is to be
+ * said to `findings`.
  * @param {Kind} kind
  */
 export function settingsFromHash(kind) {
@@ -69,9 +83,11 @@ export function settingsFromHash(kind) {
   }
   const switches = [...new URLSearchParams(hash.slice(1))].filter(([name]) => views.includes(name));
   view.value = Object.fromEntries(switches.filter(([, value]) => value === "1"));
-  const read = readHash(hash, fields(kind), [PAGE, ...views]);
+  const read = readHash(hash, addressFields(kind), [PAGE, ...views]);
   findings.value = { kind, faults: read.faults, note: "" };
-  return read.settings;
+  const { lens, ...settings } = read.settings;
+  if (lens) openLens(kind, lens);
+  return settings;
 }
 
 /** Turn a switch of the view on or off, in the hash as well. @param {string} name @param {boolean} on */
@@ -82,7 +98,7 @@ export function setView(name, on) {
 
 /** The address of `kind` with these settings. @param {Kind} kind @param {import("./describe.js").Settings | undefined} settings */
 function addressOf(kind, settings) {
-  const hash = settings ? writeHash(settings, fields(kind), view.value) : "";
+  const hash = settings ? writeHash({ ...settings, lens: lensOf(kind) }, addressFields(kind), view.value) : "";
   return kindOf(kind).path + languageQuery() + hash;
 }
 
@@ -108,7 +124,7 @@ export function followUrl(runOf) {
   };
   const later = afterPause(write, 200); // browsers refuse more than some 100 changes in 30 s
   effect(() => {
-    void view.value;
+    void [view.value, lensOf(page.value)];
     void runOf(page.value)?.settings.value;
     later.offer();
   });

@@ -3,7 +3,7 @@ import { html } from "../lib/html.js";
 import { fields } from "../core/describe.js";
 import { known, locale, t } from "../core/i18n.js";
 import { refusal } from "../core/stream.js";
-import { findings } from "../core/url.js";
+import { addressFields, findings } from "../core/url.js";
 import { explainFaults, explainProblem } from "../lib/explain.js";
 import { shortNumber } from "../lib/text.js";
 import { Button } from "../ui/controls.js";
@@ -36,7 +36,7 @@ function Address({ kind }) {
   if (of !== kind || (faults.length === 0 && !note)) return null;
   const close = () => (findings.value = { kind, faults: [], note: "" });
   if (note) return html`<${Banner} kind="hint" onClose=${close}>${t(note)}<//>`;
-  const sentences = explainFaults(faults, fields(kind), t);
+  const sentences = explainFaults(faults, addressFields(kind), t);
   return html`<${Banner} kind="problem" onClose=${close}>
     ${t("fault.address")} ${sentences.map((sentence) => html`<span class="sentence">${sentence} </span>`)}
     ${t("fault.defaults_used")}

@@ -3,7 +3,8 @@ import { useEffect } from "../../vendor/preact/hooks.js";
 import { html } from "../lib/html.js";
 import { description, kindOf } from "../core/describe.js";
 import { language, setLanguage, t } from "../core/i18n.js";
-import { kindModule } from "../core/kinds.js";
+import { kindModule, lensModule, loadLens } from "../core/kinds.js";
+import { lensOf } from "../core/lenses.js";
 import { announcement } from "../core/notices.js";
 import { runOf, showRun } from "../core/runs.js";
 import { helpOpen } from "../core/shortcuts.js";
@@ -27,6 +28,7 @@ export function Shell() {
   const kind = page.value;
   const [run, module] = [runOf(kind), kindModule(kind)];
   useEffect(() => void showRun(kind), [kind]);
+  useEffect(() => void loadLens(kind), [kind, lensOf(kind)]);
   return html`<${Header} />
     <main id="main" class="page ${kind}" tabindex="-1">
       <h1 class="visually-hidden">${t(kindOf(kind).title)}</h1>
@@ -38,7 +40,7 @@ export function Shell() {
             <${Problems} run=${run} />
             ${module.Notices && html`<${module.Notices} run=${run} />`}
           </div>
-          <${module.Page} run=${run} />`
+          <${module.Page} run=${run} lens=${lensModule(kind)} />`
       }
     </main>
     <${HelpDialog} /><${Toasts} /><${Announcer} />`;

@@ -5,7 +5,7 @@ import { Icon } from "./icons.js";
 
 /**
  * @typedef {import("../lib/html.js").Node} Node
- * @typedef {{value: string, label: string, disabled?: boolean}} Option
+ * @typedef {{value: string, label: string, disabled?: boolean, keys?: string}} Option `keys`: of the keyboard.
  */
 
 /**
@@ -117,13 +117,16 @@ export function Segmented({ label, value, options, onChange }) {
   const name = useId();
   return html`<fieldset class="segmented" role="radiogroup" aria-label=${label}>
     ${options.map(
-      (option) => html`<label class=${option.value === value ? "chosen" : ""}>
+      (
+        option,
+      ) => html`<label class=${option.value === value ? "chosen" : ""} title=${option.keys && `${option.label} (${option.keys})`}>
         <input
           type="radio"
           name=${name}
           value=${option.value}
           checked=${option.value === value}
           disabled=${option.disabled}
+          aria-keyshortcuts=${option.keys}
           onChange=${() => onChange(option.value)}
         />
         <span>${option.label}</span>

@@ -2,7 +2,8 @@
 import { useEffect, useRef } from "../../vendor/preact/hooks.js";
 import { html } from "../lib/html.js";
 import { t } from "../core/i18n.js";
-import { kindModule } from "../core/kinds.js";
+import { kindOf } from "../core/describe.js";
+import { kindModule, lensModule } from "../core/kinds.js";
 import { runOf } from "../core/runs.js";
 import { helpOpen } from "../core/shortcuts.js";
 import { page } from "../core/url.js";
@@ -30,6 +31,12 @@ export function executorWords(executor) {
   return [t(`executor.${kind}`), t("executor.words")];
 }
 
+/** The keys of a kind's lenses, where it has several. @param {string} kind @returns {[string, string][]} */
+function lensKeys(kind) {
+  const { lenses } = kindOf(kind);
+  return lenses.length > 1 ? [[lenses.map(({ key }) => key).join(" "), "help.lenses"]] : [];
+}
+
 export function HelpDialog() {
   const dialog = useRef(/** @type {HTMLDialogElement | null} */ (null));
   const open = helpOpen.value;
@@ -38,7 +45,9 @@ export function HelpDialog() {
     if (open && !dialog.current?.open) dialog.current?.showModal();
     if (!open && dialog.current?.open) dialog.current.close();
   }, [open]);
-  const { help = [], keys = [] } = kindModule(page.value) ?? {};
+  const parts = [lensModule(page.value), kindModule(page.value)];
+  const texts = parts.flatMap((part) => part?.help ?? []);
+  const keys = [...KEYS, ...lensKeys(page.value), ...parts.flatMap((part) => part?.keys ?? []), LAST_KEY];
   const close = () => {
     helpOpen.value = false;
   };
@@ -56,14 +65,14 @@ export function HelpDialog() {
     <div class="help-columns">
       <section>
         <h3>${t("help.what")}</h3>
-        <ul class="help-texts">${[...help, ...TEXTS].map((key) => html`<li>${t(key)}</li>`)}${
+        <ul class="help-texts">${[...texts, ...TEXTS].map((key) => html`<li>${t(key)}</li>`)}${
           executor && html`<li>${executorWords(executor).join(" ")}</li>`
         }</ul>
       </section>
       <section>
         <h3>${t("help.keys")}</h3>
         <dl class="keys">
-          ${[...KEYS, ...keys, LAST_KEY].map(([names, text]) => html`<div><dt>${names.split(" ").map((name) => html`<kbd>${name}</kbd> `)}</dt><dd>${t(text)}</dd></div>`)}
+          ${keys.map(([names, text]) => html`<div><dt>${names.split(" ").map((name) => html`<kbd>${name}</kbd> `)}</dt><dd>${t(text)}</dd></div>`)}
         </dl>
       </section>
     </div>

@@ -21,6 +21,7 @@ function linked({ found = null, left = null, state = "live", answers = {} } = {}
   const visit = { found, left, remember: (run) => told.remembered.push(run) };
   const link = new Link("points", { command, connection }, visit, {
     wanted: () => ({ rate: 0.1 }),
+    lens: () => ({}),
     opened: (...settings) => told.opened.push(settings),
     lost: () => (told.lost += 1),
   });

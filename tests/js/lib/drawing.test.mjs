@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { sampleCloud } from "../../../static/js/lib/clouds.js";
+import { sampleCloud } from "../../../static/js/kinds/points/clouds.js";
 import { diverging, fromOklab, parseColour, toOklab } from "../../../static/js/lib/colour.js";
 import { paintMap } from "../../../static/js/lib/heatmap.js";
 import { layoutNetwork, unitOffsets, weightOffsets } from "../../../static/js/lib/layout.js";

@@ -24,5 +24,5 @@ kind = Kind(
         Section("labels", "u8 (G,): which digits they are; key frames only"),
     ),
     limits={"layers": 8, "units": 512},
-    styles=("digits.css", "digits-network.css", "digits-units.css", "digits-output.css"),
+    styles=("digits.css", "output.css"),
 )

@@ -21,5 +21,5 @@ kind = Kind(
         Section("unseen", "u8 (P,): 1 for a point kept for testing; key frames only"),
     ),
     limits={"layers": 8, "units": 32},
-    styles=("points-network.css", "points.css"),
+    styles=("points.css",),
 )

@@ -5,20 +5,19 @@ import { t } from "../../core/i18n.js";
 import { announceMilestones } from "../../core/milestones.js";
 import { html } from "../../lib/html.js";
 import { LossPanel } from "../../page/loss.js";
+import { Stage } from "../../page/stage.js";
 import { DataPanel } from "./data.js";
 import { readView } from "./model.js";
-import { NetworkPanel } from "./network.js";
 import { OutputPanel } from "./output.js";
 import { subjectOf } from "./subject.js";
 
-export const help = ["digits.help_images", "digits.help_look", "digits.help_drawing", "digits.help_dice"];
-export const keys = [["↑ ↓ ← →", "digits.help_arrows"]];
+export const help = ["digits.help_drawing", "digits.help_dice"];
 
 /** A screen reader is told when so many per cent of the test images are read rightly. */
 const MILESTONES = [50, 80, 90, 92, 95, 97, 98, 99];
 
-/** @param {{run: import("../../core/run.js").Run}} props */
-export function Page({ run }) {
+/** @param {{run: import("../../core/run.js").Run, lens: import("../../core/kinds.js").LensModule | null}} props */
+export function Page({ run, lens }) {
   const subject = subjectOf(run);
   const shown = useMemo(() => signal(/** @type {import("./model.js").View | null} */ (null)), [run]);
   useEffect(
@@ -36,7 +35,7 @@ export function Page({ run }) {
   const view = shown.value;
   return html`<div class="digits-page">
     <${DataPanel} run=${run} view=${view} subject=${subject} />
-    ${view ? html`<${NetworkPanel} run=${run} view=${view} />` : html`<section class="panel digits-network" aria-label=${t("digits.network")} aria-busy="true"></section>`}
+    <${Stage} run=${run} lens=${lens} view=${view} />
     <${OutputPanel} run=${run} view=${view} subject=${subject} />
     <${LossPanel} run=${run} />
   </div>`;

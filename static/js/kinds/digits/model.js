@@ -24,7 +24,7 @@ import { largest } from "../../lib/digit.js";
  * @typedef {object} View
  * @property {Layer[]} hidden
  * @property {Layer} output
- * @property {UnitImages} units
+ * @property {UnitImages | null} units null where no lens is open that shows them.
  * @property {Uint8Array} subject 28 x 28, the picture that is looked at.
  * @property {GalleryItem[]} gallery
  * @property {number} picked Position in the gallery of the picture that is looked at; -1 for a drawing.
@@ -40,8 +40,8 @@ const DIGITS = 10;
  * @returns {View | null} null if the frame lacks a section that every frame of a digits run has.
  */
 export function readView({ sections }) {
-  const { layers, activations, subject, unit_images, unit_scale, biases, confusion } = sections;
-  if (!layers || !activations || !subject || !unit_images || !unit_scale) return null;
+  const { layers, activations, subject, confusion } = sections;
+  if (!layers || !activations || !subject) return null;
   const sizes = [...layers.data].slice(1);
   const values = /** @type {Float32Array} */ (activations.data);
   let start = 0;
@@ -49,24 +49,33 @@ export function readView({ sections }) {
     start += size;
     return { size, activations: values.subarray(start - size, start) };
   });
-  const count = unit_images.shape[0];
   const pixels = /** @type {Uint8Array} */ (subject.data);
   const gallery = readGallery(sections);
   const output = rest[rest.length - 1];
   return {
     hidden: rest.slice(0, -1),
     output,
-    units: {
-      count,
-      pixels: /** @type {Uint8Array} */ (unit_images.data),
-      scale: /** @type {Float32Array} */ (unit_scale.data),
-      biases: /** @type {Float32Array} */ (biases?.data.subarray(0, count) ?? new Float32Array(count).fill(NaN)),
-    },
+    units: readUnits(sections),
     subject: pixels,
     gallery,
     picked: gallery.findIndex((item) => item.pixels.every((value, index) => value === pixels[index])),
     overflowed: output.activations.some((share) => !Number.isFinite(share)),
     confusion: confusion ? /** @type {Int32Array} */ (confusion.data) : null,
+  };
+}
+
+/**
+ * @param {Frame["sections"]} sections
+ * @returns {UnitImages | null}
+ */
+function readUnits({ unit_images, unit_scale, biases }) {
+  if (!unit_images || !unit_scale) return null;
+  const count = unit_images.shape[0];
+  return {
+    count,
+    pixels: /** @type {Uint8Array} */ (unit_images.data),
+    scale: /** @type {Float32Array} */ (unit_scale.data),
+    biases: /** @type {Float32Array} */ (biases?.data.subarray(0, count) ?? new Float32Array(count).fill(NaN)),
   };
 }
 

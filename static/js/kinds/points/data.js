@@ -5,7 +5,7 @@ import { fields } from "../../core/describe.js";
 import { t } from "../../core/i18n.js";
 import { palette } from "../../core/theme.js";
 import { newSeed } from "../../lib/seed.js";
-import { sampleCloud } from "../../lib/clouds.js";
+import { sampleCloud } from "./clouds.js";
 import { DieButton, Panel, Slider } from "../../ui/controls.js";
 
 /** @typedef {import("../../core/run.js").Run} Run */

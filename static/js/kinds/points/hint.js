@@ -3,7 +3,7 @@ import { useEffect, useState } from "../../../vendor/preact/hooks.js";
 import { html } from "../../lib/html.js";
 import { fields } from "../../core/describe.js";
 import { t } from "../../core/i18n.js";
-import { Plateau, patience, suggestion } from "../../lib/plateau.js";
+import { Plateau, patience, suggestion } from "./plateau.js";
 import { newSeed } from "../../lib/seed.js";
 import { Button } from "../../ui/controls.js";
 import { Banner } from "../../ui/messages.js";

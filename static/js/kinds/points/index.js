@@ -4,11 +4,12 @@ import { html } from "../../lib/html.js";
 import { announceMilestones } from "../../core/milestones.js";
 import { t } from "../../core/i18n.js";
 import { percent } from "../../lib/text.js";
+import { pickOf } from "../../core/pick.js";
 import { LossPanel } from "../../page/loss.js";
+import { Stage } from "../../page/stage.js";
 import { DataPanel } from "./data.js";
 import { Hint } from "./hint.js";
 import { Look } from "./look.js";
-import { NetworkPanel } from "./network.js";
 import { OutputPanel } from "./output.js";
 import { fromPlayground } from "./playground.js";
 
@@ -16,25 +17,20 @@ import { fromPlayground } from "./playground.js";
 export const views = ["unseen", "hard"];
 export const readLink = fromPlayground;
 export const Notices = Hint;
-export const help = ["help.planes", "help.points", "help.lines", "help.hover", "help.weights", "help.dice"];
-export const keys = [
-  ["↑ ↓ ← →", "help.neurons"],
-  ["Enter", "help.pin"],
-  ["Esc", "help.escape"],
-];
+export const help = ["help.points", "help.dice"];
 
 /** Per cent of the unseen points; a screen reader is told. */
 const MILESTONES = [80, 90, 95, 97, 100];
 
-/** @param {{run: import("../../core/run.js").Run}} props */
-export function Page({ run }) {
-  const look = useMemo(() => new Look(), [run]);
+/** @param {{run: import("../../core/run.js").Run, lens: import("../../core/kinds.js").LensModule | null}} props */
+export function Page({ run, lens }) {
+  const look = useMemo(() => new Look(pickOf(run)), [run]);
   useEffect(() => look.follow(run), [run, look]);
   useEffect(() => announceMilestones(run, MILESTONES, percent, (now) => t("output.accuracy", { percent: now })), [run]);
   return html`<div class="points-grid">
     <${DataPanel} run=${run} />
-    <${NetworkPanel} run=${run} look=${look} />
-    <${OutputPanel} run=${run} look=${look} />
+    <${Stage} run=${run} lens=${lens} look=${look} />
+    <${OutputPanel} run=${run} look=${look} lens=${lens} />
     <${LossPanel} run=${run} />
   </div>`;
 }

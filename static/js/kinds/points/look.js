@@ -1,4 +1,4 @@
-// What the reader looks at: a neuron under the pointer or pinned, a link, a weight being edited.
+// What the reader looks at: a neuron that is picked, a link, a weight being edited.
 import { computed, effect, signal } from "../../../vendor/preact-signals/signals.js";
 import { sameValue } from "../../lib/settings.js";
 import { afterPause } from "../../lib/throttle.js";
@@ -13,23 +13,29 @@ const SETTLED_MS = 40;
 
 /** One page's state of looking. The server is told which neuron the big plane shall show. */
 export class Look {
-  hovered = signal(/** @type {Neuron | null} */ (null));
-  pinned = signal(/** @type {Neuron | null} */ (null));
   link = signal(/** @type {PlacedLink | null} */ (null));
   editing = signal(/** @type {PlacedLink | null} */ (null));
   /** Sizes of the layers in the newest frame. */
   sizes = signal(/** @type {number[]} */ ([]));
 
+  /** @param {import("../../core/pick.js").Pick} pick */
+  constructor(pick) {
+    this.pick = pick;
+  }
+
   /** The neuron that is shown large; null for the output. */
   neuron = computed(() => {
-    const wanted = this.hovered.value ?? this.pinned.value;
+    const wanted = this.pick.current.value;
     const sizes = this.sizes.value;
     return wanted && wanted.layer < sizes.length && wanted.unit < sizes[wanted.layer] ? wanted : null;
   });
 
   /** @param {import("../../core/run.js").Run} run @returns {() => void} Ends it. */
   follow(run) {
-    const ask = afterPause(() => void run.send("look", this.neuron.peek() ?? { layer: null, unit: 0 }), SETTLED_MS);
+    const ask = afterPause(() => {
+      const neuron = this.neuron.peek();
+      void run.send("look", { layer: neuron?.layer ?? null, unit: neuron?.unit ?? 0 });
+    }, SETTLED_MS);
     const endFrames = run.onFrame(({ sections }) => {
       const sizes = sections.layers ? [...sections.layers.data] : [];
       if (sizes.length > 0 && !sameValue(sizes, this.sizes.peek())) this.sizes.value = sizes;
@@ -42,19 +48,26 @@ export class Look {
       ask.end();
       endFrames();
       endLook();
+      this.hover(null);
     };
   }
 
   /** @param {Neuron | null} neuron */
   hover(neuron) {
-    this.hovered.value = neuron;
+    this.pick.hovered.value = neuron && { what: "unit", ...neuron };
   }
 
   /** Keep looking at a neuron; the second time lets it go. @param {Neuron | null} neuron */
-  pin(neuron) {
-    const old = this.pinned.value;
-    this.pinned.value = neuron && old?.layer === neuron.layer && old.unit === neuron.unit ? null : neuron;
-    if (!this.pinned.value) this.hovered.value = null;
+  keep(neuron) {
+    const { pinned } = this.pick;
+    pinned.value = !neuron || this.keeps(neuron) ? null : { what: "unit", ...neuron };
+    if (!pinned.value) this.hover(null);
+  }
+
+  /** Whether a neuron is the one that is kept. @param {Neuron} neuron */
+  keeps({ layer, unit }) {
+    const kept = this.pick.pinned.value;
+    return kept !== null && kept.layer === layer && kept.unit === unit;
   }
 }
 

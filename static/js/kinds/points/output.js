@@ -7,7 +7,6 @@ import { setView, view } from "../../core/url.js";
 import { whenChanged } from "../../lib/changed.js";
 import { percent } from "../../lib/text.js";
 import { Checkbox, Panel } from "../../ui/controls.js";
-import { INPUT_NAMES } from "./look.js";
 import { paintPlane, paintPoints } from "./plane.js";
 
 /** @typedef {import("../../core/run.js").Run} Run */
@@ -15,11 +14,13 @@ import { paintPlane, paintPoints } from "./plane.js";
 /** @typedef {import("../../lib/frame.js").Frame} Frame */
 /** @typedef {typeof palette.value} Colours */
 
-/** @param {{run: Run, look: Look}} props */
-export function OutputPanel({ run, look }) {
+/** @typedef {import("../../core/kinds.js").LensModule} LensModule */
+
+/** @param {{run: Run, look: Look, lens: LensModule | null}} props */
+export function OutputPanel({ run, look, lens }) {
   const { unseen, hard } = view.value;
   return html`<${Panel} title=${t("output.title")} class="output">
-    <p class="sentence-now" data-testid="sentence"><${Sentence} run=${run} look=${look} /></p>
+    <p class="sentence-now" data-testid="sentence"><${Sentence} run=${run} look=${look} lens=${lens} /></p>
     <${Plane} run=${run} look=${look} />
     <div class="legend" aria-hidden="true">
       <span><i class="diamond" />${t("output.negative")}</span><span
@@ -43,14 +44,11 @@ export function OutputPanel({ run, look }) {
   <//>`;
 }
 
-/** What is seen, in plain words. @param {{run: Run, look: Look}} props */
-function Sentence({ run, look }) {
-  const neuron = look.neuron.value;
+/** What is seen, in plain words: the lens's, or how well the network does. @param {{run: Run, look: Look, lens: LensModule | null}} props */
+function Sentence({ run, look, lens }) {
   const metrics = run.metrics.value;
-  const last = look.sizes.value.length - 1;
-  if (neuron && neuron.layer === 0)
-    return t("output.input", { name: INPUT_NAMES[run.settings.value.inputs[neuron.unit]] ?? "" });
-  if (neuron && neuron.layer < last) return t("output.neuron", { layer: neuron.layer, unit: neuron.unit + 1 });
+  const said = lens?.sentence?.(run, look);
+  if (said) return said;
   if (run.status.value.reason === "diverged") return t("output.diverged");
   if (!metrics || run.steps.value === 0) return t("output.start");
   return Number.isFinite(metrics.unseenAccuracy)

@@ -34,4 +34,5 @@ lens = Lens(
         Section("unit_scale", "f32 (U,): the weight that 255 stands for"),
     ),
     encode=encode,
+    styles=("network.css", "units.css"),
 )

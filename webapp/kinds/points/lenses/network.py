@@ -44,4 +44,5 @@ lens = Lens(
         Section("maps", "u8 (N, 30, 30): each unit of all layers over the plane, row 0 = largest y; 127.5 = 0"),
     ),
     encode=encode,
+    styles=("network.css",),
 )

@@ -1,7 +1,7 @@
 // Pointer and keys in the network: the nearest link under a pointer, arrow keys between neurons.
-import { nearestLink } from "../../lib/links.js";
+import { nearestLink } from "../../../../lib/links.js";
 
-/** @typedef {import("./look.js").Look} Look */
+/** @typedef {import("../../look.js").Look} Look */
 
 const REACH = 9;
 const TOUCH_REACH = 18;
@@ -9,7 +9,7 @@ const TOUCH_REACH = 18;
 /**
  * Links are thin, so the nearest one within a few pixels is meant.
  * @param {HTMLElement} field
- * @param {import("./networkpainter.js").NetworkPainter} painter
+ * @param {import("./painter.js").NetworkPainter} painter
  * @param {Look} look
  * @param {boolean} touch
  * @returns {() => void} Ends it.

@@ -1,16 +1,16 @@
 /** Weights as pictures: of the ten digits, or of the units of the first hidden layer. */
-import { useRef, useState } from "../../../vendor/preact/hooks.js";
-import { t } from "../../core/i18n.js";
-import { SIDE, largest } from "../../lib/digit.js";
-import { html } from "../../lib/html.js";
+import { useRef, useState } from "../../../../../vendor/preact/hooks.js";
+import { t } from "../../../../core/i18n.js";
+import { SIDE, largest } from "../../../../lib/digit.js";
+import { html } from "../../../../lib/html.js";
 import { tiling } from "./arrange.js";
-import { reach } from "./model.js";
-import { Bar, WeightPicture, moveTo, percentText, useSize } from "./pictures.js";
+import { reach } from "../../model.js";
+import { Bar, WeightPicture, moveTo, percentText, useSize } from "../../pictures.js";
 
 /**
- * @typedef {import("./model.js").View} View
- * @typedef {import("./model.js").Layer} Layer
- * @typedef {import("./network.js").Looked} Looked
+ * @typedef {import("./index.js").UnitsView} View
+ * @typedef {import("../../model.js").Layer} Layer
+ * @typedef {import("./index.js").Looked} Looked
  * @typedef {{view: View, looked: Looked | null, look: (looked: Looked | null) => void}} Looking
  */
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { Plateau, patience, suggestion } from "../../../static/js/lib/plateau.js";
+import { Plateau, patience, suggestion } from "../../../../static/js/kinds/points/plateau.js";
 
 const dense = (...sizes) => sizes.map((units) => ({ type: "dense", units }));
 const LAYERS = {

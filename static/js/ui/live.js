@@ -1,10 +1,10 @@
 // Parts of the page that show live numbers: drawn again with the frames, not with each of them.
-import { useEffect, useState } from "../../../vendor/preact/hooks.js";
-import { atMostEvery } from "../../lib/throttle.js";
+import { useEffect, useState } from "../../vendor/preact/hooks.js";
+import { atMostEvery } from "../lib/throttle.js";
 
 /**
  * Draw the component again when frames come, at most once in `gap` milliseconds; the last frame is never left out.
- * @param {import("../../core/run.js").Run} run
+ * @param {import("../core/run.js").Run} run
  * @param {number} gap
  */
 export function useFrames(run, gap) {

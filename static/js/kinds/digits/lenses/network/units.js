@@ -1,13 +1,13 @@
 /** Deeper hidden layers: a small square for each unit, coloured by what it answers to the picture. */
-import { useLayoutEffect, useRef, useState } from "../../../vendor/preact/hooks.js";
-import { t } from "../../core/i18n.js";
-import { palette } from "../../core/theme.js";
-import { html } from "../../lib/html.js";
-import { formatNumber } from "../../lib/text.js";
+import { useLayoutEffect, useRef, useState } from "../../../../../vendor/preact/hooks.js";
+import { t } from "../../../../core/i18n.js";
+import { palette } from "../../../../core/theme.js";
+import { html } from "../../../../lib/html.js";
+import { formatNumber } from "../../../../lib/text.js";
 import { tiling } from "./arrange.js";
-import { reach } from "./model.js";
-import { cssColour, tableIndex } from "./paint.js";
-import { moveTo, useSize } from "./pictures.js";
+import { reach } from "../../model.js";
+import { cssColour, tableIndex } from "../../paint.js";
+import { moveTo, useSize } from "../../pictures.js";
 
 const GAP = 2;
 const MOST = 30;
@@ -22,7 +22,7 @@ const MOST = 30;
  */
 
 /**
- * @param {{layer: import("./model.js").Layer, index: number, look: (looked: import("./network.js").Looked | null) => void}} props
+ * @param {{layer: import("../../model.js").Layer, index: number, look: (looked: import("./index.js").Looked | null) => void}} props
  *   `index` counts hidden layers from 0.
  */
 export function UnitGrid({ layer, index, look }) {

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { tiling } from "../../../../static/js/kinds/digits/arrange.js";
+import { tiling } from "../../../../../../static/js/kinds/digits/lenses/network/arrange.js";
 
 test("tiles are as large as the area allows", () => {
   assert.deepEqual(tiling(10, 500, 200, 0), { columns: 5, rows: 2, side: 100 });

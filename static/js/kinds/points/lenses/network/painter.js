@@ -1,15 +1,15 @@
 // Paints what changes with each frame in the network: the neurons' maps and the links.
-import { effect } from "../../../vendor/preact-signals/signals.js";
-import { linksDue } from "../../core/governor.js";
-import { palette } from "../../core/theme.js";
-import { paintMap } from "../../lib/heatmap.js";
-import { sameValue } from "../../lib/settings.js";
+import { effect } from "../../../../../vendor/preact-signals/signals.js";
+import { linksDue } from "../../../../core/governor.js";
+import { palette } from "../../../../core/theme.js";
+import { paintMap } from "../../../../lib/heatmap.js";
+import { sameValue } from "../../../../lib/settings.js";
 import { LinkLayer } from "./linklayer.js";
 
 /**
- * @typedef {import("../../core/run.js").Run} Run
- * @typedef {import("../../lib/frame.js").Frame} Frame
- * @typedef {import("./look.js").Look} Look
+ * @typedef {import("../../../../core/run.js").Run} Run
+ * @typedef {import("../../../../lib/frame.js").Frame} Frame
+ * @typedef {import("../../look.js").Look} Look
  */
 
 export class NetworkPainter {
@@ -31,7 +31,7 @@ export class NetworkPainter {
    * @param {SVGSVGElement} svg
    * @param {Run} run
    * @param {Look} look
-   * @param {import("../../lib/layout.js").Layout} layout
+   * @param {import("../../../../lib/layout.js").Layout} layout
    * @param {number[]} sizes The layers that `field` shows; frames of another shape are not painted.
    */
   constructor(field, svg, run, look, layout, sizes) {
@@ -67,7 +67,7 @@ export class NetworkPainter {
     this.#bare = false;
   }
 
-  /** @param {import("../../lib/frame.js").Section} maps @param {Uint32Array} table */
+  /** @param {import("../../../../lib/frame.js").Section} maps @param {Uint32Array} table */
   #paintMaps(maps, table) {
     const length = this.#pixels.length;
     for (const [index, context] of this.#contexts.entries()) {
@@ -76,7 +76,7 @@ export class NetworkPainter {
     }
   }
 
-  /** @param {import("./look.js").Neuron | null} neuron @param {import("./look.js").PlacedLink | null} link */
+  /** @param {import("../../look.js").Neuron | null} neuron @param {import("../../look.js").PlacedLink | null} link */
   #highlight(neuron, link) {
     if (link) this.links.highlight((one) => sameLink(one, link));
     else if (neuron) this.links.highlight((one) => touches(one, neuron));
@@ -96,7 +96,7 @@ function sameLink(one, other) {
   return one.layer === other.layer && one.source === other.source && one.target === other.target;
 }
 
-/** Whether a link starts or ends at a neuron. @param {{layer: number, source: number, target: number}} link @param {import("./look.js").Neuron} neuron */
+/** Whether a link starts or ends at a neuron. @param {{layer: number, source: number, target: number}} link @param {import("../../look.js").Neuron} neuron */
 function touches({ layer, source, target }, neuron) {
   return (layer === neuron.layer && target === neuron.unit) || (layer === neuron.layer + 1 && source === neuron.unit);
 }

@@ -1,25 +1,25 @@
-// The network panel: inputs, hidden layers and output, drawn from the frame so that picture and weights agree.
-import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "../../../vendor/preact/hooks.js";
-import { html } from "../../lib/html.js";
-import { fields } from "../../core/describe.js";
-import { t } from "../../core/i18n.js";
-import { isUsual } from "../../lib/layers.js";
-import { layoutNetwork, leastHeight, unitOffsets } from "../../lib/layout.js";
-import { Panel } from "../../ui/controls.js";
-import { useMore } from "../../ui/overflow.js";
-import { INPUT_NAMES } from "./look.js";
-import { LayerHeader } from "../../page/layerheader.js";
+// The network of 2D points: inputs, hidden layers and output, drawn from the frame so that picture and weights agree.
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "../../../../../vendor/preact/hooks.js";
+import { html } from "../../../../lib/html.js";
+import { fields } from "../../../../core/describe.js";
+import { t } from "../../../../core/i18n.js";
+import { isUsual } from "../../../../lib/layers.js";
+import { layoutNetwork, leastHeight, unitOffsets } from "../../../../lib/layout.js";
+import { Panel } from "../../../../ui/controls.js";
+import { useMore } from "../../../../ui/overflow.js";
+import { INPUT_NAMES } from "../../look.js";
+import { LayerHeader } from "../../../../page/layerheader.js";
 import { Formula } from "./formula.js";
 import { InputToggles, inputsBelow } from "./inputs.js";
 import { MOST_LINKS } from "./linklayer.js";
-import { NetworkPainter } from "./networkpainter.js";
-import { moveFocus, pointerOnLinks } from "./networkpointer.js";
+import { NetworkPainter } from "./painter.js";
+import { moveFocus, pointerOnLinks } from "./pointer.js";
 import { WeightEditor, WeightTip } from "./weight.js";
 
 /**
- * @typedef {import("../../core/run.js").Run} Run
- * @typedef {import("./look.js").Look} Look
- * @typedef {import("../../lib/layout.js").Layout} Layout
+ * @typedef {import("../../../../core/run.js").Run} Run
+ * @typedef {import("../../look.js").Look} Look
+ * @typedef {import("../../../../lib/layout.js").Layout} Layout
  */
 
 const HEADER_HEIGHT = 56;
@@ -27,8 +27,23 @@ const TOUCH_HEADER_HEIGHT = 92;
 /** Two buttons of 44 pixels, and room between the layers. */
 const TOUCH_COLUMN = 100;
 
+export const help = ["help.planes", "help.lines", "help.hover", "help.weights"];
+export const keys = [
+  ["↑ ↓ ← →", "help.neurons"],
+  ["Enter", "help.pin"],
+  ["Esc", "help.escape"],
+];
+
+/** What the big plane shows, where it isn't the output. @param {Run} run @param {Look} look @returns {string | null} */
+export function sentence(run, look) {
+  const neuron = look.neuron.value;
+  if (!neuron || neuron.layer === look.sizes.value.length - 1) return null;
+  if (neuron.layer > 0) return t("output.neuron", { layer: neuron.layer, unit: neuron.unit + 1 });
+  return t("output.input", { name: INPUT_NAMES[run.settings.value.inputs[neuron.unit]] ?? "" });
+}
+
 /** @param {{run: Run, look: Look}} props */
-export function NetworkPanel({ run, look }) {
+export function Stage({ run, look }) {
   const frame = useRef(/** @type {HTMLDivElement | null} */ (null));
   const room = useRoom(frame);
   const more = useMore(frame);
@@ -177,7 +192,7 @@ function Neurons({ look, layout, sizes, inputs }) {
 /** @param {{look: Look, layer: number, unit: number, index: number, last: boolean, inputName: string, place: object, tile: number}} props */
 function NeuronTile({ look, layer, unit, index, last, inputName, place, tile }) {
   const neuron = { layer, unit };
-  const pinned = look.pinned.value?.layer === layer && look.pinned.value.unit === unit;
+  const pinned = look.keeps(neuron);
   const name = last
     ? t("network.output")
     : layer === 0
@@ -189,7 +204,7 @@ function NeuronTile({ look, layer, unit, index, last, inputName, place, tile }) 
     onPointerLeave=${(/** @type {PointerEvent} */ event) => event.pointerType === "mouse" && look.hover(null)}
     onFocus=${(/** @type {any} */ event) => event.currentTarget.matches(":focus-visible") && look.hover(neuron)}
     onBlur=${() => look.hover(null)}
-    onClick=${() => look.pin(neuron)}>
+    onClick=${() => look.keep(neuron)}>
     <canvas width="30" height="30" aria-hidden="true"></canvas>
   </button>`;
 }
@@ -207,7 +222,7 @@ function Caption({ run, look }) {
   const total = sizes.slice(1).reduce((sum, size, index) => sum + size * sizes[index], 0);
   useEffect(() => {
     const unpin = (/** @type {KeyboardEvent} */ event) => {
-      if (event.key === "Escape" && !event.defaultPrevented) look.pin(null);
+      if (event.key === "Escape" && !event.defaultPrevented) look.keep(null);
     };
     addEventListener("keydown", unpin);
     return () => removeEventListener("keydown", unpin);

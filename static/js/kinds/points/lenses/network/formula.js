@@ -1,13 +1,13 @@
 // The formula of one neuron with its live numbers; while it is pinned, each number can be edited.
-import { html } from "../../lib/html.js";
-import { t } from "../../core/i18n.js";
-import { weightOffsets } from "../../lib/layout.js";
-import { formatNumber } from "../../lib/text.js";
-import { useFrames } from "./live.js";
-import { INPUT_NAMES } from "./look.js";
+import { html } from "../../../../lib/html.js";
+import { t } from "../../../../core/i18n.js";
+import { weightOffsets } from "../../../../lib/layout.js";
+import { formatNumber } from "../../../../lib/text.js";
+import { useFrames } from "../../../../ui/live.js";
+import { INPUT_NAMES } from "../../look.js";
 
 /**
- * @typedef {import("./look.js").Neuron} Neuron
+ * @typedef {import("../../look.js").Neuron} Neuron
  * @typedef {{source: number, weight: number}} Term
  */
 
@@ -15,13 +15,12 @@ const REFRESH_MS = 150;
 const TERMS_SHOWN = 5;
 const SUBSCRIPTS = "₀₁₂₃₄₅₆₇₈₉";
 
-/** @param {{run: import("../../core/run.js").Run, look: import("./look.js").Look, neuron: Neuron}} props */
+/** @param {{run: import("../../../../core/run.js").Run, look: import("../../look.js").Look, neuron: Neuron}} props */
 export function Formula({ run, look, neuron }) {
   useFrames(run, REFRESH_MS);
   const found = termsOf(run, neuron);
   if (!found) return null;
-  const kept = look.pinned.value;
-  const pinned = kept !== null && kept.layer === neuron.layer && kept.unit === neuron.unit;
+  const pinned = look.keeps(neuron);
   const { inputs, activation } = run.settings.value;
   const last = neuron.layer === look.sizes.value.length - 1;
   const edit = (/** @type {number} */ source, /** @type {HTMLElement} */ from) => editAt(look, neuron, source, from);
@@ -63,7 +62,7 @@ function Coefficient({ weight, first, name, source, onEdit }) {
   }${name && html`<span class="math">·${name}</span>`}</span>`;
 }
 
-/** @param {import("../../core/run.js").Run} run @param {Neuron} neuron @returns {{terms: Term[], bias: number} | null} */
+/** @param {import("../../../../core/run.js").Run} run @param {Neuron} neuron @returns {{terms: Term[], bias: number} | null} */
 function termsOf(run, neuron) {
   const { layers, weights, biases } = run.frame?.sections ?? {};
   if (!layers || !weights || neuron.layer === 0 || neuron.layer >= layers.data.length) return null;
@@ -93,7 +92,7 @@ function sourceName(neuron, source, inputs) {
 
 /**
  * Open the editor near the neuron whose number was pressed.
- * @param {import("./look.js").Look} look @param {Neuron} neuron @param {number} source @param {HTMLElement} from
+ * @param {import("../../look.js").Look} look @param {Neuron} neuron @param {number} source @param {HTMLElement} from
  */
 function editAt(look, neuron, source, from) {
   const field = document.querySelector(".network .wires");

@@ -1,22 +1,22 @@
 /** One unit large, in plain words: shown beside the tile that is pointed at or focused. */
-import { useLayoutEffect, useRef } from "../../../vendor/preact/hooks.js";
-import { t } from "../../core/i18n.js";
-import { SIDE } from "../../lib/digit.js";
-import { html } from "../../lib/html.js";
-import { besideThing } from "../../lib/placement.js";
-import { formatNumber } from "../../lib/text.js";
-import { WeightPicture, percentText } from "./pictures.js";
+import { useLayoutEffect, useRef } from "../../../../../vendor/preact/hooks.js";
+import { t } from "../../../../core/i18n.js";
+import { SIDE } from "../../../../lib/digit.js";
+import { html } from "../../../../lib/html.js";
+import { besideThing } from "../../../../lib/placement.js";
+import { formatNumber } from "../../../../lib/text.js";
+import { WeightPicture, percentText } from "../../pictures.js";
 
 /**
- * @typedef {import("./model.js").View} View
- * @typedef {import("./network.js").Looked} Looked
+ * @typedef {import("./index.js").UnitsView} View
+ * @typedef {import("./index.js").Looked} Looked
  */
 
 const MARGIN = 8;
 const PIXELS = SIDE * SIDE;
 
 /** @param {{looked: Looked, view: View}} props */
-export function Lens({ looked, view }) {
+export function UnitCard({ looked, view }) {
   const card = useRef(/** @type {HTMLDivElement | null} */ (null));
   useLayoutEffect(() => {
     if (card.current) placeBeside(card.current, looked.element);

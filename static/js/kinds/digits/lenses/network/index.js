@@ -1,17 +1,19 @@
-/** The panel in the middle: the picture, the layers that it goes through, and the ten answers. */
-import { useRef, useState } from "../../../vendor/preact/hooks.js";
-import { t } from "../../core/i18n.js";
-import { html } from "../../lib/html.js";
-import { LayerHeader } from "../../page/layerheader.js";
-import { useMore } from "../../ui/overflow.js";
-import { Lens } from "./lens.js";
-import { InkPicture, Probabilities, useSize } from "./pictures.js";
+/** The network of digits: the picture, the layers that it goes through, and the ten answers. */
+import { useEffect, useRef, useState } from "../../../../../vendor/preact/hooks.js";
+import { t } from "../../../../core/i18n.js";
+import { pickOf } from "../../../../core/pick.js";
+import { html } from "../../../../lib/html.js";
+import { LayerHeader } from "../../../../page/layerheader.js";
+import { useMore } from "../../../../ui/overflow.js";
+import { UnitCard } from "./unitcard.js";
+import { InkPicture, Probabilities, useSize } from "../../pictures.js";
 import { DigitTiles, UnitTiles } from "./tiles.js";
 import { UnitGrid } from "./units.js";
 
 /**
- * @typedef {import("../../core/run.js").Run} Run
- * @typedef {import("./model.js").View} View
+ * @typedef {import("../../../../core/run.js").Run} Run
+ * @typedef {import("../../model.js").View} View
+ * @typedef {View & {units: import("../../model.js").UnitImages}} UnitsView
  *
  * @typedef {object} Looked The unit under the pointer or the focus.
  * @property {number} layer 0 for the first layer after the inputs.
@@ -23,11 +25,22 @@ import { UnitGrid } from "./units.js";
 const ENDS = 232;
 const ROOMY = 132;
 
-/** @param {{run: Run, view: View}} props */
-export function NetworkPanel({ run, view }) {
+export const help = ["digits.help_images", "digits.help_look"];
+export const keys = [["↑ ↓ ← →", "digits.help_arrows"]];
+
+/** @param {{run: Run, view: View | null}} props `view`: null before the first frame. */
+export function Stage({ run, view }) {
+  const { units } = view ?? {};
+  return view && units
+    ? html`<${Network} run=${run} view=${{ ...view, units }} />`
+    : html`<section class="panel digits-network" aria-label=${t("digits.network")} aria-busy="true"></section>`;
+}
+
+/** @param {{run: Run, view: UnitsView}} props */
+function Network({ run, view }) {
   const place = useRef(/** @type {HTMLDivElement | null} */ (null));
   const { width, unit } = useSize(place);
-  const [looked, look] = useState(/** @type {Looked | null} */ (null));
+  const [looked, look] = useLooked(run);
   const { hidden, output } = view;
   const stacked = place.current !== null && getComputedStyle(place.current).flexDirection === "column";
   const compact = !stacked && (width - ENDS * unit) / (hidden.length + 1) < ROOMY * unit;
@@ -43,14 +56,30 @@ export function NetworkPanel({ run, view }) {
       <//>
     </div>
     <${Legend} softmax=${hidden.length === 0} />
-    ${looked && html`<${Lens} key=${`${looked.layer}-${looked.unit}`} looked=${looked} view=${view} />`}
+    ${looked && html`<${UnitCard} key=${`${looked.layer}-${looked.unit}`} looked=${looked} view=${view} />`}
   </section>`;
+}
+
+/**
+ * The unit that is looked at, and a function that looks at another one: the page's other lenses see which it is.
+ * @param {Run} run
+ * @returns {[Looked | null, (looked: Looked | null) => void]}
+ */
+function useLooked(run) {
+  const [looked, setLooked] = useState(/** @type {Looked | null} */ (null));
+  const { hovered } = pickOf(run);
+  useEffect(() => () => void (hovered.value = null), [run]);
+  const look = (/** @type {Looked | null} */ next) => {
+    setLooked(next);
+    hovered.value = next && { what: "unit", layer: next.layer + 1, unit: next.unit };
+  };
+  return [looked, look];
 }
 
 /**
  * The hidden layers. Where they don't fit between the picture and the answers they scroll, and fade out
  * where there is more.
- * @param {{run: Run, view: View, looked: Looked | null, look: (looked: Looked | null) => void, compact: boolean}} props
+ * @param {{run: Run, view: UnitsView, looked: Looked | null, look: (looked: Looked | null) => void, compact: boolean}} props
  */
 function Hidden({ run, compact, ...props }) {
   const place = useRef(/** @type {HTMLDivElement | null} */ (null));

@@ -1,16 +1,16 @@
 // A weight under the pointer, and the small field to edit it.
-import { useEffect, useLayoutEffect, useRef, useState } from "../../../vendor/preact/hooks.js";
-import { html } from "../../lib/html.js";
-import { t } from "../../core/i18n.js";
-import { weightOffsets } from "../../lib/layout.js";
-import { nearPoint } from "../../lib/placement.js";
-import { formatNumber, parseNumber } from "../../lib/text.js";
-import { useFrames } from "./live.js";
+import { useEffect, useLayoutEffect, useRef, useState } from "../../../../../vendor/preact/hooks.js";
+import { html } from "../../../../lib/html.js";
+import { t } from "../../../../core/i18n.js";
+import { weightOffsets } from "../../../../lib/layout.js";
+import { nearPoint } from "../../../../lib/placement.js";
+import { formatNumber, parseNumber } from "../../../../lib/text.js";
+import { useFrames } from "../../../../ui/live.js";
 
 /**
- * @typedef {import("../../core/run.js").Run} Run
- * @typedef {import("./look.js").Look} Look
- * @typedef {import("./look.js").Link} Link
+ * @typedef {import("../../../../core/run.js").Run} Run
+ * @typedef {import("../../look.js").Look} Look
+ * @typedef {import("../../look.js").Link} Link
  */
 
 const REFRESH_MS = 100;
@@ -37,7 +37,7 @@ export function WeightTip({ run, look }) {
   return link && !look.editing.value ? html`<${Tip} run=${run} link=${link} />` : null;
 }
 
-/** Its number lives. @param {{run: Run, link: import("./look.js").PlacedLink}} props */
+/** Its number lives. @param {{run: Run, link: import("../../look.js").PlacedLink}} props */
 function Tip({ run, link }) {
   useFrames(run, REFRESH_MS);
   return html`<div class="weight-tip" role="tooltip" style=${{ left: `${link.x}px`, top: `${link.y}px` }}>
@@ -72,7 +72,7 @@ function placeBeside(box, point) {
   box.style.top = `${y}px`;
 }
 
-/** @param {{run: Run, look: Look, link: import("./look.js").PlacedLink}} props */
+/** @param {{run: Run, look: Look, link: import("../../look.js").PlacedLink}} props */
 function Editor({ run, look, link }) {
   const input = useRef(/** @type {HTMLInputElement | null} */ (null));
   const [first] = useState(() => formatNumber(weightOf(run, link), 3).replace("−", "-"));

@@ -1,5 +1,5 @@
 // Notices that training gets nowhere, and knows what would help.
-import { layersOf, sizesOf } from "./layers.js";
+import { layersOf, sizesOf } from "../../lib/layers.js";
 
 const PATIENCE_MS = 8_000;
 const JUMPING_PATIENCE_MS = 4_000;
@@ -48,7 +48,7 @@ function jumps({ optimizer, rate }) {
 /**
  * What would help a run of the 2D page that is stuck, or null if nothing simple is left.
  * @param {Record<string, any>} settings
- * @param {import("../core/describe.js").Field} field Of the setting `layers`.
+ * @param {import("../../core/describe.js").Field} field Of the setting `layers`.
  * @param {() => number} freshSeed A seed for new first weights: those of a dead network don't come back to life.
  * @returns {{key: string, patch: Record<string, any>} | null}
  */
