@@ -1,17 +1,25 @@
-"""What an executor is: it turns plans into programs.  A session works with any, and knows none by name."""
+"""What an executor is: it turns plans into programs.  A session works with any, and knows none by name.
+
+The array module is the device's, so the same kernels run on NumPy and on CuPy.
+"""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
 
-from engine.devices import Device
+from engine.devices import Device, find_device
+from engine.errors import EngineError, FeedError
 from engine.fuse import Region, Taker
-from engine.graph import Tensor
+from engine.graph import CONSTANT, PLACEHOLDER, VARIABLE, Tensor
 from engine.op import Call
-from engine.plan import Plan
+from engine.ops.state import assign, flat, group
+from engine.passes import Node
+from engine.plan import ALIGN, Plan
 
 
 class Memory(Protocol):
@@ -28,36 +36,28 @@ class Memory(Protocol):
         ...
 
 
-class Program(Protocol):
-    """A plan bound to memory: fill :attr:`feeds`, :meth:`run`, read :attr:`results` or :meth:`fetch`."""
+class Program(ABC):
+    """A plan bound to memory: fill :attr:`feeds`, :meth:`run`, read :attr:`results` or :meth:`fetch`.
 
-    @property
-    def plan(self) -> Plan: ...
+    ``results`` are windows on the program's own memory (None for a group): the next run changes them.
+    Feeding, fetching and what errors say is the same whoever computes; an executor's own says how it runs.
+    """
 
-    @property
-    def feeds(self) -> Mapping[Tensor, Any]:
-        """The arrays to fill, of those tensors that the program needs."""
-        ...
+    def __init__(self, plan: Plan, memory: Memory) -> None:
+        self.plan = plan
+        self.device = memory.device
+        self.calls: list[Call] = []
+        self.owners: list[Region] = []  # the step each call belongs to
+        self.devices = {name: find_device(name) if name else memory.device for name in plan.arenas}
+        self._retired: str | None = None
+        self._arenas = {name: _aligned(self.devices[name], nbytes) for name, nbytes in plan.arenas.items()}
+        self.arrays: dict[Node, Any] = {}
+        for node in (node for step in plan.steps for node in step.nodes if node in step.stored or not node.computed):
+            self.arrays[node] = self._array(node, memory)
+        self.feeds: Mapping[Tensor, Any] = {tensor: self.arrays[node] for tensor, node in plan.feeds.items()}
+        self.results = [None if node.op is group else self.arrays[node] for node in plan.fetches]
 
-    @property
-    def results(self) -> Sequence[Any]:
-        """Windows on the program's own memory (None for a group): the next run changes them."""
-        ...
-
-    @property
-    def devices(self) -> Mapping[str, Device]:
-        """All that it computes on, by the names that the plan has for them."""
-        ...
-
-    @property
-    def calls(self) -> Sequence[Call]:
-        """What a run does, in order."""
-        ...
-
-    def singly(self) -> Sequence[tuple[Call, Region]]:
-        """A run in the smallest calls that can be timed, in order, and the step that each belongs to."""
-        ...
-
+    @abstractmethod
     def run(self, steps: int = 1, streams: Mapping[Tensor, Any] | None = None) -> None:
         """Run the plan ``steps`` times.  Overflow gives inf and NaN, as hardware does, without warnings.
 
@@ -65,15 +65,84 @@ class Program(Protocol):
         its own part.  Raises FeedError for a stream that doesn't fit; EngineError, with the operation's
         name and line, for a row number that isn't there, and for a program that was retired.
         """
-        ...
 
     def fetch(self) -> list[np.ndarray | None]:
         """NumPy copies of the results."""
-        ...
+        return [None if array is None else self.device.fetch(array) for array in self.results]
 
     def retire(self, reason: str) -> None:
-        """From now on, running it raises EngineError with this reason; what it holds is given back."""
-        ...
+        """From now on, running it raises EngineError with this reason: its memory isn't the session's any more."""
+        self.calls, self.owners, self._retired = [], [], reason
+
+    def singly(self) -> Sequence[tuple[Call, Region]]:
+        """A run in the smallest calls that can be timed, in order, and the step that each belongs to."""
+        return list(zip(self.calls, self.owners, strict=True))
+
+    def feeding(self, steps: int, streams: Mapping[Tensor, Any] | None) -> list[tuple[Any, Any]]:
+        """(feed, stream) pairs of a run.  Raises FeedError for a stream that doesn't fit, EngineError once retired."""
+        if self._retired is not None:
+            raise EngineError(self._retired)
+        streams = streams or {}
+        pairs = [(self.feeds.get(tensor), stream) for tensor, stream in streams.items()]
+        for (feed, stream), tensor in zip(pairs, streams, strict=True):
+            if feed is None:
+                raise FeedError(f"{tensor.name} ({tensor.source}) isn't fed in this program")
+            if stream.dtype != feed.dtype or stream.shape[1:] != feed.shape or len(stream) < steps:
+                wanted = f"{feed.dtype}{(steps, *feed.shape)}"
+                raise FeedError(f"the stream of {tensor.name} must be {wanted}, got {stream.dtype}{stream.shape}")
+        return pairs
+
+    def explained(self, error: EngineError, call: Call | None) -> EngineError:
+        """``error`` of ``call``, with the operation's name and line."""
+        owner = next((step for each, step in zip(self.calls, self.owners, strict=False) if each is call), None)
+        if owner is None:
+            return error
+        return type(error)(f"{owner.name}: {error} ({owner.last.tensor.name}, {owner.last.tensor.source})")
+
+    def _array(self, node: Node, memory: Memory) -> Any:
+        """The array that holds ``node``'s value."""
+        op = node.op
+        if op is CONSTANT:
+            value = node.attrs["value"]
+            folded = node.tensor.attrs.get("value") is not value
+            found = self.devices[node.device].send(value) if folded or node.device else memory.sent(node.tensor)
+        elif op is PLACEHOLDER:
+            found = self.device.empty(node.spec.concrete, node.spec.dtype)
+        elif op is VARIABLE:
+            found = memory.window([node.tensor]).reshape(node.spec.concrete)
+        elif op is flat:
+            found = memory.window([each.tensor for each in node.inputs])
+        elif op is assign:
+            found = self.arrays[node.inputs[0]]
+        elif op.view is not None:
+            found = op.view(self.arrays[node.inputs[0]], **node.attrs)
+        else:
+            found = None if op is group else self._result(node)
+        return found
+
+    def _result(self, node: Node) -> Any:
+        place, spec = self.plan.places[node], node.spec
+        if place.variable is not None:
+            return self.arrays[place.variable].reshape(spec.concrete)
+        assert place.storage is not None
+        start = place.storage.offset + place.offset
+        return self._arenas[place.storage.device][start : start + spec.nbytes].view(spec.dtype).reshape(spec.concrete)
+
+    def calls_of(self, node: Node) -> Sequence[Call]:
+        """The calls of the array module that fill ``node``'s array; one of its own if the plan has none for it."""
+        if not node.computed:
+            return ()
+        device, spec, kernel = self.devices[node.device], node.spec, node.op.kernel
+        if node not in self.arrays:
+            self.arrays[node] = device.empty(spec.concrete, spec.dtype)
+        assert kernel is not None
+        return kernel(device.xp, self.arrays[node], *(self.arrays[each] for each in node.inputs), **node.attrs)
+
+    def poisons(self, step: int) -> list[Call]:
+        """Calls that fill what nobody reads after ``step``: all bits set is NaN in every float type."""
+        freed = self.plan.freed.get(step, ())
+        windows = [self._arenas[each.device][each.offset : each.offset + each.nbytes] for each in freed]
+        return [partial(window.fill, 0xFF) for window in windows]
 
 
 class Executor(Taker, Protocol):
@@ -99,3 +168,9 @@ class Executor(Taker, Protocol):
         lifetime shows up as NaN.
         """
         ...
+
+
+def _aligned(device: Device, nbytes: int) -> Any:
+    """``nbytes`` of memory that begin at a multiple of ALIGN."""
+    raw = device.empty((nbytes + ALIGN,), "uint8")
+    return raw[(start := -device.address(raw) % ALIGN) : start + nbytes]

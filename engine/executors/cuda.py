@@ -16,8 +16,7 @@ import numpy as np
 
 from engine.devices import Device
 from engine.errors import EngineError
-from engine.executors.base import Memory
-from engine.executors.binding import BoundPlan
+from engine.executors.base import Memory, Program
 from engine.executors.cuda_source import OPTIONS, Source, source
 from engine.fuse import Region
 from engine.graph import Tensor
@@ -29,7 +28,7 @@ THREADS = 256  # of a block
 BLOCKS = 2048  # at most: they fill any GPU, and each thread then takes several elements
 
 
-class CudaProgram(BoundPlan):
+class CudaProgram(Program):
     """A program that runs fused kernels and, from the second step on, one CUDA graph.
 
     ``sources`` are the kernels' sources, ``calls`` the launches of a step.

@@ -9,15 +9,14 @@ import numpy as np
 
 from engine.devices import CPU
 from engine.errors import EngineError
-from engine.executors.base import Memory
-from engine.executors.binding import BoundPlan
+from engine.executors.base import Memory, Program
 from engine.fuse import Region
 from engine.graph import Tensor
 from engine.op import Call
 from engine.plan import Plan
 
 
-class NumpyProgram(BoundPlan):
+class NumpyProgram(Program):
     """A plan as calls; see :class:`engine.executors.base.Program`."""
 
     def __init__(self, plan: Plan, memory: Memory, poison: bool = False) -> None:

@@ -15,7 +15,6 @@ import numpy as np
 
 from engine.errors import EngineError
 from engine.executors.base import Memory, Program
-from engine.executors.binding import BoundPlan
 from engine.executors.numpy import NumpyProgram
 from engine.fuse import Region
 from engine.graph import PLACEHOLDER, Tensor
@@ -31,7 +30,7 @@ from engine.plan import ALIGN, Plan
 NO_STREAMS = np.zeros((0, 3), np.int64)
 
 
-class NativeProgram(BoundPlan):
+class NativeProgram(Program):
     """A program whose steps the machine runs: whole, or in tables between what only Python can do."""
 
     def __init__(self, plan: Plan, memory: Memory, machine: Machine, poison: bool) -> None:

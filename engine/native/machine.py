@@ -58,7 +58,7 @@ def load(folder: Path) -> Machine:
     folder.mkdir(parents=True, exist_ok=True)
     vectors = importlib.import_module("engine.native.vectors")
     names = {"tile": "tile", **{text: f"expression_{at}" for at, text in enumerate(known)}}
-    data = _cached(folder / "vectors.o", lambda: _vector_code(names))
+    data = _cached(folder / f"vectors-{_hash(*known)}.o", lambda: _vector_code(names))
     kept, addresses = vectors.addresses(data, list(names.values()))
     kernels = _kernels(folder)
     codes = {key: addresses[name] for key, name in names.items()}
@@ -78,13 +78,15 @@ def _kernels(folder: Path) -> Any:
 
 
 def name(engine: Path = ENGINE) -> str:
-    """The folder inside a cache folder: it tells all that the code is made from, and for which processor."""
+    """The folder inside a cache folder: it tells all that the code is made from, and for which processor.
+
+    The expressions are told by the file of vector code in it: an op more, and only that is made anew.
+    """
     llvm = importlib.import_module("llvmlite.binding")
     versions = [importlib.import_module(each).__version__ for each in ("numba", "llvmlite")]
     texts = [(engine / each).read_text(encoding="utf-8") for each in SOURCES]
     told = [*versions, sys.version, llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()]
-    told += [*texts, *expressions()]
-    return f"machine-{hashlib.blake2b(' '.join(told).encode(), digest_size=8).hexdigest()}"
+    return f"machine-{_hash(*told, *texts)}"
 
 
 def _cached(path: Path, make: Callable[[], bytes]) -> bytes:
@@ -97,6 +99,10 @@ def _cached(path: Path, make: Callable[[], bytes]) -> bytes:
         part.write_bytes(_digest(data) + data)
         part.replace(path)
     return data
+
+
+def _hash(*texts: str) -> str:
+    return hashlib.blake2b(" ".join(texts).encode(), digest_size=8).hexdigest()
 
 
 _DIGEST = 16  # bytes

@@ -18,6 +18,7 @@ from engine.executors.numpy import Numpy, NumpyProgram
 from engine.fuse import Region
 from engine.plan import Plan, make_plan
 from engine.spec import Spec
+from tests.doors.counts import files_needed
 from tests.engine.conftest import fake  # noqa: F401 - a machine with a GPU, for those who ask for one
 
 Options = dict[str, Any]  # of a session
@@ -239,3 +240,7 @@ def test_an_executor_counts_without_a_line_in_the_engine(net: Net) -> None:
         session.run(net.train, net.batch(step))
     net.bound(session, net.loss).run(5)
     assert (counting.compiled, counting.steps) == (2, 3 + 5)
+
+
+def test_it_needs_as_many_files_as_is_said() -> None:
+    assert files_needed("an executor") == 1, "this one: Counting stands in it"
