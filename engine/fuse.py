@@ -8,8 +8,7 @@ of a region work on the same element at the same time, so what it reads and chan
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from engine.graph import Tensor
@@ -40,27 +39,20 @@ class Taker(Protocol):
         ...
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class Region:
     """Operations in the order in which they run, and those whose results are needed outside (``stored``)."""
 
     nodes: tuple[Node, ...]
     stored: tuple[Node, ...]
 
-    @cached_property
-    def work(self) -> tuple[Node, ...]:
-        """Those where something is to be done."""
-        return tuple(node for node in self.nodes if node.computed)
+    work: tuple[Node, ...] = field(init=False)  # those where something is to be done
+    inputs: tuple[Node, ...] = field(init=False)  # what it reads from outside, each once
 
-    @cached_property
-    def inside(self) -> frozenset[Node]:
-        """Its nodes."""
-        return frozenset(self.nodes)
-
-    @cached_property
-    def inputs(self) -> tuple[Node, ...]:
-        """What it reads from outside, each once."""
-        return tuple(dict.fromkeys(each for node in self.work for each in node.reads if each not in self.inside))
+    def __post_init__(self) -> None:
+        self.work = tuple(node for node in self.nodes if node.computed)
+        read = (each for node in self.work for each in node.reads if each not in self.nodes)
+        self.inputs = tuple(dict.fromkeys(read))
 
     @property
     def last(self) -> Node:
@@ -126,12 +118,9 @@ class _Fuser:
         self._order = {node: at for at, node in enumerate(order)}
         self._place = dict(self._order)  # of the region that it has come to
         self._followers: dict[Node, list[Node]] = {node: [] for node in order}
-        self._readers: dict[Node, list[Node]] = {node: [] for node in order}
         for node in order:
             for each in before[node]:
                 self._followers[each].append(node)
-            for each in node.inputs:
-                self._readers[each].append(node)
         self._regions = dict(enumerate(Region((node,), (node,)) for node in order))
 
     def run(self) -> list[Region]:
@@ -152,7 +141,7 @@ class _Fuser:
     def _is_needed(self, node: Node, inside: Collection[Node]) -> bool:
         """Whether somebody but those ``inside`` needs its value."""
         kept = node in self._fetched or node.into is not None or node.op is assign
-        return kept or any(each not in inside for each in self._readers[node])
+        return kept or any(node in each.inputs and each not in inside for each in self._followers[node])
 
     def _settle(self, at: int, region: Region) -> None:
         """Make it the region at this place."""
@@ -235,7 +224,7 @@ class _Fuser:
                 fits
                 and self._goes_on(other)
                 and not any(
-                    place.get(each) == at and each not in other.inside
+                    place.get(each) == at and each not in other.nodes
                     for each in region.inputs  # read through a window
                 )
             ):

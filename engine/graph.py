@@ -7,7 +7,7 @@ Nothing here computes.  ``with Graph() as graph:`` collects what is built inside
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from types import MappingProxyType
@@ -29,6 +29,14 @@ def _source_spec(*, spec: Spec, **_: Any) -> Spec:
 CONSTANT = op("constant", "A value that never changes.", spec=_source_spec)
 PLACEHOLDER = op("placeholder", "A value that is fed at each run.", spec=_source_spec, pure=False)
 VARIABLE = op("variable", "A value that is kept between runs and changed by assign.", spec=_source_spec, pure=False)
+
+
+Operator = Callable[["Tensor", Any], "Tensor"]
+
+
+def _operator(name: str) -> tuple[Operator, Operator]:
+    """The methods for ``tensor sign other`` and ``other sign tensor``."""
+    return lambda self, other: self._apply(name, self, other), lambda self, other: self._apply(name, other, self)
 
 
 class Tensor:
@@ -78,35 +86,11 @@ class Tensor:
     def _apply(self, name: str, *inputs: Any, **attrs: Any) -> Tensor:
         return self.graph.apply(REGISTRY[name], inputs, attrs, None)
 
-    def __add__(self, other: Any) -> Tensor:
-        return self._apply("add", self, other)
-
-    def __radd__(self, other: Any) -> Tensor:
-        return self._apply("add", other, self)
-
-    def __sub__(self, other: Any) -> Tensor:
-        return self._apply("sub", self, other)
-
-    def __rsub__(self, other: Any) -> Tensor:
-        return self._apply("sub", other, self)
-
-    def __mul__(self, other: Any) -> Tensor:
-        return self._apply("mul", self, other)
-
-    def __rmul__(self, other: Any) -> Tensor:
-        return self._apply("mul", other, self)
-
-    def __truediv__(self, other: Any) -> Tensor:
-        return self._apply("div", self, other)
-
-    def __rtruediv__(self, other: Any) -> Tensor:
-        return self._apply("div", other, self)
-
-    def __matmul__(self, other: Any) -> Tensor:
-        return self._apply("matmul", self, other)
-
-    def __rmatmul__(self, other: Any) -> Tensor:
-        return self._apply("matmul", other, self)
+    __add__, __radd__ = _operator("add")
+    __sub__, __rsub__ = _operator("sub")
+    __mul__, __rmul__ = _operator("mul")
+    __truediv__, __rtruediv__ = _operator("div")
+    __matmul__, __rmatmul__ = _operator("matmul")
 
     def __neg__(self) -> Tensor:
         return self._apply("neg", self)

@@ -140,17 +140,18 @@ class Momentum(Optimizer):
     def update(self, weights: Tensor, gradient: Tensor) -> list[Tensor]:
         velocity = _slot("velocity", weights)
         moved = assign(velocity, velocity * self.momentum + gradient)
-        return [assign(weights, weights - moved * self.rate)]
+        return [assign(weights, weights - self._move(gradient, moved) * self.rate)]
+
+    def _move(self, gradient: Tensor, velocity: Tensor) -> Tensor:
+        return velocity
 
 
 @dataclass(frozen=True)
 class Nesterov(Momentum):
     """Momentum that looks ahead: v = momentum * v + g; w -= rate * (g + momentum * v) (Sutskever et al. 2013)."""
 
-    def update(self, weights: Tensor, gradient: Tensor) -> list[Tensor]:
-        velocity = _slot("velocity", weights)
-        moved = assign(velocity, velocity * self.momentum + gradient)
-        return [assign(weights, weights - (gradient + moved * self.momentum) * self.rate)]
+    def _move(self, gradient: Tensor, velocity: Tensor) -> Tensor:
+        return gradient + velocity * self.momentum
 
 
 @dataclass(frozen=True)
@@ -251,12 +252,5 @@ class AdamW(Adam):
 
 
 OPTIMIZERS: dict[str, type[Optimizer]] = {
-    "sgd": SGD,
-    "momentum": Momentum,
-    "nesterov": Nesterov,
-    "adagrad": Adagrad,
-    "adadelta": Adadelta,
-    "rmsprop": RMSProp,
-    "adam": Adam,
-    "adamw": AdamW,
+    each.__name__.lower(): each for each in (SGD, Momentum, Nesterov, Adagrad, Adadelta, RMSProp, Adam, AdamW)
 }

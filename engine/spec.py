@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cached_property
+from typing import cast
 
 import numpy as np
 
@@ -46,18 +46,17 @@ class Spec:
     def is_integer(self) -> bool:
         return "int" in self.dtype
 
-    @cached_property
+    @property
     def size(self) -> int:
         """Number of elements.  Raises ShapeError while a size isn't known."""
         return math.prod(self.concrete)
 
-    @cached_property
+    @property
     def concrete(self) -> tuple[int, ...]:
         """The shape without unknowns.  Raises ShapeError if there are any."""
-        sizes = tuple(size for size in self.shape if size is not None)
-        if len(sizes) != len(self.shape):
+        if None in self.shape:
             raise ShapeError(f"{self} has a size that isn't known yet")
-        return sizes
+        return cast("tuple[int, ...]", self.shape)
 
     @property
     def nbytes(self) -> int:

@@ -152,9 +152,9 @@ class _Writer:
         return Piece(self._node, ("?" if self._node.spec.dtype == "bool" else "") + text, tuple(self._inputs))
 
     def _of(self, node: Node) -> str:
-        node = value_of(node) if node in self._region.inside else node
+        node = value_of(node) if node in self._region.nodes else node
         if node not in self._names or self._apart:
-            inside = node in self._region.inside and node not in self._stored
+            inside = node in self._region.nodes and node not in self._stored
             self._names[node] = self._written(node) if inside else self._input(node, LETTERS.get(node.spec.dtype, "!"))
         return self._names[node]
 
