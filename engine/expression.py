@@ -80,6 +80,8 @@ def _tree(node: ast.expr) -> Tree:
             return Number(value)
         case ast.BinOp(left=left, op=sign, right=right) | ast.Compare(left=left, ops=[sign], comparators=[right]):
             return Apply(PARSED[type(sign)], (_tree(left), _tree(right)))
+        case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int() | float() as value)):
+            return Number(-value)
         case ast.UnaryOp(op=ast.USub(), operand=operand):
             return Apply(NEGATIVE, (_tree(operand),))
         case ast.Call(func=ast.Name(id=name), args=args) if name in FUNCTIONS:

@@ -47,6 +47,10 @@ def sample(*inputs: tuple[int, ...] | Draw, **attrs: Any) -> Sample:
     return Sample(tuple(each if isinstance(each, Draw) else Draw(each) for each in inputs), attrs)
 
 
+ONE = (sample((3, 4)), sample(()))
+PAIRS = (sample((3, 4), (3, 4)), sample((3, 4), (4,)), sample((2, 1), (3,)), sample((), (3, 4)))
+
+
 @dataclass(frozen=True, eq=False)
 class Op:
     """An operation: a name to which rules are attached.  Called with tensors, it adds a node to their graph."""
@@ -109,7 +113,10 @@ REGISTRY: dict[str, Op] = {}
 
 
 def op(name: str, doc: str, **rules: Any) -> Op:
-    """Write an op into the registry.  One with ``code`` needs no kernel: it gets one that is made from it.
+    """Write an op into the registry.
+
+    What isn't said of one with ``code`` follows from that: its kernel, that it may overwrite each input, a
+    floating-point operation per element, and samples of one or two inputs.
 
     Raises EngineError if the name is taken, ValueError for code that isn't made of what there is.
     """
@@ -118,7 +125,14 @@ def op(name: str, doc: str, **rules: Any) -> Op:
     if "samples" in rules:
         rules["samples"] = tuple(rules["samples"])
     found = Op(name, doc, **rules)
-    if found.code and found.kernel is None:
-        found = replace(found, kernel=kernel(found.tree, found.defaults))
+    if found.code:
+        inputs = {int(each) for each in operands(found.tree) if each.isdigit()}
+        follows: dict[str, Any] = {
+            "reuse": tuple(sorted(inputs)),
+            "flops": 1,
+            "kernel": kernel(found.tree, found.defaults),
+        }
+        follows["samples"] = ONE if len(inputs) == 1 else PAIRS
+        found = replace(found, **follows | rules)
     REGISTRY[name] = found
     return found

@@ -6,8 +6,8 @@ from typing import Any
 
 from engine.errors import DtypeError, user_source
 from engine.graph import Tensor
-from engine.op import Draw, op, sample
-from engine.ops.math import PAIRS, equal, greater, maximum, minimum
+from engine.op import PAIRS, Draw, op, sample
+from engine.ops.math import equal, greater, maximum, minimum
 from engine.ops.rules import comparison
 from engine.spec import Spec
 
@@ -15,18 +15,16 @@ INTEGERS = sample(Draw((3, 4), integers=3), Draw((3, 4), integers=3))
 
 greater_equal = op(
     "greater_equal", "Whether the first number is larger than the second, or the same.",
-    spec=comparison, code="{0} >= {1}", flops=1,
+    spec=comparison, code="{0} >= {1}", reuse=(),
     grad=lambda y, g, a, b: [None, None], samples=(*PAIRS, INTEGERS),
 )  # fmt: skip
 not_equal = op(
-    "not_equal", "Whether two numbers differ.",
-    spec=comparison, code="{0} != {1}", flops=1,
+    "not_equal", "Whether two numbers differ.", spec=comparison, code="{0} != {1}", reuse=(),
     grad=lambda y, g, a, b: [None, None], samples=(*PAIRS, INTEGERS),
 )  # fmt: skip
 is_nan = op(
     "is_nan", "Whether it isn't a number: what 0/0 gives.",
-    spec=lambda x: Spec(x.shape, "bool"), code="{0} != {0}", flops=1,
-    grad=lambda y, g, x: [None], samples=[sample((3, 4))],
+    spec=lambda x: Spec(x.shape, "bool"), code="{0} != {0}", reuse=(), grad=lambda y, g, x: [None],
 )  # fmt: skip
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from engine.errors import ShapeError
 from engine.graph import Tensor
-from engine.op import Call, Draw, Op, op, sample
+from engine.op import PAIRS, Call, Draw, Op, op, sample
 from engine.ops.array import broadcast_like, cast, count, expand
 from engine.ops.rules import (
     arithmetic,
@@ -24,113 +24,81 @@ from engine.ops.rules import (
 )
 from engine.spec import Spec, broadcast, normalize_axes, same_dtype
 
-PAIRS = (sample((3, 4), (3, 4)), sample((3, 4), (4,)), sample((2, 1), (3,)), sample((), (3, 4)))
-ONE = (sample((3, 4)), sample(()))
 POSITIVE = Draw((3, 4), 0.3, 3.0)
 
 add = op(
-    "add", "Sum, element by element.",
-    spec=arithmetic, code="{0} + {1}", reuse=(0, 1), flops=1,
-    grad=lambda y, g, a, b: [g, g], identity=no_change_by(0.0, first_too=True), samples=PAIRS,
+    "add", "Sum, element by element.", spec=arithmetic, code="{0} + {1}", grad=lambda y, g, a, b: [g, g],
+    identity=no_change_by(0.0, first_too=True),
 )  # fmt: skip
 sub = op(
-    "sub", "Difference, element by element.",
-    spec=arithmetic, code="{0} - {1}", reuse=(0, 1), flops=1,
-    grad=lambda y, g, a, b: [g, -g], identity=no_change_by(0.0, first_too=False), samples=PAIRS,
+    "sub", "Difference, element by element.", spec=arithmetic, code="{0} - {1}", grad=lambda y, g, a, b: [g, -g],
+    identity=no_change_by(0.0, first_too=False),
 )  # fmt: skip
 mul = op(
-    "mul", "Product, element by element.",
-    spec=arithmetic, code="{0} * {1}", reuse=(0, 1), flops=1,
-    grad=lambda y, g, a, b: [g * b, g * a], identity=no_change_by(1.0, first_too=True), samples=PAIRS,
+    "mul", "Product, element by element.", spec=arithmetic, code="{0} * {1}", grad=lambda y, g, a, b: [g * b, g * a],
+    identity=no_change_by(1.0, first_too=True),
 )  # fmt: skip
 div = op(
-    "div", "Quotient, element by element.",
-    spec=float_elementwise, code="{0} / {1}", reuse=(0, 1), flops=4,
+    "div", "Quotient, element by element.", spec=float_elementwise, code="{0} / {1}", flops=4,
     grad=lambda y, g, a, b: [g / b, -g * y / b], identity=no_change_by(1.0, first_too=False),
     samples=(sample((3, 4), POSITIVE), sample((2, 1), Draw((3,), -3.0, -0.3))),
 )  # fmt: skip
-neg = op(
-    "neg", "The number with the other sign.",
-    spec=arithmetic, code="-{0}", reuse=(0,), flops=1,
-    grad=lambda y, g, x: [-g], samples=ONE,
-)  # fmt: skip
-abs_ = op(
-    "abs", "Distance from zero.",
-    spec=arithmetic, code="fabs({0})", reuse=(0,), flops=1,
-    grad=lambda y, g, x: [g * sign(x)], samples=ONE,
-)  # fmt: skip
+neg = op("neg", "The number with the other sign.", spec=arithmetic, code="-{0}", grad=lambda y, g, x: [-g])
+abs_ = op("abs", "Distance from zero.", spec=arithmetic, code="fabs({0})", grad=lambda y, g, x: [g * sign(x)])
 sign: Op = op(
-    "sign", "-1, 0 or 1.",
-    spec=arithmetic, code="select({0} > 0, 1, select({0} < 0, -1, {0}))", reuse=(0,), flops=1,
-    kernel=lambda xp, out, x: (partial(xp.sign, x, out),),
-    grad=lambda y, g, x: [None], samples=ONE,
+    "sign", "-1, 0 or 1.", spec=arithmetic, code="select({0} > 0, 1, select({0} < 0, -1, {0}))",
+    kernel=lambda xp, out, x: (partial(xp.sign, x, out),), grad=lambda y, g, x: [None],
 )  # fmt: skip
 step = op(
-    "step", "1 for positive numbers, else 0: the slope of relu.",
-    spec=float_elementwise, code="select({0} > 0, 1, 0)", reuse=(0,), flops=1,
-    kernel=lambda xp, out, x: (partial(xp.greater, x, number(xp, 0, x), out),),
-    grad=lambda y, g, x: [None], samples=ONE,
+    "step", "1 for positive numbers, else 0: the slope of relu.", spec=float_elementwise, code="select({0} > 0, 1, 0)",
+    kernel=lambda xp, out, x: (partial(xp.greater, x, number(xp, 0, x), out),), grad=lambda y, g, x: [None],
 )  # fmt: skip
-square = op(
-    "square", "The number times itself.",
-    spec=arithmetic, code="{0} * {0}", reuse=(0,), flops=1,
-    grad=lambda y, g, x: [2 * g * x], samples=ONE,
-)  # fmt: skip
+square = op("square", "The number times itself.", spec=arithmetic, code="{0} * {0}", grad=lambda y, g, x: [2 * g * x])
 sqrt = op(
-    "sqrt", "Square root.",
-    spec=float_elementwise, code="sqrt({0})", reuse=(0,), flops=4,
+    "sqrt", "Square root.", spec=float_elementwise, code="sqrt({0})", flops=4,
     grad=lambda y, g, x: [g / (2 * y)], samples=[sample(POSITIVE)],
 )  # fmt: skip
 exp = op(
-    "exp", "e to the power of the number.",
-    spec=float_elementwise, code="exp({0})", reuse=(0,), flops=10,
-    grad=lambda y, g, x: [g * y], samples=ONE,
+    "exp", "e to the power of the number.", spec=float_elementwise, code="exp({0})", flops=10,
+    grad=lambda y, g, x: [g * y],
 )  # fmt: skip
 log = op(
-    "log", "Natural logarithm.",
-    spec=float_elementwise, code="log({0})", reuse=(0,), flops=10,
+    "log", "Natural logarithm.", spec=float_elementwise, code="log({0})", flops=10,
     grad=lambda y, g, x: [g / x], samples=[sample(POSITIVE)],
 )  # fmt: skip
 sin = op(
-    "sin", "Sine of an angle in radians.",
-    spec=float_elementwise, code="sin({0})", reuse=(0,), flops=10,
-    grad=lambda y, g, x: [g * cos(x)], samples=ONE,
+    "sin", "Sine of an angle in radians.", spec=float_elementwise, code="sin({0})", flops=10,
+    grad=lambda y, g, x: [g * cos(x)],
 )  # fmt: skip
 cos: Op = op(
-    "cos", "Cosine of an angle in radians.",
-    spec=float_elementwise, code="cos({0})", reuse=(0,), flops=10,
-    grad=lambda y, g, x: [-g * sin(x)], samples=ONE,
+    "cos", "Cosine of an angle in radians.", spec=float_elementwise, code="cos({0})", flops=10,
+    grad=lambda y, g, x: [-g * sin(x)],
 )  # fmt: skip
 floor = op(
-    "floor", "The largest whole number that isn't above.",
-    spec=float_elementwise, code="floor({0})", reuse=(0,), flops=1,
-    grad=lambda y, g, x: [None], samples=ONE,
+    "floor", "The largest whole number that isn't above.", spec=float_elementwise, code="floor({0})",
+    grad=lambda y, g, x: [None],
 )  # fmt: skip
 tanh = op(
-    "tanh", "Hyperbolic tangent: squashes to (-1, 1).",
-    spec=float_elementwise, code="tanh({0})", reuse=(0,), flops=10,
-    grad=lambda y, g, x: [g * (1 - y * y)], samples=ONE,
+    "tanh", "Hyperbolic tangent: squashes to (-1, 1).", spec=float_elementwise, code="tanh({0})", flops=10,
+    grad=lambda y, g, x: [g * (1 - y * y)],
 )  # fmt: skip
 maximum = op(
-    "maximum", "The larger of two numbers, element by element.",
-    spec=elementwise, code="max({0}, {1})", reuse=(0, 1), flops=1,
+    "maximum", "The larger of two numbers, element by element.", spec=elementwise, code="max({0}, {1})",
     grad=lambda y, g, a, b: [where(greater(a, b), g, 0.0), where(greater(a, b), 0.0, g)],
     samples=(sample((3, 4), (3, 4)), sample((3, 4), (4,))),
 )  # fmt: skip
 minimum = op(
-    "minimum", "The smaller of two numbers, element by element.",
-    spec=elementwise, code="min({0}, {1})", reuse=(0, 1), flops=1,
+    "minimum", "The smaller of two numbers, element by element.", spec=elementwise, code="min({0}, {1})",
     grad=lambda y, g, a, b: [where(greater(b, a), g, 0.0), where(greater(b, a), 0.0, g)],
     samples=(sample((3, 4), (3, 4)), sample((3, 4), (4,))),
 )  # fmt: skip
 greater: Op = op(
-    "greater", "Whether the first number is larger than the second.",
-    spec=comparison, code="{0} > {1}", flops=1,
-    grad=lambda y, g, a, b: [None, None], samples=PAIRS,
+    "greater", "Whether the first number is larger than the second.", spec=comparison, code="{0} > {1}", reuse=(),
+    grad=lambda y, g, a, b: [None, None],
 )  # fmt: skip
 equal = op(
-    "equal", "Whether two numbers are the same.",
-    spec=comparison, code="{0} == {1}", flops=1, grad=lambda y, g, a, b: [None, None],
+    "equal", "Whether two numbers are the same.", spec=comparison, code="{0} == {1}", reuse=(),
+    grad=lambda y, g, a, b: [None, None],
     samples=(*PAIRS, sample(Draw((3, 4), integers=3), Draw((3, 4), integers=3))),
 )  # fmt: skip
 
@@ -141,7 +109,7 @@ def _where_spec(choice: Spec, a: Spec, b: Spec) -> Spec:
 
 where: Op = op(
     "where", "The second input where the first is true, else the third.",
-    spec=_where_spec, code="select({0}, {1}, {2})", reuse=(1, 2), flops=1,
+    spec=_where_spec, code="select({0}, {1}, {2})", reuse=(1, 2),
     grad=lambda y, g, choice, a, b: [None, where(choice, g, 0.0), where(choice, 0.0, g)],
     samples=(sample(Draw((3, 4), integers=2), (3, 4), (3, 4)), sample(Draw((3, 4), integers=2), (4,), ())),
 )  # fmt: skip
@@ -170,7 +138,7 @@ def _pow_grad(y: Tensor, g: Tensor, a: Tensor, b: Tensor) -> list[Tensor | None]
 
 power: Op = op(
     "pow", "The first number to the power of the second.",
-    spec=float_elementwise, code="pow({0}, {1})", reuse=(0, 1), flops=20, grad=_pow_grad,
+    spec=float_elementwise, code="pow({0}, {1})", flops=20, grad=_pow_grad,
     identity=no_change_by(1.0, first_too=False),
     samples=(sample(POSITIVE, (3, 4)), sample(Draw((2, 1), 0.3, 3.0), Draw((3,), -2.0, 2.0))),
 )  # fmt: skip

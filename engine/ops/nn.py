@@ -9,18 +9,18 @@ from typing import Any
 
 from engine.errors import DtypeError, EngineError, ShapeError
 from engine.graph import Tensor
-from engine.op import Call, Draw, Op, op, sample
+from engine.op import ONE, Call, Draw, Op, op, sample
 from engine.ops.array import expand
 from engine.ops.lookup import one_hot, row_check
-from engine.ops.math import ONE, greater, step, sum_, tanh, where
+from engine.ops.math import greater, step, sum_, tanh, where
 from engine.ops.rules import float_elementwise, last_axis, number, row_sums
 from engine.spec import Spec, same_dtype
 
 relu = op(
     "relu", "Rectified linear unit: negative numbers become 0.",
-    spec=float_elementwise, code="select({0} <= 0, 0, {0})", reuse=(0,), flops=1,
+    spec=float_elementwise, code="select({0} <= 0, 0, {0})",
     kernel=lambda xp, out, x: (partial(xp.maximum, x, number(xp, 0, x), out=out),),
-    grad=lambda y, g, x: [g * step(y)], samples=ONE,
+    grad=lambda y, g, x: [g * step(y)],
 )  # fmt: skip
 
 
@@ -37,15 +37,15 @@ def _leaky_relu(xp: Any, out: Any, x: Any, *, slope: float = 0.01) -> Sequence[C
 
 leaky_relu = op(
     "leaky_relu", "Like relu, but negative numbers keep a small slope (0.01).",
-    spec=_leaky_relu_spec, code="select({0} > 0, {0}, {slope} * {0})", reuse=(0,), flops=2, kernel=_leaky_relu,
+    spec=_leaky_relu_spec, code="select({0} > 0, {0}, {slope} * {0})", flops=2, kernel=_leaky_relu,
     grad=lambda y, g, x, slope=0.01: [where(greater(x, 0), g, slope * g)], samples=(*ONE, sample((3, 4), slope=0.2)),
 )  # fmt: skip
 
 
 elu = op(
     "elu", "Exponential linear unit: x above 0, exp(x) - 1 below (Clevert et al. 2015).",
-    spec=float_elementwise, code="max({0}, 0) + expm1(min({0}, 0))", reuse=(0,), flops=12,  # never overflows
-    grad=lambda y, g, x: [where(greater(x, 0), g, g * (y + 1))], samples=ONE,
+    spec=float_elementwise, code="max({0}, 0) + expm1(min({0}, 0))", flops=12,  # never overflows
+    grad=lambda y, g, x: [where(greater(x, 0), g, g * (y + 1))],
 )  # fmt: skip
 
 _GELU = math.sqrt(2 / math.pi)
@@ -59,21 +59,21 @@ def _gelu_grad(y: Tensor, g: Tensor, x: Tensor) -> list[Tensor | None]:
 
 gelu = op(
     "gelu", "Gaussian error linear unit, tanh form: x times a bell curve's share below x (Hendrycks & Gimpel 2016).",
-    spec=float_elementwise, reuse=(0,), flops=20, grad=_gelu_grad, samples=ONE,
+    spec=float_elementwise, flops=20, grad=_gelu_grad,
     code=f"0.5 * (1 + tanh({{0}} * ({_GELU} + {0.044715 * _GELU} * ({{0}} * {{0}})))) * {{0}}",
 )  # fmt: skip
 softplus = op(
     "softplus", "A smooth relu: log(1 + exp(x)).",
-    spec=float_elementwise, code="max({0}, 0) + log1p(exp(-fabs({0})))", reuse=(0,), flops=20,
+    spec=float_elementwise, code="max({0}, 0) + log1p(exp(-fabs({0})))", flops=20,
     kernel=lambda xp, out, x: (partial(xp.logaddexp, x, number(xp, 0, x), out),),
-    grad=lambda y, g, x: [g * sigmoid(x)], samples=ONE,
+    grad=lambda y, g, x: [g * sigmoid(x)],
 )  # fmt: skip
 
 
 sigmoid: Op = op(
     "sigmoid", "Logistic function: squashes to (0, 1).",
-    spec=float_elementwise, code="0.5 * (1 + tanh(0.5 * {0}))", reuse=(0,), flops=13,  # never overflows
-    grad=lambda y, g, x: [g * (y * (1 - y))], samples=ONE,
+    spec=float_elementwise, code="0.5 * (1 + tanh(0.5 * {0}))", flops=13,  # never overflows
+    grad=lambda y, g, x: [g * (y * (1 - y))],
 )  # fmt: skip
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from engine.errors import DtypeError, EngineError, ShapeError
+from engine.expression import kernel, parse
 from engine.graph import Tensor, variable
 from engine.op import Call, Draw, op, sample
 from engine.ops.array import cast, concat, expand
@@ -96,27 +97,18 @@ def _normal(xp: Any, out: Any, state: Any, *, like: Shape) -> Sequence[Call]:
     """Box & Muller 1958: a distance from the upper 32 bits, a direction from the lower ones."""
     bits, calls = _bits(xp, state, out.size)
     upper, flat, distance = xp.empty_like(bits), out.reshape(out.size), xp.empty(out.size, out.dtype)
-
-    def number(value: float) -> Any:
-        return xp.asarray(value, out.dtype)
-
     return [
         *calls,
         partial(xp.right_shift, bits, xp.asarray(32, "uint64"), upper),
         partial(xp.bitwise_and, bits, xp.asarray(0xFFFFFFFF, "uint64"), bits),
         partial(xp.copyto, distance, upper, "unsafe"),
-        partial(xp.add, distance, number(0.5), distance),  # never 0, whose logarithm is infinite
-        partial(xp.multiply, distance, number(0.5**32), distance),
-        partial(xp.log, distance, distance),
-        partial(xp.multiply, distance, number(-2), distance),
-        partial(xp.sqrt, distance, distance),
         partial(xp.copyto, flat, bits, "unsafe"),
-        partial(xp.multiply, flat, number(2 * math.pi * 0.5**32), flat),
-        partial(xp.cos, flat, flat),
-        partial(xp.multiply, flat, distance, flat),
+        *_bell(xp, flat, flat, distance),
     ]
 
 
+# of a direction and a distance; half of what tells them apart keeps 0, whose logarithm is infinite, away
+_bell = kernel(parse(f"cos({{0}} * {2 * math.pi * 0.5**32}) * sqrt(-2 * log(({{1}} + 0.5) * {0.5**32}))"), {})
 STATES = (
     sample(Draw((2,), integers=99), (3, 4)), sample(Draw((2,), integers=2**31 - 1), ()),
     sample(Draw((2,), integers=9), (0, 2)),
