@@ -74,3 +74,25 @@ test("tests lie where that lies which they test", () => {
   );
   assert.deepEqual(lost, []);
 });
+
+test("a lens is known to nobody but its kind's record", () => {
+  const lens = (path) => /^kinds\/\w+\/lenses\/\w+\//.exec(path)?.[0];
+  const known = modules.flatMap(({ name, imports: found }) =>
+    found.filter((path) => lens(path) && lens(path) !== lens(name)).map((path) => `${name} → ${path}`),
+  );
+  assert.deepEqual(known, []);
+});
+
+test("only a kind's own folder says its name and its sentences", () => {
+  const kinds = readdirSync(`${js}kinds`);
+  const keys = filesIn(`${js}kinds/`, "texts/en.json").flatMap((name) =>
+    Object.keys(JSON.parse(readFileSync(`${js}kinds/${name}`, "utf8"))),
+  );
+  assert.ok(kinds.length >= 2 && keys.length > 100);
+  const own = new Set([...kinds, ...keys]);
+  const said = modules
+    .filter(({ name }) => floor(name) !== "kinds")
+    .flatMap(({ name }) => [...codeOf(name).matchAll(/["'`]([\w.]+)["'`]/g)].map(([, word]) => `${name}: ${word}`))
+    .filter((found) => own.has(found.split(": ")[1]));
+  assert.deepEqual(said, []);
+});

@@ -1,7 +1,7 @@
 /** The panel on the left: the images, the batch size, the drawing pad and what the network sees of it. */
 import { fields } from "../../core/describe.js";
 import { t } from "../../core/i18n.js";
-import { largest } from "../../lib/digit.js";
+import { largest } from "./digit.js";
 import { html } from "../../lib/html.js";
 import { Button, Panel, Slider } from "../../ui/controls.js";
 import { DrawingPad } from "./pad.js";

@@ -1,5 +1,5 @@
 /** What a frame of a digits run says, under the names that the views use. Pure: no DOM. */
-import { largest } from "../../lib/digit.js";
+import { largest } from "./digit.js";
 
 /**
  * @typedef {import("../../lib/frame.js").Frame} Frame

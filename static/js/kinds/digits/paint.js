@@ -1,6 +1,6 @@
 /** Colours of pictures, and pictures of 28 x 28 pixels on canvas. */
 import { parseColour } from "../../lib/colour.js";
-import { SIDE } from "../../lib/digit.js";
+import { SIDE } from "./digit.js";
 
 /**
  * Paint `pixels` through a colour table of 256 entries.

@@ -2,7 +2,7 @@
 import { useLayoutEffect, useMemo, useRef, useState } from "../../../vendor/preact/hooks.js";
 import { t } from "../../core/i18n.js";
 import { palette } from "../../core/theme.js";
-import { SIDE, largest } from "../../lib/digit.js";
+import { SIDE, largest } from "./digit.js";
 import { html } from "../../lib/html.js";
 import { formatNumber } from "../../lib/text.js";
 import { inkTable, paintPicture, stretched } from "./paint.js";

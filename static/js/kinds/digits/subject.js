@@ -1,6 +1,6 @@
 /** Which picture the network looks at: what is drawn, or a test image. One sender, so that the last wish wins. */
 import { signal } from "../../../vendor/preact-signals/signals.js";
-import { base64, mnistPicture } from "../../lib/digit.js";
+import { base64, mnistPicture } from "./digit.js";
 import { newestOnly } from "../../lib/throttle.js";
 import { drawStrokes, inkOf } from "./strokes.js";
 

@@ -1,7 +1,7 @@
 /** Weights as pictures: of the ten digits, or of the units of the first hidden layer. */
 import { useRef, useState } from "../../../../../vendor/preact/hooks.js";
 import { t } from "../../../../core/i18n.js";
-import { SIDE, largest } from "../../../../lib/digit.js";
+import { SIDE, largest } from "../../digit.js";
 import { html } from "../../../../lib/html.js";
 import { tiling } from "./arrange.js";
 import { reach } from "../../model.js";

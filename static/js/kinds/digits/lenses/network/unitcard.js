@@ -1,7 +1,7 @@
 /** One unit large, in plain words: shown beside the tile that is pointed at or focused. */
 import { useLayoutEffect, useRef } from "../../../../../vendor/preact/hooks.js";
 import { t } from "../../../../core/i18n.js";
-import { SIDE } from "../../../../lib/digit.js";
+import { SIDE } from "../../digit.js";
 import { html } from "../../../../lib/html.js";
 import { besideThing } from "../../../../lib/placement.js";
 import { formatNumber } from "../../../../lib/text.js";

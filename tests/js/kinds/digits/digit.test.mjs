@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { BOX, SIDE, base64, extent, largest, mnistPicture } from "../../../static/js/lib/digit.js";
+import { BOX, SIDE, base64, extent, largest, mnistPicture } from "../../../../static/js/kinds/digits/digit.js";
 
 /** A sheet with ink wherever `inside(x, y)` holds, softened by sampling each pixel 4x4 times. */
 function sheet(size, inside) {
