@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
+EXPRESSIONS = ROOT / "engine" / "native" / "expressions.txt"
 LONGEST = 350  # lines of a file: one room, one reason to change
 
 # A module of the engine may import those before it (and those in its own line).
@@ -122,6 +123,10 @@ def of_library(name: str, libraries: list[str]) -> bool:
     return name.split(".", maxsplit=1)[0] in libraries
 
 
+def of_native(name: str) -> bool:
+    return name == "engine.native" or name.startswith("engine.native.")
+
+
 def rank(name: str) -> int:
     for place, line in enumerate(ENGINE if of_library(name, ["engine"]) else WEBAPP):
         if matches(name, line):
@@ -182,6 +187,20 @@ def test_the_web_process_does_without_the_engine() -> None:
         [sys.executable, "-c", look], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True
     )
     assert done.stdout.strip() == "False"
+
+
+@pytest.mark.parametrize("name", [name for name in named("engine") if not of_native(name)])
+def test_nothing_in_the_engine_knows_the_native_machine(name: str) -> None:
+    assert not [found for found in imports_of(name) if of_native(found)], "who wants it asks for it, from outside"
+
+
+def test_the_engine_and_its_machine_stay_as_small_as_they_are() -> None:
+    """``wc -l``, the machine's list of expressions included."""
+    own = {path: len(path.read_text(encoding="utf-8").splitlines()) for path in (ROOT / "engine").rglob("*.py")}
+    own[EXPRESSIONS] = len(EXPRESSIONS.read_text(encoding="utf-8").splitlines())
+    machine = sum(lines for path, lines in own.items() if EXPRESSIONS.parent in path.parents)
+    assert machine < 3_000
+    assert sum(own.values()) - machine < 6_850, "it should come down to 6,000: say things once, don't write them denser"
 
 
 @pytest.mark.parametrize("name", [name for name in MODULES if matches(name, GRAPH_BUILDERS)])

@@ -10,8 +10,6 @@ from engine.errors import DtypeError, ShapeError
 from engine.op import Call
 from engine.spec import Spec, broadcast, normalize_axes, same_dtype
 
-Kernel = Callable[..., Sequence[Call]]
-
 
 def elementwise(*specs: Spec, **_: Any) -> Spec:
     """The inputs broadcast against each other; one dtype in, the same out."""
