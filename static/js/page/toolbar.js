@@ -1,4 +1,4 @@
-// The row of controls above both pages: reset, play, step, epoch, what is learned how, layers.
+// The row of controls above every kind of page: reset, play, step, epoch, what is learned how, layers.
 import { html } from "../lib/html.js";
 import { fields, kindOf } from "../core/describe.js";
 import { locale, t } from "../core/i18n.js";

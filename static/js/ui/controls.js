@@ -1,4 +1,4 @@
-// Controls that both pages use. Each has a name for a screen reader and works from the keyboard.
+// Controls that every kind of page uses. Each has a name for a screen reader and works from the keyboard.
 import { useId } from "../../vendor/preact/hooks.js";
 import { html } from "../lib/html.js";
 import { Icon } from "./icons.js";

@@ -34,7 +34,7 @@ export function DataPanel({ run, view, subject }) {
 
 /** @param {{run: import("../../core/run.js").Run}} props */
 function Batch({ run }) {
-  const { min = 1, max = 1000 } = fields("digits").batch;
+  const { min = 1, max = Infinity } = fields("digits").batch;
   const { batch } = run.settings.value;
   const sizes = [...new Set([...BATCHES, batch])].filter((size) => size >= min && size <= max).sort((a, b) => a - b);
   const set = (/** @type {number} */ position) => run.set({ batch: sizes[position] });
