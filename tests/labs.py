@@ -171,14 +171,22 @@ class BareSocket:
             assert str(self.ws.recv()).startswith("40")
 
     def call(self, data: list[Any]) -> dict[str, Any]:
-        """Emit an event and wait for its answer; pings are answered, all else is ignored."""
-        self.ws.send("421" + json.dumps(data))
+        """Emit an event and wait for its answer."""
+        self.emit(1, data)
+        return self.answer()
+
+    def emit(self, number: int, data: list[Any]) -> None:
+        """Emit an event that asks for the answer of this number."""
+        self.ws.send(f"42{number}" + json.dumps(data))
+
+    def answer(self) -> dict[str, Any]:
+        """The next answer; pings are answered, all else is ignored."""
         while True:
             message = self.ws.recv()
             if message == "2":
                 self.ws.send("3")
-            elif isinstance(message, str) and message.startswith("431"):
-                answer: dict[str, Any] = json.loads(message[3:])[0]
+            elif isinstance(message, str) and message.startswith("43"):
+                answer: dict[str, Any] = json.loads(message[message.index("[") :])[0]
                 return answer
 
     def closing(self, seconds: float = 5.0) -> tuple[int, str] | None:

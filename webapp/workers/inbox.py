@@ -18,7 +18,9 @@ def add(waiting: list[Any], message: Any) -> None:
     done for itself stands between the two (it may be about what the earlier one made).
     """
     if isinstance(message, Order) and message.merge == "newest":
-        _forget_earlier(waiting, message)
+        at = superseded(waiting, message)
+        if at is not None:
+            del waiting[at]
     elif isinstance(message, Want) and waiting and isinstance(waiting[-1], Want):
         last = waiting.pop()
         key, fresh = message.key or last.key, message.fresh or last.fresh
@@ -26,17 +28,18 @@ def add(waiting: list[Any], message: Any) -> None:
     waiting.append(message)
 
 
-def _forget_earlier(waiting: list[Any], order: Order) -> None:
+def superseded(waiting: list[Any], order: Order) -> int | None:
+    """The place of the one that ``order`` makes pointless, if its command is one of which only the newest counts."""
     for at in range(len(waiting) - 1, -1, -1):
         earlier = waiting[at]
         if isinstance(earlier, Order):
             if earlier.merge != "newest":
-                return
+                return None
             if earlier.wish.name == order.wish.name:
-                del waiting[at]
-                return
+                return at
         elif not isinstance(earlier, Want):
-            return
+            return None
+    return None
 
 
 class Closed(Exception):

@@ -6,7 +6,8 @@ import threading
 from collections import Counter, deque
 
 from webapp.locks import ordered
-from webapp.workers.messages import LoadMachine, ToWorker
+from webapp.workers.inbox import superseded
+from webapp.workers.messages import LoadMachine, Order, ToWorker
 
 
 class Outbox:
@@ -24,6 +25,8 @@ class Outbox:
         """Queue ``message``; False if there is no room.  ``force`` is for what is bounded by its nature."""
         with self._changed:
             run = _run_of(message)
+            if isinstance(message, Order) and message.merge == "newest":
+                self._forget_earlier(message)  # its worker is being born, or takes nothing just now
             full = len(self._waiting) >= self._limit or self._per_run[run] >= self._limit_per_run
             if not self._open or (full and not force):
                 return False
@@ -31,6 +34,13 @@ class Outbox:
             self._per_run[run] += 1
             self._changed.notify()
             return True
+
+    def _forget_earlier(self, order: Order) -> None:
+        places = [at for at, message in enumerate(self._waiting) if _run_of(message) == order.run]
+        at = superseded([self._waiting[place] for place in places], order)
+        if at is not None:
+            del self._waiting[places[at]]
+            self._per_run[order.run] -= 1
 
     def get(self) -> ToWorker | None:
         """The next message; waits for one.  None when closed."""
