@@ -6,6 +6,7 @@ import time
 
 from tests.labs import metric
 from tests.running import wait_until
+from webapp.stream.hub import run_topic
 
 
 def number(frame):
@@ -128,7 +129,7 @@ def test_a_gone_page_is_forgotten_by_the_hub(lab, open_page):
     page = open_page()
     run = page.open()
     page.close()
-    wait_until(lambda: lab.runs.hub.unwatched_for(run) is not None, "the hub to see that the page has gone")
+    wait_until(lambda: lab.runs.hub.unwatched_for(run_topic(run)) is not None, "the hub to see that the page has gone")
 
 
 def test_frames_come_at_the_rate_of_the_server_and_no_faster(page):

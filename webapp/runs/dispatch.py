@@ -27,7 +27,7 @@ from webapp.runs.quotas import InFlight, busy, who_gives_way
 from webapp.runs.record import Record
 from webapp.runs.store import MemoryStore, Store
 from webapp.runs.sweeper import Sweeper
-from webapp.stream.hub import Client, Hub
+from webapp.stream.hub import Client, Hub, run_topic
 from webapp.workers.messages import (
     Order,
     Want,
@@ -121,7 +121,7 @@ class Runs:
             live = found
             with self._turn(live, wish.seq):
                 self._wake(live)
-                self.hub.expect(live.record.id)
+                self.hub.expect(run_topic(live.record.id))
         record = live.record
         said.after(lambda: self._join(record.id, said.client, lens))
         resumed = found is not None
@@ -130,14 +130,14 @@ class Runs:
     def close(self, said: Said) -> Reply:
         """The page no longer watches."""
         assert said.live is not None
-        self.hub.leave(said.live.record.id, said.client)
+        self.hub.leave(run_topic(said.live.record.id), said.client)
         return Reply(ok=True, seq=said.wish.seq)
 
     def open_lens(self, said: Said) -> Reply:
         """The page looks through another lens."""
         assert said.live is not None
         record = said.live.record
-        self.hub.look_through(record.id, said.client, _kind(record.kind).lens(said.wish.lens))
+        self.hub.look_through(run_topic(record.id), said.client, _kind(record.kind).lens(said.wish.lens))
         return Reply(ok=True, seq=said.wish.seq)
 
     def forward(self, said: Said) -> Reply:
@@ -228,15 +228,15 @@ class Runs:
         with self._lock:
             live = self._book.live(run)
             greetings = () if live is None or live.status is None else (live.status,)
-            self.hub.join(run, client, *greetings, lens=lens)
+            self.hub.join(run_topic(run), client, *greetings, lens=lens)
 
     def _create(self, person: str, kind: str, wanted: dict[str, Any], seq: int) -> Live:
         settings = _kind(kind).settings_for(wanted)
         with self._lock:
-            for leaving in who_gives_way(self._book.store, self._config, person, self.hub.unwatched_for):
+            for leaving in who_gives_way(self._book.store, self._config, person, self._unwatched_for):
                 self.sweeper.forget(leaving.id)
             live = self._book.add(Record(id=new_run_id(), person=person, kind=kind, settings=settings, seq=seq))
-            self.hub.add(live.record.id)
+            self.hub.add(run_topic(live.record.id), live.record.id)
         try:
             with self._lock:
                 pending = self._place(live)
@@ -249,7 +249,7 @@ class Runs:
     def _place(self, live: Live) -> Pending:
         """Give the run to a worker.  Raises ProtocolError ("busy") if none can take it."""
         run = live.record.id
-        if not self._cluster.place(live.record.create_message(self.hub.sequence(run))):
+        if not self._cluster.place(live.record.create_message(self.hub.sequence(run_topic(run)))):
             raise busy()
         live.asleep = False
         pending = Pending(live.record.order, lambda: None)
@@ -263,7 +263,10 @@ class Runs:
         """A run at rest goes to a worker again."""
         if live.asleep:
             self._place(live)
-            self.hub.moved(live.record.id)
+            self.hub.moved(run_topic(live.record.id))
+
+    def _unwatched_for(self, run: str) -> float | None:
+        return self.hub.unwatched_for(run_topic(run))
 
     def _ask(self, want: Want) -> None:
         self._cluster.post(want.run, want, force=True)

@@ -10,7 +10,7 @@ from webapp.runs import notices
 from webapp.runs.book import Book
 from webapp.runs.cluster import Cluster
 from webapp.runs.live import Live
-from webapp.stream.hub import Hub
+from webapp.stream.hub import Hub, run_topic
 from webapp.workers.messages import Drop, EventOut, FrameOut, FromRun, Rested, Snapshot, Taken
 
 
@@ -45,7 +45,7 @@ class News:
                     live.status = message.event
                     if live.record.playing != message.event.playing:
                         self._book.change(live, playing=message.event.playing)
-                self._hub.event(message.event)
+                self._hub.event(run_topic(message.run), message.event)
 
     def _rested(self, live: Live, message: Rested) -> None:
         if live.resting is None:
@@ -70,6 +70,6 @@ class News:
                     self._book.change(live, playing=False)
                     notice = notices.crashing(live.record.id, deaths)
                 run = live.record.id
-                self._cluster.place(live.record.create_message(self._hub.sequence(run)), force=True)
-                self._hub.event(notice)
-                self._hub.moved(run)
+                self._cluster.place(live.record.create_message(self._hub.sequence(run_topic(run))), force=True)
+                self._hub.event(run_topic(run), notice)
+                self._hub.moved(run_topic(run))

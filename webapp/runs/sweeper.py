@@ -13,7 +13,7 @@ from webapp.config import Config
 from webapp.contract.commands import Pause
 from webapp.runs.book import Book
 from webapp.runs.cluster import Cluster
-from webapp.stream.hub import Hub
+from webapp.stream.hub import Hub, run_topic
 from webapp.threads import forever
 from webapp.workers.messages import Drop, Order, Rest
 
@@ -56,14 +56,14 @@ class Sweeper:
     def _unwatched(self) -> list[tuple[str, float, bool]]:
         """Of each run that nobody watches: its id, for how many seconds, and whether it plays."""
         with self._book.lock:
-            found = [(record, self._hub.unwatched_for(record.id)) for record in self._book.store.all()]
+            found = [(record, self._hub.unwatched_for(run_topic(record.id))) for record in self._book.store.all()]
             return [(record.id, idle, record.playing) for record, idle in found if idle is not None]
 
     def forget(self, run: str) -> None:
         """As if it had never been."""
         with self._book.lock:
             self._book.remove(run)
-            self._hub.remove(run)
+            self._hub.remove(run_topic(run))
             self._cluster.drop(Drop(run))
 
     def _pause(self, run: str, reason: str) -> None:

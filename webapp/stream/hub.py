@@ -23,6 +23,11 @@ CREDITS = 2
 _ARRIVAL = 5.0  # seconds between the reply that names a run and its page being a watcher, at most
 
 
+def run_topic(run: str) -> str:
+    """The topic of a run: its frames and what is told of it."""
+    return f"run/{run}"
+
+
 class Client(Protocol):
     """Where prepared bytes for one page go; never waits."""
 
@@ -39,15 +44,16 @@ class _Watcher:
 
 @dataclass
 class _Channel:
-    """One run as its watchers see it."""
+    """One topic as its watchers see it."""
 
+    source: str | None = None  # the run whose frames they get
     watchers: dict[Client, _Watcher] = field(default_factory=dict)
     sequence: int = -1
     asked: Want | None = None  # what the worker was asked for and hasn't sent yet
 
 
 class Hub:
-    """Channels from runs to clients.  ``ask(want)`` reaches the run's worker."""
+    """Channels, named by topic (see :func:`run_topic`), to clients.  ``ask(want)`` reaches the run's worker."""
 
     def __init__(self, ask: Callable[[Want], None], clock: Callable[[], float] = time.monotonic) -> None:
         self._ask = ask
@@ -56,79 +62,79 @@ class Hub:
         self._channels: dict[str, _Channel] = {}
         self._unwatched_since: dict[str, float] = {}
 
-    def add(self, run: str) -> None:
-        """A new run, watched by nobody yet."""
+    def add(self, topic: str, source: str | None = None) -> None:
+        """A new channel, watched by nobody yet; the run ``source`` gives its frames (None: it has none)."""
         with self._lock:
-            self._channels[run] = _Channel()
-            self.expect(run)
+            self._channels[topic] = _Channel(source)
+            self.expect(topic)
 
-    def expect(self, run: str) -> None:
+    def expect(self, topic: str) -> None:
         """Somebody is about to join: for a moment the run doesn't count as unwatched."""
         with self._lock:
-            if not self._channels[run].watchers:
-                self._unwatched_since[run] = self._clock() + _ARRIVAL
+            if not self._channels[topic].watchers:
+                self._unwatched_since[topic] = self._clock() + _ARRIVAL
 
-    def remove(self, run: str) -> None:
+    def remove(self, topic: str) -> None:
         with self._lock:
-            self._channels.pop(run, None)
-            self._unwatched_since.pop(run, None)
+            self._channels.pop(topic, None)
+            self._unwatched_since.pop(topic, None)
 
-    def join(self, run: str, client: Client, *greetings: Status | Notice, lens: str = "") -> None:
+    def join(self, topic: str, client: Client, *greetings: Status | Notice, lens: str = "") -> None:
         """``client`` watches ``run`` through ``lens`` from now on and is told ``greetings``.
 
         Joining again starts afresh.
         """
         with self._lock:
-            channel = self._channels.get(run)
+            channel = self._channels.get(topic)
             if channel is None:
                 return
             channel.watchers[client] = _Watcher(lens)
-            self._unwatched_since.pop(run, None)
+            self._unwatched_since.pop(topic, None)
             for event in greetings:
                 client.write(_event_bytes(event))
-            self._want(run, channel)
+            self._want(channel)
 
-    def look_through(self, run: str, client: Client, lens: str) -> None:
+    def look_through(self, topic: str, client: Client, lens: str) -> None:
         """``client`` has opened another lens: the next frame that it gets is a key frame with that lens's part."""
         with self._lock:
-            channel = self._channels.get(run)
+            channel = self._channels.get(topic)
             watcher = None if channel is None else channel.watchers.get(client)
             if channel is not None and watcher is not None and watcher.lens != lens:
                 watcher.lens, watcher.needs_key = lens, True
-                self._want(run, channel)
+                self._want(channel)
 
-    def leave(self, run: str, client: Client) -> None:
+    def leave(self, topic: str, client: Client) -> None:
         with self._lock:
-            channel = self._channels.get(run)
+            channel = self._channels.get(topic)
             if channel is not None and channel.watchers.pop(client, None) is not None and not channel.watchers:
-                self._unwatched_since[run] = self._clock()
+                self._unwatched_since[topic] = self._clock()
 
     def leave_all(self, client: Client) -> None:
         """``client`` is gone."""
         with self._lock:
-            for run in self._channels:
-                self.leave(run, client)
+            for topic in self._channels:
+                self.leave(topic, client)
 
-    def unwatched_for(self, run: str) -> float | None:
+    def unwatched_for(self, topic: str) -> float | None:
         """Seconds since the last watcher left; None while there is one, or one is expected."""
         with self._lock:
-            since = self._unwatched_since.get(run)
+            since = self._unwatched_since.get(topic)
             return None if since is None or since > self._clock() else self._clock() - since
 
-    def credit(self, run: str, client: Client) -> None:
+    def credit(self, topic: str, client: Client) -> None:
         """``client`` has painted a frame.  Never gives more than two credits."""
         with self._lock:
-            channel = self._channels.get(run)
+            channel = self._channels.get(topic)
             watcher = None if channel is None else channel.watchers.get(client)
             if channel is not None and watcher is not None:
                 watcher.credits = min(CREDITS, watcher.credits + 1)
-                self._want(run, channel)
+                self._want(channel)
 
     def frame(self, frame: FrameOut) -> None:
         """Hand a worker's frame to every watcher that has credit for it, each with the part of its own lens."""
         prepared: dict[str, bytes] = {}
         with self._lock:
-            channel = self._channels.get(frame.run)
+            channel = self._channels.get(run_topic(frame.run))
             if channel is None:
                 return
             channel.asked = None
@@ -143,40 +149,40 @@ class Hub:
                     watcher.seen = frame.sequence
                     watcher.needs_key = False
                     client.write(prepared[watcher.lens])
-            self._want(frame.run, channel)
+            self._want(channel)
 
-    def event(self, event: Status | Notice) -> None:
+    def event(self, topic: str, event: Status | Notice) -> None:
         """Tell every watcher of the run."""
         with self._lock:
-            channel = self._channels.get(event.run)
+            channel = self._channels.get(topic)
             watchers = list(channel.watchers) if channel is not None else []
             data = _event_bytes(event) if watchers else b""
             for client in watchers:
                 client.write(data)
 
-    def moved(self, run: str) -> None:
+    def moved(self, topic: str) -> None:
         """The run has a new worker, which knows nothing of what the old one was asked for."""
         with self._lock:
-            channel = self._channels.get(run)
+            channel = self._channels.get(topic)
             if channel is not None:
                 channel.asked = None
                 for watcher in channel.watchers.values():
                     watcher.needs_key = True
-                self._want(run, channel)
+                self._want(channel)
 
-    def sequence(self, run: str) -> int:
+    def sequence(self, topic: str) -> int:
         """The number of the run's last frame; -1 before the first."""
         with self._lock:
-            channel = self._channels.get(run)
+            channel = self._channels.get(topic)
             return -1 if channel is None else channel.sequence
 
-    def _want(self, run: str, channel: _Channel) -> None:
+    def _want(self, channel: _Channel) -> None:
         ready = [watcher for watcher in channel.watchers.values() if watcher.credits > 0]
-        if not ready:
+        if not ready or channel.source is None:
             return
         key = any(watcher.needs_key for watcher in ready)
         fresh = any(watcher.seen < channel.sequence for watcher in ready)
-        want = Want(run, key, fresh, frozenset(watcher.lens for watcher in ready))
+        want = Want(channel.source, key, fresh, frozenset(watcher.lens for watcher in ready))
         asked = channel.asked
         if asked is None or (key and not asked.key) or (fresh and not asked.fresh) or not want.lenses <= asked.lenses:
             channel.asked = want

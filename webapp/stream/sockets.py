@@ -20,6 +20,7 @@ from webapp.contract.errors import Problem, ProtocolError
 from webapp.contract.replies import Notice, Reply
 from webapp.logs import failure
 from webapp.runs.dispatch import Runs
+from webapp.stream.hub import run_topic
 from webapp.stream.packets import EVENT, Json, SocketIoPacket, prepare_event
 from webapp.stream.transport import ENVIRON_KEY, Transport, WebSocket
 
@@ -109,7 +110,7 @@ class Sockets:
             credit = decode_credit(values[0])
         except ProtocolError as error:
             return Reply(ok=False, error=error.problem)
-        self._runs.hub.credit(credit.run, client)
+        self._runs.hub.credit(run_topic(credit.run), client)
         return Reply(ok=True)
 
     @staticmethod
