@@ -5,6 +5,7 @@ The table stands between two marks; all around it is left as it is.
 
 from __future__ import annotations
 
+import importlib
 import re
 import sys
 from pathlib import Path
@@ -36,12 +37,15 @@ def table() -> str:
 
 
 def _homes() -> dict[str, str]:
-    """The file that declares each operation."""
-    files = [ROOT / "engine" / "graph.py", *sorted((ROOT / "engine" / "ops").glob("*.py"))]
+    """The file that declares each operation: the one where its record is given a name."""
     found = {}
-    for path in files:
-        for name in re.findall(r'\bop\(\s*"(\w+)"', path.read_text(encoding="utf-8")):
-            found[name] = path.relative_to(ROOT / "engine").as_posix()
+    for path in [ROOT / "engine" / "graph.py", *sorted((ROOT / "engine" / "ops").glob("*.py"))]:
+        home = path.relative_to(ROOT / "engine")
+        module = importlib.import_module(".".join(("engine", *home.with_suffix("").parts)))
+        for names in re.findall(r"^(\w+(?:, \w+)*)(?:: Op)? = ", path.read_text(encoding="utf-8"), re.MULTILINE):
+            for each in names.split(", "):
+                if isinstance(made := getattr(module, each), Op):
+                    found[made.name] = home.as_posix()
     return found
 
 

@@ -12,40 +12,13 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-from engine.errors import ShapeError
-from engine.graph import Tensor
-from engine.op import Call, Op, op, sample
-from engine.ops.rules import contiguous, need_float
-from engine.ops.window import Windows, check_images, need_fit, settings, window_counts, windows
-from engine.spec import Shape, Spec, same_dtype
+from engine.op import Call, sample
+from engine.ops.rules import contiguous
+from engine.ops.window import Windows, convolution, settings, windows
+from engine.spec import Shape
 
 COLUMN_BYTES = 1 << 22  # of im2col's buffer: it should stay in the cache between being written and multiplied
 FEW_CHANNELS = 8  # below it, the buffer is written along the image's rows
-
-
-def _check(x: Spec, filters: Spec) -> None:
-    need_float(x, filters)
-    check_images(x)
-    if filters.ndim != 4:
-        raise ShapeError(f"filters are (height, width, channels in, channels out), got {filters}")
-    if None not in (x.shape[3], filters.shape[2]) and x.shape[3] != filters.shape[2]:
-        raise ShapeError(f"{x.shape[3]} channels in the images, {filters.shape[2]} in the filters")
-
-
-def _conv2d_spec(x: Spec, filters: Spec, **how: Any) -> Spec:
-    _check(x, filters)
-    counts = window_counts(x, filters.shape[:2], *settings(**how))
-    return Spec((x.shape[0], *counts, filters.shape[3]), same_dtype(x, filters))
-
-
-def _input_spec(g: Spec, filters: Spec, x: Spec, **how: Any) -> Spec:
-    need_fit(_conv2d_spec(Spec(x.shape, g.dtype), filters, **how), g)
-    return Spec(x.shape, g.dtype)
-
-
-def _filters_spec(x: Spec, g: Spec, filters: Spec, **how: Any) -> Spec:
-    need_fit(_conv2d_spec(x, Spec(filters.shape, x.dtype), **how), g)
-    return Spec(filters.shape, g.dtype)
 
 
 class _Columns:
@@ -179,43 +152,14 @@ def _conv2d_filters(xp: Any, out: Any, x: Any, g: Any, *, like: Shape, **how: An
     return calls or [partial(out.fill, 0)]
 
 
-def _conv2d_grad(y: Tensor, g: Tensor, x: Tensor, filters: Tensor, **how: Any) -> list[Tensor | None]:
-    return [conv2d_input(g, filters, x, **how), conv2d_filters(x, g, filters, **how)]
-
-
-_HALF = {"strides": (2, 2), "padding": "same"}
-_ODD = {"strides": (2, 1), "padding": ((1, 0), (2, 1)), "dilations": (1, 2)}
-_VALID = {"padding": "valid"}
-
-conv2d: Op = op(
+conv2d, conv2d_input, conv2d_filters = convolution(
     "conv2d", "Filters (height, width, in, out) slide over images (batch, height, width, in): sums of products.",
-    spec=_conv2d_spec, kernel=_conv2d, grad=_conv2d_grad,
+    axes="channels in, channels out", channels=lambda _, out: out, kernels=(_conv2d, _conv2d_input, _conv2d_filters),
     samples=(
-        sample((2, 4, 5, 2), (3, 3, 2, 3), **_VALID), sample((2, 5, 4, 1), (3, 2, 1, 2), **_HALF),
-        sample((1, 4, 4, 2), (2, 2, 2, 1), **_ODD),
-        sample((2, 2, 3, 8), (1, 1, 8, 2)), sample((1, 3, 3, 9), (2, 2, 9, 1)),
-    ),
-)  # fmt: skip
-conv2d_input: Op = op(
-    "conv2d_input", "What conv2d sends back to its images; forwards, a transposed convolution, which enlarges.",
-    spec=_input_spec, kernel=_conv2d_input, shape_only=(2,),
-    grad=lambda y, g, a, filters, x, **s: [conv2d(g, filters, **s), conv2d_filters(g, a, filters, **s), None],
-    samples=(
-        sample((2, 2, 3, 3), (3, 3, 2, 3), (2, 4, 5, 2), **_VALID),
-        sample((2, 3, 2, 2), (3, 2, 1, 2), (2, 5, 4, 1), **_HALF),
-        sample((1, 2, 5, 1), (2, 2, 2, 1), (1, 4, 4, 2), **_ODD),
-        sample((1, 3, 3, 1), (2, 2, 9, 1), (1, 3, 3, 9)), sample((1, 2, 2, 3), (2, 1, 1, 3), (1, 2, 2, 1)),
-        sample((1, 4, 3, 2), (3, 2, 1, 2), (1, 3, 3, 1), padding=((3, 0), (1, 0))),
-    ),
-)  # fmt: skip
-conv2d_filters: Op = op(
-    "conv2d_filters", "What conv2d sends back to its filters.",
-    spec=_filters_spec, kernel=_conv2d_filters, shape_only=(2,),
-    grad=lambda y, g, x, a, filters, **s: [conv2d_input(a, g, x, **s), conv2d(x, g, **s), None],
-    samples=(
-        sample((2, 4, 5, 2), (2, 2, 3, 3), (3, 3, 2, 3), **_VALID),
-        sample((2, 5, 4, 1), (2, 3, 2, 2), (3, 2, 1, 2), **_HALF),
-        sample((1, 4, 4, 2), (1, 2, 5, 1), (2, 2, 2, 1), **_ODD),
-        sample((1, 3, 3, 9), (1, 3, 3, 1), (2, 2, 9, 1)),
+        sample((2, 4, 5, 2), (3, 3, 2, 3), padding="valid"),
+        sample((2, 5, 4, 1), (3, 2, 1, 2), strides=(2, 2), padding="same"),
+        sample((1, 4, 4, 2), (2, 2, 2, 1), strides=(2, 1), padding=((1, 0), (2, 1)), dilations=(1, 2)),
+        sample((2, 2, 3, 8), (1, 1, 8, 2)), sample((1, 3, 3, 9), (2, 2, 9, 1)), sample((1, 2, 2, 1), (2, 1, 1, 3)),
+        sample((1, 3, 3, 1), (3, 2, 1, 2), padding=((3, 0), (1, 0))),
     ),
 )  # fmt: skip

@@ -8,10 +8,10 @@ from typing import Any
 
 from engine.errors import ShapeError
 from engine.graph import Tensor
-from engine.op import Call, Op, op, sample
+from engine.op import Call, Op, Sample, op, sample
 from engine.ops.math import mean
 from engine.ops.rules import need_float
-from engine.ops.window import Padding, Pair, Windows, check_images, need_fit, window_counts, windows
+from engine.ops.window import Padding, Pair, Windows, check_images, need_fit, result_of, window_counts, windows
 from engine.spec import Shape, Spec
 
 
@@ -90,29 +90,33 @@ def _max_pool_pick(xp: Any, out: Any, values: Any, x: Any, **settings: Any) -> S
     return calls
 
 
-_TWO = {"size": (2, 2)}
 _LAP = {"size": (3, 2), "strides": (2, 1), "padding": ((1, 1), (0, 1))}
-_FAR = {"size": (2, 2), "strides": (1, 1), "padding": "same", "dilations": (2, 1)}
+_SAMPLES = (
+    sample((2, 4, 6, 2), size=(2, 2)), sample((1, 5, 4, 2), **_LAP),
+    sample((2, 3, 4, 1), size=(2, 2), strides=(1, 1), padding="same", dilations=(2, 1)),
+)  # fmt: skip
+
+
+def _back(spec: Any, samples: Sequence[Sample]) -> list[Sample]:
+    """For what a pool sends back: a gradient and images."""
+    return [sample(result_of(spec, each), *each.inputs, **each.attrs) for each in samples]
+
 
 max_pool = op(
     "max_pool", "The largest number of each window, channel by channel.",
     spec=_pool_spec, kernel=_max_pool, flops=4, grad=lambda y, g, x, **s: [max_pool_back(g, x, **s)],
-    samples=(sample((2, 4, 6, 2), **_TWO), sample((1, 5, 4, 2), **_LAP), sample((2, 3, 4, 1), **_FAR)),
+    samples=_SAMPLES,
 )  # fmt: skip
 max_pool_back: Op = op(
     "max_pool_back", "What max_pool sends back: a window's gradient goes to its (first) largest pixel.",
-    spec=_back_spec, kernel=_max_pool_back, flops=4,
+    spec=_back_spec, kernel=_max_pool_back, flops=4, samples=_back(_pool_spec, _SAMPLES),
     grad=lambda y, g, a, x, **s: [max_pool_pick(g, x, **s), None],
-    samples=(
-        sample((2, 2, 3, 2), (2, 4, 6, 2), **_TWO), sample((1, 3, 4, 2), (1, 5, 4, 2), **_LAP),
-        sample((2, 3, 4, 1), (2, 3, 4, 1), **_FAR),
-    ),
 )  # fmt: skip
 max_pool_pick: Op = op(
     "max_pool_pick", "The first input's number where the second is largest in each window.",
     spec=_pick_spec, kernel=_max_pool_pick, flops=4,
     grad=lambda y, g, values, x, **s: [max_pool_back(g, x, **s), None],
-    samples=(sample((2, 4, 6, 2), (2, 4, 6, 2), **_TWO), sample((1, 5, 4, 2), (1, 5, 4, 2), **_LAP)),
+    samples=[sample(*each.inputs, *each.inputs, **each.attrs) for each in _SAMPLES],
 )  # fmt: skip
 
 
@@ -150,21 +154,16 @@ def _avg_back_spec(g: Spec, x: Spec, count_padding: bool = False, **settings: An
     return _back_spec(g, Spec(x.shape, g.dtype), **settings)
 
 
+_AVERAGES = (*_SAMPLES, sample((1, 5, 4, 1), count_padding=True, **_LAP))
 avg_pool: Op = op(
     "avg_pool", "The average of each window, channel by channel; padding isn't counted unless count_padding.",
     spec=_avg_spec, kernel=_avg_pool, flops=4, grad=lambda y, g, x, **s: [avg_pool_back(g, x, **s)],
-    samples=(
-        sample((2, 4, 6, 2), **_TWO), sample((1, 5, 4, 2), **_LAP), sample((1, 5, 4, 1), count_padding=True, **_LAP),
-    ),
+    samples=_AVERAGES,
 )  # fmt: skip
 avg_pool_back: Op = op(
     "avg_pool_back", "What avg_pool sends back: each window's gradient, in equal parts.",
-    spec=_avg_back_spec, kernel=_avg_pool_back, flops=4, shape_only=(1,),
+    spec=_avg_back_spec, kernel=_avg_pool_back, flops=4, shape_only=(1,), samples=_back(_avg_spec, _AVERAGES),
     grad=lambda y, g, a, x, **s: [avg_pool(g, **s), None],
-    samples=(
-        sample((2, 2, 3, 2), (2, 4, 6, 2), **_TWO), sample((1, 3, 4, 2), (1, 5, 4, 2), **_LAP),
-        sample((1, 3, 4, 1), (1, 5, 4, 1), count_padding=True, **_LAP),
-    ),
 )  # fmt: skip
 
 

@@ -7,16 +7,19 @@ windows as pixels, divided by the stride) or ((top, bottom), (left, right)) pixe
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from engine.errors import ShapeError
-from engine.spec import Spec
+from engine.op import Call, Draw, Op, Sample, op, sample
+from engine.ops.rules import need_float
+from engine.spec import Spec, same_dtype
 
 Pair = tuple[int, int]
 Padding = str | tuple[Pair, Pair]
 Index = tuple[Any, ...]
+Kernel = Callable[..., Sequence[Call]]
 
 
 @dataclass(frozen=True)
@@ -140,3 +143,57 @@ def need_fit(found: Spec, g: Spec) -> None:
     """Raises ShapeError unless ``g`` is a gradient of what the windows give."""
     if not Spec(found.shape, g.dtype).fits(g):
         raise ShapeError(f"the windows give {found.shape}, got {g.shape}")
+
+
+def result_of(spec: Callable[..., Spec], given: Sample) -> Draw:
+    """A gradient for the result of a sample: what the op that sends it back is tried with."""
+    return Draw(spec(*(Spec(each.shape) for each in given.inputs), **given.attrs).concrete)
+
+
+def convolution(
+    name: str, doc: str, *, axes: str, channels: Callable[..., int | None], kernels: tuple[Kernel, Kernel, Kernel],
+    samples: Sequence[Sample],
+) -> tuple[Op, Op, Op]:  # fmt: skip
+    """A convolution, and what it sends back to its images and to its filters: all three linear in both inputs.
+
+    So the gradients of each are the other two.  ``axes``: what errors call the last two axes of the filters, the first
+    of which is as long as an image has channels.  ``channels`` makes the result's number of them from those two.
+    ``kernels``: for images and filters; the result's gradient and filters; images and the result's gradient.
+    """
+
+    def spec(x: Spec, filters: Spec, **how: Any) -> Spec:
+        need_float(x, filters)
+        check_images(x)
+        if filters.ndim != 4:
+            raise ShapeError(f"filters are (height, width, {axes}), got {filters}")
+        if None not in (x.shape[3], filters.shape[2]) and x.shape[3] != filters.shape[2]:
+            raise ShapeError(f"{x.shape[3]} channels in the images, {filters.shape[2]} in the filters")
+        counts = window_counts(x, filters.shape[:2], *settings(**how))
+        return Spec((x.shape[0], *counts, channels(*filters.shape[2:])), same_dtype(x, filters))
+
+    def input_spec(g: Spec, filters: Spec, x: Spec, **how: Any) -> Spec:
+        need_fit(spec(Spec(x.shape, g.dtype), filters, **how), g)
+        return Spec(x.shape, g.dtype)
+
+    def filters_spec(x: Spec, g: Spec, filters: Spec, **how: Any) -> Spec:
+        need_fit(spec(x, Spec(filters.shape, x.dtype), **how), g)
+        return Spec(filters.shape, g.dtype)
+
+    tried = [(each, result_of(spec, each)) for each in samples]
+    forward: Op = op(
+        name, doc, spec=spec, kernel=kernels[0], samples=samples,
+        grad=lambda y, g, x, filters, **how: [to_input(g, filters, x, **how), to_filters(x, g, filters, **how)],
+    )  # fmt: skip
+    to_input: Op = op(
+        f"{name}_input", f"What {name} sends back to its images; forwards, a transposed convolution, which enlarges.",
+        spec=input_spec, kernel=kernels[1], shape_only=(2,),
+        samples=[sample(g, *reversed(each.inputs), **each.attrs) for each, g in tried],
+        grad=lambda y, g, a, filters, x, **how: [forward(g, filters, **how), to_filters(g, a, filters, **how), None],
+    )  # fmt: skip
+    to_filters: Op = op(
+        f"{name}_filters", f"What {name} sends back to its filters.",
+        spec=filters_spec, kernel=kernels[2], shape_only=(2,),
+        samples=[sample(each.inputs[0], g, each.inputs[1], **each.attrs) for each, g in tried],
+        grad=lambda y, g, x, a, filters, **how: [to_input(a, g, x, **how), forward(x, g, **how), None],
+    )  # fmt: skip
+    return forward, to_input, to_filters
