@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Collection, Sequence
+from functools import reduce
+from itertools import pairwise
 
 from engine.errors import EngineError, GradientError, ShapeError
 from engine.graph import Tensor, device
@@ -45,26 +48,19 @@ def _walk(y: Tensor, xs: Sequence[Tensor], seed: Tensor | None) -> list[Tensor]:
 def _summed(parts: list[Tensor]) -> Tensor:
     """The sum; slices that make up the whole are put side by side, without zeros around each."""
     joined = _joined(parts)
-    if joined is not None:
-        return joined
-    total = parts[0]
-    for each in parts[1:]:
-        total = total + each
-    return total
+    return reduce(operator.add, parts) if joined is None else joined
 
 
 def _joined(parts: list[Tensor]) -> Tensor | None:
     """Gradients of slices along one axis that cover it, each place once, as one tensor."""
-    if len(parts) < 2 or any(each.op is not slice_fill for each in parts):
+    cuts = {cut: each for each in parts if each.op is slice_fill and (cut := _cut(each)) is not None}
+    if len(cuts) < max(2, len(parts)):
         return None
-    places = [_cut(each) for each in parts]
-    if None in places or len({place[0] for place in places if place}) > 1:
+    places = sorted(cuts)
+    axis, ends = places[0][0], [0, *(end for _, _, end in places)]
+    if places != [(axis, *pair) for pair in pairwise(ends)] or ends[-1] != parts[0].shape[axis]:
         return None
-    order = sorted(range(len(parts)), key=lambda at: places[at] or ())
-    ends = [0, *(places[at][2] for at in order)]  # type: ignore[index]
-    if [places[at][1] for at in order] != ends[:-1] or ends[-1] != parts[0].shape[places[0][0]]:  # type: ignore[index]
-        return None
-    return concat(*(parts[at].inputs[0] for at in order), axis=places[0][0])  # type: ignore[index]
+    return concat(*(cuts[place].inputs[0] for place in places), axis=axis)
 
 
 def _cut(fill: Tensor) -> tuple[int, int, int] | None:

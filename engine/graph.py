@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from types import MappingProxyType
 from typing import Any
@@ -311,11 +311,9 @@ def variable(
         raise _refusal(error, f"variable {name}", graph) from None
 
 
-@contextmanager
-def name_scope(name: str) -> Iterator[None]:
+def name_scope(name: str) -> AbstractContextManager[None]:
     """Names of tensors made inside begin with ``name/``."""
-    with current_graph().scope(name):
-        yield
+    return current_graph().scope(name)
 
 
 @contextmanager

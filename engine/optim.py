@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass, replace
+from functools import reduce
 from typing import Any
 
 from engine.errors import EngineError
@@ -69,7 +70,8 @@ class Optimizer:
         if self.clip_value is not None:
             vectors = [maximum(minimum(each, self.clip_value), -self.clip_value) for each in vectors]
         if self.clip_norm is not None:
-            norm = sqrt(_total([sum_(square(each)) for each in vectors]))
+            squares = [sum_(square(each)) for each in vectors]
+            norm = sqrt(reduce(lambda total, each: total + cast(each, dtype=total.dtype), squares))
             share = self.clip_norm / maximum(norm, self.clip_norm)
             vectors = [each * cast(share, dtype=each.dtype) for each in vectors]
         return vectors
@@ -92,16 +94,14 @@ class Optimizer:
 
 def _side_by_side(variables: Sequence[Tensor]) -> list[list[Tensor]]:
     """``variables`` in runs that lie without a gap in memory."""
-    graph = variables[0].graph
+    offsets = variables[0].graph.offsets
     runs: list[list[Tensor]] = []
-    ends: tuple[str, int] | None = None  # where the last run ends
-    for each in sorted(set(variables), key=lambda one: (one.dtype, graph.offsets[one])):
-        place = (each.dtype, graph.offsets[each])
-        if place == ends:
+    for each in sorted(set(variables), key=lambda one: (one.dtype, offsets[one])):
+        last = runs[-1][-1] if runs else None
+        if last is not None and (last.dtype, offsets[last] + last.spec.size) == (each.dtype, offsets[each]):
             runs[-1].append(each)
         else:
             runs.append([each])
-        ends = (each.dtype, graph.offsets[each] + each.spec.size)
     return runs
 
 
@@ -113,14 +113,6 @@ def _slot(name: str, like: Tensor) -> Tensor:
 def _own(initial: float, name: str, shape: tuple[int, ...], like: Tensor, dtype: str | None = None) -> Tensor:
     number = len(like.graph.variables)  # makes the name one of its own
     return variable(initial, shape, dtype=dtype or like.dtype, trainable=False, name=f"{name}_{number}")
-
-
-def _total(parts: Sequence[Tensor]) -> Tensor:
-    """The sum of single numbers, in the first one's type."""
-    total = parts[0]
-    for each in parts[1:]:
-        total = total + cast(each, dtype=total.dtype)
-    return total
 
 
 @dataclass(frozen=True)

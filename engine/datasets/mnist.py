@@ -17,7 +17,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -82,7 +82,7 @@ def load(data_dir: Path | str) -> Digits:
             folder=str(folder),
             reason=reason,
         ) from error
-    return Digits(**{field.name: arrays[field.name] for field in fields(Digits)})
+    return Digits(**arrays)
 
 
 def _whole(folder: Path) -> bool:
