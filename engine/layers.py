@@ -98,12 +98,7 @@ class Dense(Layer):
     bias: Callable[..., Any] | float = zeros
 
     def _make(self, x: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        inputs = x.shape[-1] if x.ndim == 2 and x.spec.is_float else None
-        if inputs is None:
-            raise ShapeError(
-                "needs (batch, inputs) of floats with a known number of inputs, "
-                f"got {x.name} {x.spec} ({x.graph.place()})"
-            )
+        inputs = _last_axis(x, 2, "(batch, inputs)", "number of inputs")
         first = _first(self.initial, self.activation, x.graph)
         made = _variables(x, weights=(first, (inputs, self.units)), bias=(self.bias, (self.units,)))
         return activate(ops.affine(x, made["weights"], made["bias"]), self.activation), made
@@ -164,7 +159,7 @@ class Flatten(Layer):
     def _make(self, x: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         sizes = [size for size in x.shape[1:] if size is not None]
         if len(sizes) < x.ndim - 1 or x.ndim == 0:
-            raise ShapeError(f"needs (batch, known sizes), got {x.name} {x.spec} ({x.graph.place()})")
+            raise _unfit(x, "(batch, known sizes)")
         return ops.reshape(x, shape=(-1, math.prod(sizes))), {}
 
 
@@ -235,8 +230,10 @@ class _Recurrent(Layer):
         row = ops.broadcast_to(x.graph.constant(0.0, x.dtype), shape=(1, self.units))
         start = ops.broadcast_like(row, x[:, 0, :1] + row)  # (batch, units); the sum is asked for its shape alone
         states, found = (start, start), []
-        for each in _steps(x):
-            states = self._step(each, states, made)
+        if not x.shape[1]:
+            raise _unfit(x, "a known number of steps, at least 1")
+        for at in range(x.shape[1]):
+            states = self._step(x[:, at], states, made)
             found.append(states[0])
         return (ops.concat(*(ops.expand(each, axis=1) for each in found), axis=1) if self.sequence else states[0]), made
 
@@ -290,21 +287,16 @@ class GRU(_Recurrent):
         return hidden, hidden
 
 
-def _last_axis(x: Tensor, ndim: int, shape: str) -> int:
+def _last_axis(x: Tensor, ndim: int, shape: str, what: str = "last axis") -> int:
     """The size of the last axis.  Raises ShapeError unless ``x`` is floats of that ``shape``, with it known."""
     size = x.shape[-1] if x.ndim == ndim > 0 and x.spec.is_float else None
     if size is None:
-        wanted = f"needs {shape} of floats with a known last axis"
-        raise ShapeError(f"{wanted}, got {x.name} {x.spec} ({x.graph.place()})")
+        raise _unfit(x, f"{shape} of floats with a known {what}")
     return size
 
 
-def _steps(x: Tensor) -> list[Tensor]:
-    """(batch, time, inputs) as one tensor (batch, inputs) a step.  Raises ShapeError if the time isn't known."""
-    steps = x.shape[1]
-    if not steps:
-        raise ShapeError(f"needs a known number of steps, at least 1, got {x.name} {x.spec} ({x.graph.place()})")
-    return [x[:, at] for at in range(steps)]
+def _unfit(x: Tensor, needed: str) -> ShapeError:
+    return ShapeError(f"needs {needed}, got {x.name} {x.spec} ({x.graph.place()})")
 
 
 @dataclass(frozen=True)
