@@ -18,7 +18,7 @@ import safetensors
 import safetensors.numpy
 
 from engine.errors import CheckpointError
-from engine.graph import Graph
+from engine.graph import Graph, Tensor
 from engine.session import Session
 
 KEY = "layerlab"  # of the metadata: what this file writes by itself, as JSON
@@ -40,23 +40,18 @@ class Description:
 def describe(graph: Graph) -> dict[str, Any]:
     """The graph as data: ``variables`` and ``operations`` in order of creation, ``optimizers`` by their node's name."""
     return {
-        "variables": [
-            {"name": each.name, "shape": list(each.shape), "dtype": each.dtype, "trainable": each.attrs["trainable"]}
-            for each in graph.variables
-        ],
+        "variables": [_named(each) | {"trainable": each.attrs["trainable"]} for each in graph.variables],
         "operations": [
-            {
-                "name": each.name,
-                "op": each.op.name,
-                "shape": list(each.shape),
-                "dtype": each.dtype,
-                "inputs": [source.name for source in each.inputs],
-            }
+            _named(each) | {"op": each.op.name, "inputs": [source.name for source in each.inputs]}
             for each in graph.tensors
             if each not in graph.offsets
         ],
         "optimizers": dict(graph.notes),
     }
+
+
+def _named(tensor: Tensor) -> dict[str, Any]:
+    return {"name": tensor.name, "shape": list(tensor.shape), "dtype": tensor.dtype}
 
 
 def dumps(session: Session, metadata: Mapping[str, str] | None = None, random: Generators | None = None) -> bytes:

@@ -258,9 +258,8 @@ class LSTM(_Recurrent):
 
     def _weights(self, x: Tensor, inputs: int) -> dict[str, Tensor]:
         units = self.units
-        made = _variables(x, weights=(self.initial, (inputs + units, 4 * units)))
-        forget = [0.0] * units + [1.0] * units + [0.0] * (2 * units)
-        return made | {"bias": variable(forget, dtype=x.dtype, name="bias")}
+        bias = [0.0] * units + [1.0] * units + [0.0] * (2 * units)
+        return _variables(x, weights=(self.initial, (inputs + units, 4 * units)), bias=(bias, (4 * units,)))
 
     def _step(self, x: Tensor, states: tuple[Tensor, Tensor], made: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
         return ops.lstm_step(x, *states, **made)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from engine.errors import EngineError, ShapeError
 from engine.graph import Tensor
 from engine.ops import abs_, cross_entropy, log_softmax, mean, minimum, relu, square, sum_
+from engine.spec import Spec
 
 
 def mean_squared_error(output: Tensor, target: Tensor) -> Tensor:
@@ -68,9 +69,7 @@ def l2(weights: Tensor) -> Tensor:
 
 
 def _difference(output: Tensor, target: Tensor) -> Tensor:
-    if output.ndim != target.ndim or any(
-        None not in (a, b) and a != b for a, b in zip(output.shape, target.shape, strict=True)
-    ):
+    if not Spec(output.shape).fits(Spec(target.shape)):
         raise ShapeError(
             f"output {output.name} {output.spec} and target {target.name} {target.spec} must have one shape "
             f"({output.graph.place()})"
