@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from functools import partial
+from itertools import accumulate, pairwise
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ import numpy as np
 from engine.errors import ShapeError
 from engine.graph import Tensor
 from engine.op import Call, Draw, Op, op, sample
-from engine.ops.rules import column_sums, need_numbers
+from engine.ops.rules import column_sums, need_numbers, reduced
 from engine.spec import Shape, Spec, broadcast, normalize_axes, normalize_axis, same_dtype
 
 
@@ -153,63 +154,52 @@ slice_fill: Op = op(
 )  # fmt: skip
 
 
+def stretches(sizes: Iterable[int], axis: int = 0) -> list[tuple[slice, ...]]:
+    """The indices of parts of these sizes that lie one after the other along an axis."""
+    ends = accumulate(sizes, initial=0)
+    return [(slice(None),) * axis + (slice(start, end),) for start, end in pairwise(ends)]
+
+
+def _total(sizes: Collection[int | None]) -> int | None:
+    return None if None in sizes else sum(filter(None, sizes))
+
+
 def _concat_spec(*specs: Spec, axis: int = 0) -> Spec:
-    first = specs[0]
+    first, dtype = specs[0], same_dtype(*specs)
     if first.ndim == 0:
         raise ShapeError("single numbers have no axis to join along; expand() gives them one")
     at = normalize_axis(axis, first.ndim)
     for other in specs[1:]:
-        same = other.ndim == first.ndim and all(
-            i == at or a is None or b is None or a == b
-            for i, (a, b) in enumerate(zip(first.shape, other.shape, strict=True))
-        )
-        if not same:
+        if other.ndim != first.ndim or not reduced(first, at).fits(reduced(other, at)):
             raise ShapeError(f"{first} and {other} differ outside axis {axis}")
-    sizes = [spec.shape[at] for spec in specs]
-    total = None if None in sizes else sum(size for size in sizes if size is not None)
-    return Spec((*first.shape[:at], total, *first.shape[at + 1 :]), same_dtype(*specs))
+    return Spec((*first.shape[:at], _total([spec.shape[at] for spec in specs]), *first.shape[at + 1 :]), dtype)
 
 
 def _concat(xp: Any, out: Any, *parts: Any, axis: int = 0) -> Sequence[Call]:
-    calls, start = [], 0
-    for part in parts:
-        stop = start + part.shape[axis]
-        window = out[(slice(None),) * (axis % out.ndim) + (slice(start, stop),)]
-        calls.append(partial(xp.copyto, window, part))
-        start = stop
-    return calls
+    places = stretches([part.shape[axis] for part in parts], axis % out.ndim)
+    return [partial(xp.copyto, out[place], part) for place, part in zip(places, parts, strict=True)]
 
 
 def _concat_grad(y: Tensor, g: Tensor, *parts: Tensor, axis: int = 0) -> list[Tensor | None]:
-    at, start, found = normalize_axis(axis, y.ndim), 0, []
+    at = normalize_axis(axis, y.ndim)
     for part in parts:
-        size = part.shape[at]
-        if size is None:
+        if part.shape[at] is None:
             raise ShapeError(f"the gradient of concat needs the size of axis {axis} of {part.name}")
-        found.append(slice_(g, index=(slice(None),) * at + (slice(start, start + size),)))
-        start += size
-    return list(found)
+    return [slice_(g, index=place) for place in stretches([part.shape[at] for part in parts], at)]
 
 
 def vector(*specs: Spec) -> Spec:
     """The shape of many tensors as one vector."""
-    sizes = [spec.size if spec.known else None for spec in specs]
-    total = None if None in sizes else sum(size for size in sizes if size is not None)
-    return Spec((total,), same_dtype(*specs))
+    return Spec((_total([spec.size if spec.known else None for spec in specs]),), same_dtype(*specs))
 
 
 def _pack(xp: Any, out: Any, *parts: Any) -> Sequence[Call]:
-    calls, start = [], 0
-    for part in parts:
-        window = out[start : start + part.size].reshape(part.shape)
-        start += part.size
-        if not _same_memory(window, part):  # the plan lets most parts be computed in place
+    calls = []
+    for place, part in zip(stretches([each.size for each in parts]), parts, strict=True):
+        window = out[place].reshape(part.shape)
+        if (_address(window), window.strides) != (_address(part), part.strides):  # most are computed in place
             calls.append(partial(xp.copyto, window, part))
     return calls
-
-
-def _same_memory(a: Any, b: Any) -> bool:
-    return bool(_address(a) == _address(b) and a.strides == b.strides)
 
 
 def _address(array: Any) -> int:
@@ -218,11 +208,8 @@ def _address(array: Any) -> int:
 
 def unpack(y: Tensor, g: Tensor, *parts: Tensor) -> list[Tensor | None]:
     """The gradient of many tensors as one vector: its pieces, each in its part's shape."""
-    found, start = [], 0
-    for part in parts:
-        found.append(reshape_like(slice_(g, index=(slice(start, start + part.spec.size),)), part))
-        start += part.spec.size
-    return list(found)
+    places = stretches([part.spec.size for part in parts])
+    return [reshape_like(slice_(g, index=place), part) for place, part in zip(places, parts, strict=True)]
 
 
 pack = op(

@@ -9,16 +9,16 @@ from typing import Any
 from engine.errors import ShapeError, user_source
 from engine.graph import Tensor
 from engine.op import Call, Op, op, sample
-from engine.ops.array import reshape_like, slice_, sum_like
+from engine.ops.array import reshape_like, slice_, stretches, sum_like
+from engine.ops.rules import reduced
 from engine.spec import Spec, broadcast, normalize_axes, normalize_axis
 
 
 def _squeeze_spec(x: Spec, *, axis: int | tuple[int, ...]) -> Spec:
-    axes = normalize_axes(axis, x.ndim)
-    for at in axes:
+    for at in normalize_axes(axis, x.ndim):
         if x.shape[at] not in (1, None):
             raise ShapeError(f"axis {at} of {x} has more than one element")
-    return Spec(tuple(size for at, size in enumerate(x.shape) if at not in axes), x.dtype)
+    return reduced(x, axis)
 
 
 squeeze = op(
@@ -33,11 +33,7 @@ def split(x: Tensor, sizes: Sequence[int], axis: int = 0) -> list[Tensor]:
     at = normalize_axis(axis, x.ndim)
     if x.shape[at] not in (None, sum(sizes)):
         raise ShapeError(f"sizes {tuple(sizes)} don't add up to axis {axis} of {x.name} {x.spec} ({user_source()})")
-    found, start = [], 0
-    for size in sizes:
-        found.append(x[(slice(None),) * at + (slice(start, start + size),)])
-        start += size
-    return found
+    return [x[place] for place in stretches(sizes, at)]
 
 
 Widths = tuple[tuple[int, int], ...]
