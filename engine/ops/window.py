@@ -81,17 +81,12 @@ def settings(strides: Pair = (1, 1), padding: Padding = "same", dilations: Pair 
 
 def windows(image: Sequence[int], kernel: Sequence[int], strides: Pair, padding: Padding, dilations: Pair) -> Windows:
     """The windows of size ``kernel`` over ``image`` (both: height, width)."""
-    pads = _by_axis(padding)
-    down, across = (_axis(image[at], kernel[at], strides[at], dilations[at], pads[at]) for at in (0, 1))
-    return Windows(down, across)
+    return Windows(*(_axis(at, image[at], kernel[at], (strides, padding, dilations)) for at in (0, 1)))
 
 
-def _by_axis(padding: Padding) -> tuple[str | Pair, str | Pair]:
-    return (padding, padding) if isinstance(padding, str) else (padding[0], padding[1])
-
-
-def _axis(size: int, kernel: int, stride: int, dilation: int, padding: str | Pair) -> Axis:
-    before, after = (0, 0) if isinstance(padding, str) else padding
+def _axis(at: int, size: int, kernel: int, how: tuple[Pair, Padding, Pair]) -> Axis:
+    stride, padding, dilation = how[0][at], how[1], how[2][at]
+    before, after = (0, 0) if isinstance(padding, str) else padding[at]
     if padding == "same":
         wanted = (-(-size // stride) - 1) * stride + dilation * (kernel - 1) + 1
         total = max(0, wanted - size)
@@ -113,14 +108,13 @@ def window_counts(
     Raises ShapeError for what isn't a window, or one that is larger than the image.
     """
     _check_settings(kernel, strides, padding, dilations)
-    pads = _by_axis(padding)
     counts: list[int | None] = []
     for at in (0, 1):
         size, length = x.shape[1 + at], kernel[at]
         if size is None or length is None:
             counts.append(None)
             continue
-        count = _axis(size, length, strides[at], dilations[at], pads[at]).windows
+        count = _axis(at, size, length, (strides, padding, dilations)).windows
         if count < 1:
             raise ShapeError(f"a window of {length} (dilation {dilations[at]}) is larger than {size} pixels; pad them")
         counts.append(count)
