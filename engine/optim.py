@@ -89,6 +89,10 @@ class Optimizer:
 
     def update(self, weights: Tensor, gradient: Tensor) -> list[Tensor]:
         """The assignments for one vector of weights and its gradient."""
+        return [assign(weights, weights - self.step(weights, gradient))]
+
+    def step(self, weights: Tensor, gradient: Tensor) -> Tensor:
+        """What is taken from the weights."""
         raise NotImplementedError
 
 
@@ -119,8 +123,8 @@ def _own(initial: float, name: str, shape: tuple[int, ...], like: Tensor, dtype:
 class SGD(Optimizer):
     """Stochastic gradient descent: w -= rate * g."""
 
-    def update(self, weights: Tensor, gradient: Tensor) -> list[Tensor]:
-        return [assign(weights, weights - gradient * self.rate)]
+    def step(self, weights: Tensor, gradient: Tensor) -> Tensor:
+        return gradient * self.rate
 
 
 @dataclass(frozen=True)
@@ -129,21 +133,20 @@ class Momentum(Optimizer):
 
     momentum: float = 0.9
 
-    def update(self, weights: Tensor, gradient: Tensor) -> list[Tensor]:
-        velocity = _slot("velocity", weights)
-        moved = assign(velocity, velocity * self.momentum + gradient)
-        return [assign(weights, weights - self._move(gradient, moved) * self.rate)]
+    def step(self, weights: Tensor, gradient: Tensor) -> Tensor:
+        return self._moved(weights, gradient) * self.rate
 
-    def _move(self, gradient: Tensor, velocity: Tensor) -> Tensor:
-        return velocity
+    def _moved(self, weights: Tensor, gradient: Tensor) -> Tensor:
+        velocity = _slot("velocity", weights)
+        return assign(velocity, velocity * self.momentum + gradient)
 
 
 @dataclass(frozen=True)
 class Nesterov(Momentum):
     """Momentum that looks ahead: v = momentum * v + g; w -= rate * (g + momentum * v) (Sutskever et al. 2013)."""
 
-    def _move(self, gradient: Tensor, velocity: Tensor) -> Tensor:
-        return gradient + velocity * self.momentum
+    def step(self, weights: Tensor, gradient: Tensor) -> Tensor:
+        return (gradient + self._moved(weights, gradient) * self.momentum) * self.rate
 
 
 @dataclass(frozen=True)
@@ -155,10 +158,10 @@ class Adagrad(Optimizer):
 
     epsilon: float = 1e-10
 
-    def update(self, weights: Tensor, gradient: Tensor) -> list[Tensor]:
+    def step(self, weights: Tensor, gradient: Tensor) -> Tensor:
         squares = _slot("squares", weights)
         total = assign(squares, squares + square(gradient))
-        return [assign(weights, weights - gradient * self.rate / (sqrt(total) + self.epsilon))]
+        return gradient * self.rate / (sqrt(total) + self.epsilon)
 
 
 @dataclass(frozen=True)
@@ -171,10 +174,10 @@ class RMSProp(Optimizer):
     decay: float = 0.99
     epsilon: float = 1e-8
 
-    def update(self, weights: Tensor, gradient: Tensor) -> list[Tensor]:
+    def step(self, weights: Tensor, gradient: Tensor) -> Tensor:
         squares = _slot("squares", weights)
         recent = assign(squares, squares * self.decay + square(gradient) * (1 - self.decay))
-        return [assign(weights, weights - gradient * self.rate / (sqrt(recent) + self.epsilon))]
+        return gradient * self.rate / (sqrt(recent) + self.epsilon)
 
 
 @dataclass(frozen=True)
@@ -209,11 +212,7 @@ class Adam(Optimizer):
     beta2: float = 0.999
     epsilon: float = 1e-8
 
-    def update(self, weights: Tensor, gradient: Tensor) -> list[Tensor]:
-        return [assign(weights, weights - self._step(weights, gradient))]
-
-    def _step(self, weights: Tensor, gradient: Tensor) -> Tensor:
-        """What is taken from the weights."""
+    def step(self, weights: Tensor, gradient: Tensor) -> Tensor:
         m, v = _slot("m", weights), _slot("v", weights)
         power1, power2 = _own(1.0, "beta1_power", (), weights), _own(1.0, "beta2_power", (), weights)
         power1, power2 = assign(power1, power1 * self.beta1), assign(power2, power2 * self.beta2)
@@ -240,7 +239,7 @@ class AdamW(Adam):
 
     def update(self, weights: Tensor, gradient: Tensor) -> list[Tensor]:
         kept = weights if self.weight_decay is None else weights * (1 - self.weight_decay * self.rate)
-        return [assign(weights, kept - self._step(weights, gradient))]
+        return [assign(weights, kept - self.step(weights, gradient))]
 
 
 OPTIMIZERS: dict[str, type[Optimizer]] = {
