@@ -66,22 +66,18 @@ class Tensor:
         return f"<{self.name}: {self.op.name} {self.spec}>"
 
     def __bool__(self) -> bool:
-        raise EngineError(
-            f"{self.name} {self.spec} has no value yet, so `if` and `while` can't ask for it; "
-            f"use where(), or session.run() ({user_source()})"
-        )
+        raise self._refused("has no value yet, so `if` and `while` can't ask for it; use where(), or session.run()")
 
     def __iter__(self) -> Iterator[Tensor]:
-        raise EngineError(
-            f"{self.name} {self.spec} is symbolic and can't be looped over; "
-            f"slice it, or loop over a known size ({user_source()})"
-        )
+        raise self._refused("is symbolic and can't be looped over; slice it, or loop over a known size")
 
     def __array__(self, *_: Any, **__: Any) -> np.ndarray:
-        raise EngineError(
-            f"{self.name} {self.spec} has no value yet, so NumPy can't compute with it; "
-            f"use the operations of engine.ops, or session.run() ({user_source()})"
+        raise self._refused(
+            "has no value yet, so NumPy can't compute with it; use the operations of engine.ops, or session.run()"
         )
+
+    def _refused(self, why: str) -> EngineError:
+        return EngineError(f"{self.name} {self.spec} {why} ({user_source()})")
 
     def _apply(self, name: str, *inputs: Any, **attrs: Any) -> Tensor:
         return self.graph.apply(REGISTRY[name], inputs, attrs, None)
