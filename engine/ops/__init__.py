@@ -16,7 +16,6 @@ from engine.ops.array import (
 from engine.ops.conv import conv2d, conv2d_filters, conv2d_input
 from engine.ops.depthwise import depthwise_conv2d
 from engine.ops.layout import after, broadcast_to, pad, split, squeeze
-from engine.ops.logic import greater_equal, is_nan, less, less_equal, logical_and, logical_not, logical_or, not_equal
 from engine.ops.lookup import gather, one_hot, scatter_add
 from engine.ops.math import (
     abs_,
@@ -28,7 +27,14 @@ from engine.ops.math import (
     exp,
     floor,
     greater,
+    greater_equal,
+    is_nan,
+    less,
+    less_equal,
     log,
+    logical_and,
+    logical_not,
+    logical_or,
     max_,
     maximum,
     mean,
@@ -36,6 +42,7 @@ from engine.ops.math import (
     minimum,
     mul,
     neg,
+    not_equal,
     power,
     prod,
     sign,

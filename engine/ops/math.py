@@ -1,105 +1,93 @@
-"""Arithmetic, comparisons and reductions."""
+"""Arithmetic, comparisons and what can be made of their answers, reductions."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-from engine.errors import ShapeError
+from engine.errors import DtypeError, ShapeError, user_source
 from engine.graph import Tensor
 from engine.op import PAIRS, Call, Draw, Op, op, sample
+from engine.ops import rules
 from engine.ops.array import broadcast_like, cast, count, expand
-from engine.ops.rules import (
-    arithmetic,
-    column_sums,
-    comparison,
-    elementwise,
-    float_elementwise,
-    need_numbers,
-    no_change_by,
-    number,
-    reduced,
-    row_sums,
-)
 from engine.spec import Spec, broadcast, normalize_axes, same_dtype
 
 POSITIVE = Draw((3, 4), 0.3, 3.0)
 
+
+def function(name: str, doc: str, code: str, grad: Callable[..., Sequence[Tensor | None]], **more: Any) -> Op:
+    """An op on floats, element by element."""
+    return op(name, doc, spec=rules.float_elementwise, code=code, grad=grad, **more)
+
+
+def question(name: str, doc: str, code: str) -> Op:
+    """An op that compares two numbers, element by element, and gives bools."""
+    samples = (*PAIRS, sample(Draw((3, 4), integers=3), Draw((3, 4), integers=3)))
+    return op(name, doc, spec=rules.comparison, code=code, reuse=(), grad=flat, samples=samples)
+
+
+def flat(y: Tensor, g: Tensor, *inputs: Tensor) -> list[Tensor | None]:
+    """The gradient of steps: their slope is 0 wherever they have one."""
+    return [None for _ in inputs]
+
+
 add = op(
-    "add", "Sum, element by element.", spec=arithmetic, code="{0} + {1}", grad=lambda y, g, a, b: [g, g],
-    identity=no_change_by(0.0, first_too=True),
+    "add", "Sum, element by element.", spec=rules.arithmetic, code="{0} + {1}", grad=lambda y, g, a, b: [g, g],
+    identity=rules.no_change_by(0.0, first_too=True),
 )  # fmt: skip
 sub = op(
-    "sub", "Difference, element by element.", spec=arithmetic, code="{0} - {1}", grad=lambda y, g, a, b: [g, -g],
-    identity=no_change_by(0.0, first_too=False),
+    "sub", "Difference, element by element.", spec=rules.arithmetic, code="{0} - {1}", grad=lambda y, g, a, b: [g, -g],
+    identity=rules.no_change_by(0.0, first_too=False),
 )  # fmt: skip
 mul = op(
-    "mul", "Product, element by element.", spec=arithmetic, code="{0} * {1}", grad=lambda y, g, a, b: [g * b, g * a],
-    identity=no_change_by(1.0, first_too=True),
+    "mul", "Product, element by element.", spec=rules.arithmetic, code="{0} * {1}",
+    grad=lambda y, g, a, b: [g * b, g * a], identity=rules.no_change_by(1.0, first_too=True),
 )  # fmt: skip
 div = op(
-    "div", "Quotient, element by element.", spec=float_elementwise, code="{0} / {1}", flops=4,
-    grad=lambda y, g, a, b: [g / b, -g * y / b], identity=no_change_by(1.0, first_too=False),
+    "div", "Quotient, element by element.", spec=rules.float_elementwise, code="{0} / {1}", flops=4,
+    grad=lambda y, g, a, b: [g / b, -g * y / b], identity=rules.no_change_by(1.0, first_too=False),
     samples=(sample((3, 4), POSITIVE), sample((2, 1), Draw((3,), -3.0, -0.3))),
 )  # fmt: skip
-neg = op("neg", "The number with the other sign.", spec=arithmetic, code="-{0}", grad=lambda y, g, x: [-g])
-abs_ = op("abs", "Distance from zero.", spec=arithmetic, code="fabs({0})", grad=lambda y, g, x: [g * sign(x)])
+neg = op("neg", "The number with the other sign.", spec=rules.arithmetic, code="-{0}", grad=lambda y, g, x: [-g])
+abs_ = op("abs", "Distance from zero.", spec=rules.arithmetic, code="fabs({0})", grad=lambda y, g, x: [g * sign(x)])
 sign: Op = op(
-    "sign", "-1, 0 or 1.", spec=arithmetic, code="select({0} > 0, 1, select({0} < 0, -1, {0}))",
-    kernel=lambda xp, out, x: (partial(xp.sign, x, out),), grad=lambda y, g, x: [None],
+    "sign", "-1, 0 or 1.", spec=rules.arithmetic, code="select({0} > 0, 1, select({0} < 0, -1, {0}))", grad=flat,
+    kernel=lambda xp, out, x: (partial(xp.sign, x, out),),
 )  # fmt: skip
-step = op(
-    "step", "1 for positive numbers, else 0: the slope of relu.", spec=float_elementwise, code="select({0} > 0, 1, 0)",
-    kernel=lambda xp, out, x: (partial(xp.greater, x, number(xp, 0, x), out),), grad=lambda y, g, x: [None],
+square = op(
+    "square", "The number times itself.", spec=rules.arithmetic, code="{0} * {0}", grad=lambda y, g, x: [2 * g * x]
+)
+step = function(
+    "step", "1 for positive numbers, else 0: the slope of relu.", "select({0} > 0, 1, 0)", flat,
+    kernel=lambda xp, out, x: (partial(xp.greater, x, rules.number(xp, 0, x), out),),
 )  # fmt: skip
-square = op("square", "The number times itself.", spec=arithmetic, code="{0} * {0}", grad=lambda y, g, x: [2 * g * x])
-sqrt = op(
-    "sqrt", "Square root.", spec=float_elementwise, code="sqrt({0})", flops=4,
-    grad=lambda y, g, x: [g / (2 * y)], samples=[sample(POSITIVE)],
-)  # fmt: skip
-exp = op(
-    "exp", "e to the power of the number.", spec=float_elementwise, code="exp({0})", flops=10,
-    grad=lambda y, g, x: [g * y],
-)  # fmt: skip
-log = op(
-    "log", "Natural logarithm.", spec=float_elementwise, code="log({0})", flops=10,
-    grad=lambda y, g, x: [g / x], samples=[sample(POSITIVE)],
-)  # fmt: skip
-sin = op(
-    "sin", "Sine of an angle in radians.", spec=float_elementwise, code="sin({0})", flops=10,
-    grad=lambda y, g, x: [g * cos(x)],
-)  # fmt: skip
-cos: Op = op(
-    "cos", "Cosine of an angle in radians.", spec=float_elementwise, code="cos({0})", flops=10,
-    grad=lambda y, g, x: [-g * sin(x)],
-)  # fmt: skip
-floor = op(
-    "floor", "The largest whole number that isn't above.", spec=float_elementwise, code="floor({0})",
-    grad=lambda y, g, x: [None],
-)  # fmt: skip
-tanh = op(
-    "tanh", "Hyperbolic tangent: squashes to (-1, 1).", spec=float_elementwise, code="tanh({0})", flops=10,
-    grad=lambda y, g, x: [g * (1 - y * y)],
-)  # fmt: skip
+sqrt = function("sqrt", "Square root.", "sqrt({0})", lambda y, g, x: [g / (2 * y)], flops=4, samples=[sample(POSITIVE)])
+exp = function("exp", "e to the power of the number.", "exp({0})", lambda y, g, x: [g * y], flops=10)
+log = function("log", "Natural logarithm.", "log({0})", lambda y, g, x: [g / x], flops=10, samples=[sample(POSITIVE)])
+sin = function("sin", "Sine of an angle in radians.", "sin({0})", lambda y, g, x: [g * cos(x)], flops=10)
+cos: Op = function("cos", "Cosine of an angle in radians.", "cos({0})", lambda y, g, x: [-g * sin(x)], flops=10)
+floor = function("floor", "The largest whole number that isn't above.", "floor({0})", flat)
+tanh = function(
+    "tanh", "Hyperbolic tangent: squashes to (-1, 1).", "tanh({0})", lambda y, g, x: [g * (1 - y * y)], flops=10
+)
 maximum = op(
-    "maximum", "The larger of two numbers, element by element.", spec=elementwise, code="max({0}, {1})",
+    "maximum", "The larger of two numbers, element by element.", spec=rules.elementwise, code="max({0}, {1})",
     grad=lambda y, g, a, b: [where(greater(a, b), g, 0.0), where(greater(a, b), 0.0, g)],
-    samples=(sample((3, 4), (3, 4)), sample((3, 4), (4,))),
 )  # fmt: skip
 minimum = op(
-    "minimum", "The smaller of two numbers, element by element.", spec=elementwise, code="min({0}, {1})",
+    "minimum", "The smaller of two numbers, element by element.", spec=rules.elementwise, code="min({0}, {1})",
     grad=lambda y, g, a, b: [where(greater(b, a), g, 0.0), where(greater(b, a), 0.0, g)],
-    samples=(sample((3, 4), (3, 4)), sample((3, 4), (4,))),
 )  # fmt: skip
-greater: Op = op(
-    "greater", "Whether the first number is larger than the second.", spec=comparison, code="{0} > {1}", reuse=(),
-    grad=lambda y, g, a, b: [None, None],
-)  # fmt: skip
-equal = op(
-    "equal", "Whether two numbers are the same.", spec=comparison, code="{0} == {1}", reuse=(),
-    grad=lambda y, g, a, b: [None, None],
-    samples=(*PAIRS, sample(Draw((3, 4), integers=3), Draw((3, 4), integers=3))),
+greater: Op = question("greater", "Whether the first number is larger than the second.", "{0} > {1}")
+greater_equal = question(
+    "greater_equal", "Whether the first number is larger than the second, or the same.", "{0} >= {1}"
+)
+equal = question("equal", "Whether two numbers are the same.", "{0} == {1}")
+not_equal = question("not_equal", "Whether two numbers differ.", "{0} != {1}")
+is_nan = op(
+    "is_nan", "Whether it isn't a number: what 0/0 gives.", spec=lambda x: Spec(x.shape, "bool"), code="{0} != {0}",
+    reuse=(), grad=flat,
 )  # fmt: skip
 
 
@@ -121,13 +109,13 @@ def _spread(g: Tensor, x: Tensor, axis: Any, keepdims: bool) -> Tensor:
 
 
 def _sum_spec(x: Spec, axis: Any = None, keepdims: bool = False) -> Spec:
-    need_numbers(x)
-    return reduced(x, axis, keepdims)
+    rules.need_numbers(x)
+    return rules.reduced(x, axis, keepdims)
 
 
 def _sum(xp: Any, out: Any, x: Any, *, axis: Any = None, keepdims: bool = False) -> Sequence[Call]:
     if x.ndim == 2 and x.dtype.kind == "f" and axis in (0, 1, -1):
-        return (column_sums(xp, x, out) if axis == 0 else row_sums(xp, x, out),)
+        return (rules.column_sums(xp, x, out) if axis == 0 else rules.row_sums(xp, x, out),)
     return (partial(x.sum, axis, None, out, keepdims),)
 
 
@@ -136,10 +124,9 @@ def _pow_grad(y: Tensor, g: Tensor, a: Tensor, b: Tensor) -> list[Tensor | None]
     return [g * b * power(a, b - 1), g * y * logarithm]
 
 
-power: Op = op(
-    "pow", "The first number to the power of the second.",
-    spec=float_elementwise, code="pow({0}, {1})", flops=20, grad=_pow_grad,
-    identity=no_change_by(1.0, first_too=False),
+power: Op = function(
+    "pow", "The first number to the power of the second.", "pow({0}, {1})", _pow_grad, flops=20,
+    identity=rules.no_change_by(1.0, first_too=False),
     samples=(sample(POSITIVE, (3, 4)), sample(Draw((2, 1), 0.3, 3.0), Draw((3,), -2.0, 2.0))),
 )  # fmt: skip
 
@@ -157,7 +144,7 @@ sum_ = op(
 def _max_spec(x: Spec, axis: Any = None, keepdims: bool = False) -> Spec:
     if any(x.shape[at] == 0 for at in normalize_axes(axis, x.ndim)):
         raise ShapeError(f"{x} is empty and has no largest element")
-    return reduced(x, axis, keepdims)
+    return rules.reduced(x, axis, keepdims)
 
 
 def _max_grad(y: Tensor, g: Tensor, x: Tensor, axis: Any = None, keepdims: bool = False) -> list[Tensor | None]:
@@ -213,3 +200,35 @@ argmax = op(
 def mean(x: Tensor, axis: Any = None, keepdims: bool = False) -> Tensor:
     """Arithmetic mean along axes (all if None)."""
     return sum_(x, axis=axis, keepdims=keepdims) / count(x, axis=axis)
+
+
+def less(a: Any, b: Any) -> Tensor:
+    """Whether the first number is smaller than the second."""
+    return greater(b, a)
+
+
+def less_equal(a: Any, b: Any) -> Tensor:
+    """Whether the first number is smaller than the second, or the same."""
+    return greater_equal(b, a)
+
+
+def logical_and(a: Tensor, b: Tensor) -> Tensor:
+    """Whether both are true.  Raises DtypeError for what isn't bool."""
+    return minimum(*_answers(a, b))
+
+
+def logical_or(a: Tensor, b: Tensor) -> Tensor:
+    """Whether one of the two is true, or both.  Raises DtypeError for what isn't bool."""
+    return maximum(*_answers(a, b))
+
+
+def logical_not(x: Tensor) -> Tensor:
+    """Whether it is false.  Raises DtypeError for what isn't bool."""
+    return equal(*_answers(x), x.graph.constant(False))
+
+
+def _answers(*tensors: Tensor) -> tuple[Tensor, ...]:
+    for each in tensors:
+        if each.dtype != "bool":
+            raise DtypeError(f"{each.name} {each.spec} isn't a yes or no; compare it with something ({user_source()})")
+    return tensors

@@ -12,15 +12,13 @@ from engine.graph import Tensor
 from engine.op import ONE, Call, Draw, Op, op, sample
 from engine.ops.array import expand
 from engine.ops.lookup import one_hot, row_check
-from engine.ops.math import greater, step, sum_, tanh, where
+from engine.ops.math import function, greater, step, sum_, tanh, where
 from engine.ops.rules import float_elementwise, last_axis, number, row_sums
 from engine.spec import Spec, same_dtype
 
-relu = op(
-    "relu", "Rectified linear unit: negative numbers become 0.",
-    spec=float_elementwise, code="select({0} <= 0, 0, {0})",
-    kernel=lambda xp, out, x: (partial(xp.maximum, x, number(xp, 0, x), out=out),),
-    grad=lambda y, g, x: [g * step(y)],
+relu = function(
+    "relu", "Rectified linear unit: negative numbers become 0.", "select({0} <= 0, 0, {0})",
+    lambda y, g, x: [g * step(y)], kernel=lambda xp, out, x: (partial(xp.maximum, x, number(xp, 0, x), out=out),),
 )  # fmt: skip
 
 
@@ -40,12 +38,10 @@ leaky_relu = op(
     spec=_leaky_relu_spec, code="select({0} > 0, {0}, {slope} * {0})", flops=2, kernel=_leaky_relu,
     grad=lambda y, g, x, slope=0.01: [where(greater(x, 0), g, slope * g)], samples=(*ONE, sample((3, 4), slope=0.2)),
 )  # fmt: skip
-
-
-elu = op(
+elu = function(
     "elu", "Exponential linear unit: x above 0, exp(x) - 1 below (Clevert et al. 2015).",
-    spec=float_elementwise, code="max({0}, 0) + expm1(min({0}, 0))", flops=12,  # never overflows
-    grad=lambda y, g, x: [where(greater(x, 0), g, g * (y + 1))],
+    "max({0}, 0) + expm1(min({0}, 0))", lambda y, g, x: [where(greater(x, 0), g, g * (y + 1))],  # never overflows
+    flops=12,
 )  # fmt: skip
 
 _GELU = math.sqrt(2 / math.pi)
@@ -57,23 +53,18 @@ def _gelu_grad(y: Tensor, g: Tensor, x: Tensor) -> list[Tensor | None]:
     return [g * (0.5 * (1 + t) + 0.5 * x * (1 - t * t) * slope)]
 
 
-gelu = op(
+gelu = function(
     "gelu", "Gaussian error linear unit, tanh form: x times a bell curve's share below x (Hendrycks & Gimpel 2016).",
-    spec=float_elementwise, flops=20, grad=_gelu_grad,
-    code=f"0.5 * (1 + tanh({{0}} * ({_GELU} + {0.044715 * _GELU} * ({{0}} * {{0}})))) * {{0}}",
+    f"0.5 * (1 + tanh({{0}} * ({_GELU} + {0.044715 * _GELU} * ({{0}} * {{0}})))) * {{0}}", _gelu_grad, flops=20,
 )  # fmt: skip
-softplus = op(
-    "softplus", "A smooth relu: log(1 + exp(x)).",
-    spec=float_elementwise, code="max({0}, 0) + log1p(exp(-fabs({0})))", flops=20,
+softplus = function(
+    "softplus", "A smooth relu: log(1 + exp(x)).", "max({0}, 0) + log1p(exp(-fabs({0})))",
+    lambda y, g, x: [g * sigmoid(x)], flops=20,
     kernel=lambda xp, out, x: (partial(xp.logaddexp, x, number(xp, 0, x), out),),
-    grad=lambda y, g, x: [g * sigmoid(x)],
 )  # fmt: skip
-
-
-sigmoid: Op = op(
-    "sigmoid", "Logistic function: squashes to (0, 1).",
-    spec=float_elementwise, code="0.5 * (1 + tanh(0.5 * {0}))", flops=13,  # never overflows
-    grad=lambda y, g, x: [g * (y * (1 - y))],
+sigmoid: Op = function(
+    "sigmoid", "Logistic function: squashes to (0, 1).", "0.5 * (1 + tanh(0.5 * {0}))",  # never overflows
+    lambda y, g, x: [g * (y * (1 - y))], flops=13,
 )  # fmt: skip
 
 

@@ -18,9 +18,8 @@ from engine.expression import kernel, parse
 from engine.graph import Tensor, variable
 from engine.op import Call, Draw, op, sample
 from engine.ops.array import cast, concat, expand
-from engine.ops.logic import greater_equal
-from engine.ops.math import where
-from engine.ops.rules import need_float
+from engine.ops.math import greater_equal, where
+from engine.ops.rules import need_float, number
 from engine.ops.splitmix import FIRST, GOLDEN, SECOND
 from engine.ops.state import assign
 from engine.spec import Shape, Spec
@@ -54,15 +53,12 @@ def _random_spec(state: Spec, like: Spec) -> Spec:
 
 def _mix(xp: Any, bits: Any, scratch: Any) -> list[Call]:
     """Every bit of each number comes to depend on all of its bits."""
-
-    def word(value: int) -> Any:
-        return xp.asarray(value, "uint64")
-
     calls: list[Call] = []
     for shift, factor in ((30, FIRST), (27, SECOND), (31, None)):
-        calls += [partial(xp.right_shift, bits, word(shift), scratch), partial(xp.bitwise_xor, bits, scratch, bits)]
+        calls.append(partial(xp.right_shift, bits, number(xp, shift, bits), scratch))
+        calls.append(partial(xp.bitwise_xor, bits, scratch, bits))
         if factor is not None:
-            calls.append(partial(xp.multiply, bits, word(factor), bits))
+            calls.append(partial(xp.multiply, bits, number(xp, factor, bits), bits))
     return calls
 
 
