@@ -1,6 +1,6 @@
 // Paints the big plane and the points on it.
 import { paintMap } from "../../lib/heatmap.js";
-import { unitOffsets } from "../../lib/layout.js";
+import { unitOffsets } from "./units.js";
 
 /**
  * @typedef {import("../../lib/frame.js").Frame} Frame

@@ -1,10 +1,10 @@
 // The formula of one neuron with its live numbers; while it is pinned, each number can be edited.
 import { html } from "../../../../lib/html.js";
 import { t } from "../../../../core/i18n.js";
-import { weightOffsets } from "../../../../lib/layout.js";
 import { formatNumber } from "../../../../lib/text.js";
 import { useFrames } from "../../../../ui/live.js";
 import { INPUT_NAMES } from "../../look.js";
+import { weightOffsets } from "./links.js";
 
 /**
  * @typedef {import("../../look.js").Neuron} Neuron

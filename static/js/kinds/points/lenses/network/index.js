@@ -4,13 +4,14 @@ import { html } from "../../../../lib/html.js";
 import { fields } from "../../../../core/describe.js";
 import { t } from "../../../../core/i18n.js";
 import { isUsual } from "../../../../lib/layers.js";
-import { layoutNetwork, leastHeight, unitOffsets } from "../../../../lib/layout.js";
 import { Panel } from "../../../../ui/controls.js";
 import { useMore } from "../../../../ui/overflow.js";
 import { INPUT_NAMES } from "../../look.js";
+import { unitOffsets } from "../../units.js";
 import { LayerHeader } from "../../../../page/layerheader.js";
 import { Formula } from "./formula.js";
 import { InputToggles, inputsBelow } from "./inputs.js";
+import { layoutNetwork, leastHeight } from "./layout.js";
 import { MOST_LINKS } from "./linklayer.js";
 import { NetworkPainter } from "./painter.js";
 import { moveFocus, pointerOnLinks } from "./pointer.js";
@@ -19,7 +20,7 @@ import { WeightEditor, WeightTip } from "./weight.js";
 /**
  * @typedef {import("../../../../core/run.js").Run} Run
  * @typedef {import("../../look.js").Look} Look
- * @typedef {import("../../../../lib/layout.js").Layout} Layout
+ * @typedef {import("./layout.js").Layout} Layout
  */
 
 const HEADER_HEIGHT = 56;

@@ -18,7 +18,7 @@ export function inputsBelow(used, touch) {
   return rest > 0 ? Math.ceil(rest / COLUMNS) * (height + gap) + 10 : 0;
 }
 
-/** @param {{run: import("../../../../core/run.js").Run, layout: import("../../../../lib/layout.js").Layout, inputs: string[], touch: boolean}} props */
+/** @param {{run: import("../../../../core/run.js").Run, layout: import("./layout.js").Layout, inputs: string[], touch: boolean}} props */
 export function InputToggles({ run, layout, inputs, touch }) {
   const all = (fields("points").inputs.item?.choices ?? []).map(String);
   const { width, height, gap, margin } = chipSize(touch);

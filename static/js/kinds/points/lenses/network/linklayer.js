@@ -1,8 +1,7 @@
 // The links of the network as SVG paths, touched only where a weight's look has changed.
-import { linkOpacity, linkPath, linkWidth, strongest } from "../../../../lib/links.js";
-import { weightOffsets } from "../../../../lib/layout.js";
+import { linkOpacity, linkPath, linkWidth, strongest, weightOffsets } from "./links.js";
 
-/** @typedef {import("../../../../lib/links.js").Link} Link */
+/** @typedef {import("./links.js").Link} Link */
 
 /** More lines than this can't be told apart; only the strongest are drawn, and the panel says so. */
 export const MOST_LINKS = 1200;
@@ -33,7 +32,7 @@ export class LinkLayer {
   /**
    * Lay the links anew.
    * @param {number[]} sizes
-   * @param {import("../../../../lib/layout.js").Layout} layout
+   * @param {import("./layout.js").Layout} layout
    * @param {ArrayLike<number>} weights
    */
   build(sizes, layout, weights) {
@@ -45,7 +44,7 @@ export class LinkLayer {
 
   /** Make paths for the links that are drawn. @param {ArrayLike<number>} weights */
   #choose(weights) {
-    const layout = /** @type {import("../../../../lib/layout.js").Layout} */ (this.layout);
+    const layout = /** @type {import("./layout.js").Layout} */ (this.layout);
     const chosen = strongest(weights, MOST_LINKS);
     this.#drawn = new Set(chosen);
     this.#chosenAt = performance.now();
@@ -61,7 +60,7 @@ export class LinkLayer {
     this.#dim();
   }
 
-  /** @param {Link} link @param {import("../../../../lib/layout.js").Layout} layout */
+  /** @param {Link} link @param {import("./layout.js").Layout} layout */
   #path(link, layout) {
     const element = document.createElementNS(SVG, "path");
     const half = layout.tile / 2;

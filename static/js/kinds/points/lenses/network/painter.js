@@ -31,7 +31,7 @@ export class NetworkPainter {
    * @param {SVGSVGElement} svg
    * @param {Run} run
    * @param {Look} look
-   * @param {import("../../../../lib/layout.js").Layout} layout
+   * @param {import("./layout.js").Layout} layout
    * @param {number[]} sizes The layers that `field` shows; frames of another shape are not painted.
    */
   constructor(field, svg, run, look, layout, sizes) {

@@ -1,5 +1,5 @@
 // Pointer and keys in the network: the nearest link under a pointer, arrow keys between neurons.
-import { nearestLink } from "../../../../lib/links.js";
+import { nearestLink } from "./links.js";
 
 /** @typedef {import("../../look.js").Look} Look */
 

@@ -2,10 +2,10 @@
 import { useEffect, useLayoutEffect, useRef, useState } from "../../../../../vendor/preact/hooks.js";
 import { html } from "../../../../lib/html.js";
 import { t } from "../../../../core/i18n.js";
-import { weightOffsets } from "../../../../lib/layout.js";
 import { nearPoint } from "../../../../lib/placement.js";
 import { formatNumber, parseNumber } from "../../../../lib/text.js";
 import { useFrames } from "../../../../ui/live.js";
+import { weightOffsets } from "./links.js";
 
 /**
  * @typedef {import("../../../../core/run.js").Run} Run

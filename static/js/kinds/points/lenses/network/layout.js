@@ -76,23 +76,3 @@ function leastPitch(most, touch) {
   if (!touch) return 14;
   return most <= 8 ? 48 : 26;
 }
-
-/**
- * Number of the first unit of each layer when units are counted over all layers.
- * @param {ArrayLike<number>} sizes
- */
-export function unitOffsets(sizes) {
-  const offsets = [0];
-  for (let layer = 0; layer < sizes.length; layer++) offsets.push(offsets[layer] + sizes[layer]);
-  return offsets;
-}
-
-/**
- * Where each layer's weights (in x out, row by row) begin in the flat WEIGHTS section; entry 0 is the first pair's.
- * @param {ArrayLike<number>} sizes
- */
-export function weightOffsets(sizes) {
-  const offsets = [0];
-  for (let layer = 1; layer < sizes.length; layer++) offsets.push(offsets[layer - 1] + sizes[layer - 1] * sizes[layer]);
-  return offsets;
-}

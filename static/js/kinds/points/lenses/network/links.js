@@ -8,6 +8,16 @@
  * @property {number} index In the flat WEIGHTS section.
  */
 
+/**
+ * Where each layer's weights (in x out, row by row) begin in the flat WEIGHTS section; entry 0 is the first pair's.
+ * @param {ArrayLike<number>} sizes
+ */
+export function weightOffsets(sizes) {
+  const offsets = [0];
+  for (let layer = 1; layer < sizes.length; layer++) offsets.push(offsets[layer - 1] + sizes[layer - 1] * sizes[layer]);
+  return offsets;
+}
+
 /** Stroke width of a weight. @param {number} weight */
 export function linkWidth(weight) {
   return 0.6 + 5.4 * Math.tanh(Math.abs(weight) / 2.2);
