@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from webapp.contract.errors import ProtocolError
 from webapp.contract.kind import Part
 from webapp.contract.wire import pack, unpack
-from webapp.kinds import registry
+from webapp.kinds import commands, registry
 from webapp.kinds.digits.commands import Draw
 from webapp.kinds.digits.experiment import DigitsExperiment
 from webapp.kinds.points.experiment import PointsExperiment
@@ -202,6 +202,28 @@ def test_a_weight_can_be_set_and_one_that_is_not_there_is_refused(experiment: An
         with pytest.raises(ProtocolError):
             experiment.edit(msgspec.structs.replace(command, **wrong))
         assert np.array_equal(state(experiment), before)
+
+
+@pytest.mark.parametrize(
+    ("kind", "said", "code"),
+    [
+        ("points", {"type": "weight", "layer": 10, "source": 0, "target": 0, "value": 1.0}, "no_such_layer"),
+        ("digits", {"type": "weight", "layer": 1, "source": 784, "target": 0, "value": 1.0}, "no_such_weight"),
+        ("digits", {"type": "weight", "layer": 1, "source": 0, "target": 512, "value": 1.0}, "no_such_weight"),
+        ("points", {"type": "look", "layer": 10, "unit": 0}, "no_such_neuron"),
+        ("points", {"type": "look", "layer": 1, "unit": 512}, "no_such_neuron"),
+        ("digits", {"type": "look", "image": 10_000}, "no_such_image"),
+    ],
+)
+def test_what_a_network_lacks_is_refused_by_its_experiment(
+    kind: str, said: dict[str, Any], code: str, data_dir: Path
+) -> None:
+    wish = commands().decode({"seq": 1, "run": RUN, **said})
+    command = commands().of(wish, kind)
+    assert command.handle
+    with pytest.raises(ProtocolError) as refused:
+        command.handle(make(kind, data_dir), wish)
+    assert refused.value.problem.code == code
 
 
 def test_a_key_frame_is_asked_for_after_new_data_and_after_a_reset(data_dir: Path) -> None:

@@ -8,13 +8,16 @@ from msgspec import Meta
 
 from webapp.contract.commands import Command, RunWish
 
+# Any network that a kind may allow stays below these; what the run's own network lacks, its experiment refuses.
+LAYERS, UNITS, IMAGES = 1000, 1_000_000, 1_000_000
+
 
 class Weight(RunWish, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="weight"):
     """Set one weight (or, with ``source`` -1, one bias) of the layer ``layer`` (1 = first after the inputs)."""
 
-    layer: Annotated[int, Meta(ge=1, le=9)]
-    source: Annotated[int, Meta(ge=-1, le=783)]
-    target: Annotated[int, Meta(ge=0, le=511)]
+    layer: Annotated[int, Meta(ge=1, le=LAYERS)]
+    source: Annotated[int, Meta(ge=-1, le=UNITS)]
+    target: Annotated[int, Meta(ge=0, le=UNITS)]
     value: Annotated[float, Meta(ge=-1000.0, le=1000.0)]
 
 
@@ -24,9 +27,9 @@ class Look(RunWish, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="
     On the digits page ``image`` picks the test image whose activations are shown.
     """
 
-    layer: Annotated[int, Meta(ge=0, le=9)] | None = None
-    unit: Annotated[int, Meta(ge=0, le=511)] = 0
-    image: Annotated[int, Meta(ge=0, le=9_999)] | None = None
+    layer: Annotated[int, Meta(ge=0, le=LAYERS)] | None = None
+    unit: Annotated[int, Meta(ge=0, le=UNITS)] = 0
+    image: Annotated[int, Meta(ge=0, le=IMAGES)] | None = None
 
 
 edit_weight = Command(

@@ -14,6 +14,7 @@ import numpy as np
 
 import engine as en
 from engine.datasets import mnist
+from webapp.contract.errors import ProtocolError
 from webapp.contract.kind import Part
 from webapp.kinds.digits import kind
 from webapp.kinds.digits.commands import Draw
@@ -124,9 +125,16 @@ class DigitsExperiment(Training):
         self._drawing = drawn if drawn.size else None
 
     def look(self, wish: Look) -> None:
-        """Look at another test image."""
-        if wish.image is not None:
-            self._image, self._drawing = wish.image, None
+        """Look at another test image.  Raises ProtocolError if there is no such one."""
+        if wish.image is None:
+            return
+        count = len(self.digits.test_images)
+        if wish.image >= count:
+            raise ProtocolError(
+                "no_such_image", f"there is no test image {wish.image}: they are numbered 0 to {count - 1}.",
+                image=wish.image, last=count - 1,
+            )  # fmt: skip
+        self._image, self._drawing = wish.image, None
 
     def frame(self, key: bool) -> list[Part]:
         """What a page sees now."""
