@@ -72,6 +72,11 @@ class Job:
     def training(self) -> bool:
         return self.experiment is not None and (self.playing or self.steps_left > 0)
 
+    @property
+    def rests(self) -> bool:
+        """Whether it may go to rest: what it was told before comes first."""
+        return self.rest and not self.waiting
+
     # ---- when
 
     def frame_at(self) -> float:
@@ -101,7 +106,7 @@ class Job:
 
     def due_at(self, now: float) -> float:
         """The earliest of all it has to do, but for what waits in ``waiting``."""
-        if self.start is not None or self.rest:
+        if self.start is not None or self.rests:
             return now
         if self.experiment is not None and self.background_left:
             return now

@@ -121,7 +121,6 @@ class Scheduler:
 
     def _obey_first(self, job: Job) -> None:
         """Do the command that has waited longest; with one that says so, all that follow it."""
-        job.rest = False
         while True:
             order = job.waiting.pop(0)
             began = self._clock()
@@ -227,7 +226,7 @@ class Scheduler:
             self._start(job, job.start)
         elif self._obeys_at(job, now) <= now:
             self._obey_first(job)
-        elif job.rest:
+        elif job.rests:
             self._rest(job)
         elif job.frame_at() <= now:
             self._frame(job)
