@@ -300,3 +300,9 @@ def test_news_of_forgotten_runs_is_ignored(office):
     office.runs.news.receive(Snapshot("x" * 22, PointsSettings(), b"", order=1))
     office.runs.news.lost(["x" * 22])
     assert office.pool.sent == []
+
+
+def test_what_is_accepted_for_a_worker_that_is_being_born_is_never_too_late(office):
+    office.command("set", run=office.open(), settings={"rate": 0.5})
+    [order] = [message for message in office.pool.sent if isinstance(message, Order)]
+    assert order.until is None

@@ -28,10 +28,7 @@ from webapp.runs.record import Record
 from webapp.runs.store import MemoryStore, Store
 from webapp.runs.sweeper import Sweeper
 from webapp.stream.hub import Client, Hub, run_topic
-from webapp.workers.messages import (
-    Order,
-    Want,
-)
+from webapp.workers.messages import Order, Want
 
 ROLE: Role = "student"  # of everyone who has a cookie
 After = Callable[[Callable[[], None]], None]  # is handed what has to follow the answer
@@ -145,13 +142,12 @@ class Runs:
         live, wish, command = said.live, said.wish, said.command
         assert live is not None
         effect = effect_of(wish)
-        timeout = self._config.answer_timeout
         with self._one_at_a_time(live):
             with self._turn(live, wish.seq):
                 self._wake(live)
                 settings = live.record.settings if effect.settings is None else effect.settings(live.record, wish)
                 commit = partial(self._commit, live, wish, command, effect, settings)
-                pending = self._order(live, wish, settings, command.merge, commit, until=time.monotonic() + timeout)
+                pending = self._order(live, wish, settings, command.merge, commit)
             self._answered(live, pending)
         return Reply(ok=True, seq=wish.seq, settings=None if effect.settings is None else settings)
 
@@ -179,19 +175,21 @@ class Runs:
             yield
 
     def _order(
-        self, live: Live, wish: RunWish, settings: Settings, merge: Merge, commit: Callable[[], None], **choices: Any
+        self, live: Live, wish: RunWish, settings: Settings, merge: Merge, commit: Callable[[], None]
     ) -> Pending:
         """Send an order.  Raises ProtocolError ("busy") if there is no room."""
         run = live.record.id
-        order = Order(run, wish, live.orders + 1, settings, merge=merge, **choices)
+        awake = self._cluster.awake(run)
+        until = time.monotonic() + self._config.answer_timeout if awake else None
+        order = Order(run, wish, live.orders + 1, settings, merge=merge, until=until)
         if not self._cluster.post(run, order):
             raise busy()
         live.orders += 1
         pending = Pending(order.order, commit)
-        if self._cluster.awake(run):
+        if awake:
             live.pending = pending
         else:
-            pending.settle(True)  # its worker is being born: it takes what waits when it can
+            pending.settle(True)  # its worker is being born: it takes what waits when it can, however late
         return pending
 
     def _answered(self, live: Live, pending: Pending) -> None:
