@@ -210,6 +210,18 @@ def test_more_edits_than_may_wait_are_refused_and_what_comes_too_late_is():
     assert inbox.put(Order("B" * 22, SET, 1, PointsSettings(), until=5.1))
 
 
+def test_edits_that_were_taken_and_wait_for_their_turn_count_too():
+    bench = Bench()
+    bench.create()
+    inbox = Inbox(3, bench.scheduler.undone)
+    taken = 0
+    for _ in range(10):
+        taken += inbox.put(order(EDIT))
+        for message in inbox.take(0.0):
+            bench.scheduler.receive(message)
+    assert taken == 3 == bench.scheduler.undone(RUN)
+
+
 def test_a_closed_inbox_gives_nothing_more():
     inbox = Inbox(limit=1)
     inbox.put(order(SET))

@@ -47,10 +47,16 @@ class Closed(Exception):
 
 
 class Inbox:
-    """Messages by run, in order within each.  At most ``limit`` orders wait for one run."""
+    """Messages by run, in order within each.
 
-    def __init__(self, limit: int, clock: Callable[[], float] = time.monotonic) -> None:
+    At most ``limit`` orders wait for one run, with those that were taken from here and that ``undone(run)`` counts.
+    """
+
+    def __init__(
+        self, limit: int, undone: Callable[[str], int] = lambda _: 0, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._limit = limit
+        self._undone = undone
         self._clock = clock
         self._changed = threading.Condition()
         self._waiting: defaultdict[str, list[Any]] = defaultdict(list)
@@ -62,8 +68,8 @@ class Inbox:
             waiting = self._waiting[getattr(message, "run", "")]
             if isinstance(message, Order):
                 too_late = message.until is not None and self._clock() > message.until
-                before = len(waiting)
-                if too_late or (before >= self._limit and message.merge != "newest"):
+                full = len(waiting) + self._undone(message.run) >= self._limit
+                if too_late or (full and message.merge != "newest"):
                     return False
             add(waiting, message)
             self._changed.notify()

@@ -76,6 +76,11 @@ class Scheduler:
         elif isinstance(message, Drop):
             del self._jobs[message.run]
 
+    def undone(self, run: str) -> int:
+        """How many orders wait for turns of ``run``; another thread asks."""
+        job = self._jobs.get(run)
+        return 0 if job is None else len(job.waiting)
+
     def _job(self, message: Create) -> Job:
         return Job(
             run=message.run,

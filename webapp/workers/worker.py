@@ -21,16 +21,7 @@ from webapp.threads import forever
 from webapp.training.experiment import Experiment
 from webapp.workers.inbox import Closed, Inbox
 from webapp.workers.loader import Loaded, start_loading
-from webapp.workers.messages import (
-    Create,
-    FromWorker,
-    LoadMachine,
-    MachineLoaded,
-    Order,
-    Sign,
-    Taken,
-    ToWorker,
-)
+from webapp.workers.messages import Create, FromWorker, LoadMachine, MachineLoaded, Order, Sign, Taken, ToWorker
 from webapp.workers.scheduler import Scheduler
 
 _SWITCH = 0.001  # seconds until a thread that trains lets the one go on that takes commands
@@ -66,8 +57,8 @@ def main(pipe: Connection[Any, Any], options: Options) -> None:
 
     sys.setswitchinterval(_SWITCH)
     line = Line(pipe)
-    inbox = Inbox(options.max_waiting)
     scheduler = Scheduler(make, line.send, fps=options.fps)
+    inbox = Inbox(options.max_waiting, scheduler.undone)
     forever("worker-reader", partial(_read, line, inbox), lambda _: inbox.close())
     forever("worker-signs", partial(_give_signs, line, scheduler, options.sign_every))
     with contextlib.suppress(Closed, BrokenPipeError, ConnectionResetError):  # the web process is gone
