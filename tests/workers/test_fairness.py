@@ -10,7 +10,8 @@ import pytest
 
 from tests.workers.bench import Bench
 from webapp.contract.commands import Pause, Play, Reset, RunWish, Set, Step
-from webapp.kinds import commands
+from webapp.contract.wire import unpack
+from webapp.kinds import commands, registry
 from webapp.kinds.points.settings import PointsSettings
 from webapp.training.commands import Look, Weight
 from webapp.workers.inbox import Closed, Inbox, add
@@ -93,16 +94,34 @@ def flood_of_all(now: float) -> Iterator[RunWish]:
         yield Play(run=run, seq=5)
 
 
-def slider() -> Callable[[float], Iterator[RunWish]]:
-    """One honest person who moves a slider: 27 changes a second."""
-    moved = [0.0]
+class Hand:
+    """One honest person who makes a change every ``pause`` seconds until ``until``."""
 
-    def wishes(now: float) -> Iterator[RunWish]:
-        if now - moved[0] >= 1 / 27:
-            moved[0] = now
-            yield Set(run=NOISY[0], seq=1, settings={})
+    def __init__(self, pause: float, until: float = float("inf")) -> None:
+        self.pause, self.until = pause, until
+        self.made: list[float] = []
 
-    return wishes
+    def __call__(self, now: float) -> Iterator[RunWish]:
+        if not self.made or self.made[-1] + self.pause <= now < self.made[0] + self.until:
+            self.made.append(now)
+            yield Set(run=NOISY[0], seq=len(self.made), settings={})
+
+    def waits(self, bench: Bench) -> list[float]:
+        """Of each change, how long a frame with it took."""
+        shown = [
+            (time, unpack(registry().codes, message.blobs[""]).command)
+            for time, message in zip(bench.times, bench.out, strict=True)
+            if isinstance(message, FrameOut) and message.run == NOISY[0]
+        ]
+        return [
+            next((time for time, seq in shown if seq >= number), float("inf")) - made
+            for number, made in enumerate(self.made, 1)
+        ]
+
+
+def slider() -> Hand:
+    """27 changes a second."""
+    return Hand(1 / 27)
 
 
 def frames_a_second(bench: Bench, run: str) -> float:
@@ -139,6 +158,25 @@ def test_who_makes_the_noise_is_served_too(noise, least):
     bench, _ = class_of_eight(0.09, noise)
     made = bench.experiments[len(OTHERS)]
     assert made.calls.count("configure") >= least * SECONDS / 2, made.calls.count("configure")
+
+
+@pytest.mark.parametrize("build_cost", [0.011, 0.03, 0.06, 0.09])
+def test_what_a_hand_changes_is_shown_at_once_while_others_train(build_cost):
+    hand = Hand(0.3, until=SECONDS - 0.3)
+    bench, longest = class_of_eight(build_cost, hand)
+    assert len(hand.made) > 10 and max(hand.waits(bench)) < 0.25
+    assert longest < 0.2
+    for run, undisturbed in in_peace().items():
+        assert frames_a_second(bench, run) >= 0.65 * undisturbed
+
+
+def test_a_slider_is_followed_and_where_it_stops_is_shown_soon():
+    slide = Hand(1 / 27, until=2.0)
+    bench, _ = class_of_eight(0.03, slide)
+    assert bench.experiments[len(OTHERS)].calls.count("configure") >= 6
+    slide = Hand(1 / 27, until=2.0)
+    bench, _ = class_of_eight(0.09, slide)
+    assert slide.waits(bench)[-1] < 0.4
 
 
 def test_alone_on_a_worker_a_slider_is_followed_step_by_step():

@@ -11,9 +11,11 @@ from webapp.contract.settings import Settings
 from webapp.kinds import registry
 from webapp.training.experiment import Experiment
 from webapp.training.remedy import remedy
+from webapp.workers.inbox import add
 from webapp.workers.messages import Create, FrameOut, Order, Want
 
 SLICE = 0.004  # seconds of training before others have a turn
+LONG = 0.012  # seconds; a command that takes longer makes other runs' frames late
 _DEBT = 0.25  # seconds of paced training that are caught up at most
 _FRAME_SHARE = 0.25  # of a run's time, for its frames
 _SNAPSHOT_SHARE = 0.05
@@ -23,6 +25,7 @@ _LONGEST_FRAME_INTERVAL = 1.0
 _PATIENCE = 0.02
 _PRESSING_SHARE = 0.05
 _NO_LIMIT = 1 << 30
+_HAND = 0.2  # seconds between two things that a hand does, at least
 
 
 @dataclass
@@ -45,6 +48,8 @@ class Job:
     start: Create | None = None  # it is still to be made
     waiting: list[Order] = field(default_factory=list)
     costs: dict[str, float] = field(default_factory=dict)  # seconds that each command took when last done
+    long_at: float = -math.inf  # when the last command that takes long came
+    by_hand_at: float = -math.inf  # from when on what waits isn't part of a flood
     rest: bool = False  # it was asked to rest
 
     patience: float = 0.0  # seconds for which the other runs let it go first
@@ -76,6 +81,23 @@ class Job:
     def rests(self) -> bool:
         """Whether it may go to rest: what it was told before comes first."""
         return self.rest and not self.waiting
+
+    # ---- commands
+
+    def ordered(self, order: Order, now: float) -> None:
+        """Let ``order`` wait; one that follows another in less time than a hand needs, at least for that time."""
+        add(self.waiting, order)
+        if self._is_long(order):
+            self.by_hand_at = now if now - self.long_at >= _HAND else now + _HAND
+            self.long_at = now
+
+    @property
+    def next_is_long(self) -> bool:
+        """Whether the command that has waited longest took long when last done."""
+        return bool(self.waiting) and self._is_long(self.waiting[0])
+
+    def _is_long(self, order: Order) -> bool:
+        return self.costs.get(order.wish.name, 0.0) > LONG
 
     # ---- when
 

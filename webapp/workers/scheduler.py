@@ -21,15 +21,16 @@ from webapp.kinds import commands
 from webapp.training.experiment import Diverged, Experiment
 from webapp.workers.commands import ALWAYS_TOLD, handle, obey
 from webapp.workers.failures import notice_of
-from webapp.workers.inbox import add
-from webapp.workers.job import SLICE, Job
+from webapp.workers.job import LONG, SLICE, Job
 from webapp.workers.messages import Create, Drop, EventOut, FromWorker, Order, Rest, Rested, Snapshot, Want
 
 if TYPE_CHECKING:  # the web process imports this file, and has no use for the engine
     from engine.executors import Executor
 
-LONG = 0.012  # a command that takes longer makes other runs' frames late
-LONG_SHARE = 0.06  # of the time, for the part of such commands that no slice would have had
+_UNSEEN = 0.016  # seconds of a command that make no other run lose a frame
+# Of the time, for the rest of the commands that take long:
+_FLOOD_SHARE = 0.05  # while one of a run waits, the next one comes already
+_HAND_SHARE = 0.35  # a hand makes one, looks, and makes another
 
 Result = TypeVar("Result")
 Make = Callable[[str, Settings], Experiment]
@@ -53,7 +54,7 @@ class Scheduler:
         self._jobs: dict[str, Job] = {}
         self.doing: tuple[str, float] | None = None  # what it is at, and since when; another thread reads it
         self._machine: Executor | None = None
-        self._long_at = 0.0  # when the next command that takes long may be done
+        self._flood_at = self._hand_at = 0.0  # when the next command that takes long may be done
         self._obeyed = False  # whether the last turn was that of a command that went first
         self._virtual = 0.0  # the virtual time of the run that had the last turn
 
@@ -68,7 +69,7 @@ class Scheduler:
         if job is None:
             return  # it was dropped while this message was under way
         if isinstance(message, Order):
-            add(job.waiting, message)
+            job.ordered(message, self._clock())
         elif isinstance(message, Want):
             job.want(message, self._clock())
         elif isinstance(message, Rest):
@@ -127,13 +128,16 @@ class Scheduler:
     def _obey_first(self, job: Job) -> None:
         """Do the command that has waited longest; with one that says so, all that follow it."""
         while True:
-            order = job.waiting.pop(0)
             began = self._clock()
+            by_hand = self._by_hand(job, began)
+            order = job.waiting.pop(0)
             self._apply(job, order)
             now = self._clock()
             cost = job.costs[order.wish.name] = now - began
-            if cost > LONG:
-                self._long_at = now + (cost - SLICE) * (1 / LONG_SHARE - 1)
+            if cost > LONG and by_hand:
+                self._hand_at = now + max(0.0, cost - _UNSEEN) * (1 / _HAND_SHARE - 1)
+            elif cost > LONG:
+                self._flood_at = now + max(0.0, cost - _UNSEEN) * (1 / _FLOOD_SHARE - 1)
             if order.merge != "all" or not job.waiting or job.waiting[0].merge != "all" or now - began > SLICE:
                 return
 
@@ -187,14 +191,17 @@ class Scheduler:
         """When the first of its commands that wait may be done; ``inf`` if none waits.
 
         Nothing can interrupt a command.  One that took long when last done waits, while others train, until such
-        commands have had no more than their share of the time.
+        commands have had no more than their share of the time, which is small for those that come in a flood.
         """
         if not job.waiting or job.start is not None:
             return float("inf")
-        if job.costs.get(job.waiting[0].wish.name, 0.0) <= LONG:
+        if not job.next_is_long or not any(other.training for other in self._jobs.values() if other is not job):
             return now
-        others = any(other.training for other in self._jobs.values() if other is not job)
-        return max(now, self._long_at) if others else now
+        return max(now, min(self._flood_at, max(self._hand_at, job.by_hand_at)))
+
+    def _by_hand(self, job: Job, now: float) -> bool:
+        """Whether what waits first takes long, and may be done now as something that a hand made."""
+        return job.next_is_long and max(self._hand_at, job.by_hand_at) <= now
 
     def turn(self) -> None:
         """One slice of the run that is due and has had the least time.
@@ -207,15 +214,16 @@ class Scheduler:
             return
         for job in due:
             job.used = max(job.used, self._virtual)  # time spent idle can't be saved up
-        first = [job for job in due if self._presses(job, now) and job.may_press(now)]
+        first = [job for job in due if self._presses(job, now) and (self._by_hand(job, now) or job.may_press(now))]
         job = min(first or due, key=lambda job: job.used)
+        by_hand = self._by_hand(job, now)
         self._obeyed = bool(first) and self._obeys_at(job, now) <= now
         if not first:
             self._virtual = job.used
         self._work(job, now)
         spent = self._clock() - now
         job.used += spent
-        if first:
+        if first and not by_hand:  # which have a share of their own
             job.patience -= spent
         if job.experiment is not None:
             self._tell_executor(job, job.experiment)
@@ -229,7 +237,7 @@ class Scheduler:
     def _work(self, job: Job, now: float) -> None:
         if job.start is not None:
             self._start(job, job.start)
-        elif self._obeys_at(job, now) <= now:
+        elif self._obeys_at(job, now) <= now and not (job.urgent and job.frame_at() <= now):
             self._obey_first(job)
         elif job.rests:
             self._rest(job)
