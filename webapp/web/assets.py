@@ -9,6 +9,7 @@ from webapp.config import asset_folder
 from webapp.kinds import registry
 
 KINDS = "js/kinds"  # under static
+_STATIC = "/static/"
 
 
 def page_folders(kind: str) -> list[Path]:
@@ -16,6 +17,18 @@ def page_folders(kind: str) -> list[Path]:
     folders = [asset_folder("static") / KINDS / kind]
     folders += [folder / "kinds" / kind / "page" for folder in plugins.folders()]
     return [folder for folder in folders if folder.is_dir()]
+
+
+def file_of(address: str) -> Path | None:
+    """The file that is served under ``address`` ("/static/..."); None if there is none."""
+    if not address.startswith(_STATIC):
+        return None
+    name = address.removeprefix(_STATIC)
+    places = [asset_folder("static") / name]
+    if name.startswith(f"{KINDS}/"):
+        kind, _, rest = name.removeprefix(f"{KINDS}/").partition("/")
+        places = [folder / rest for folder in page_folders(kind)]
+    return next((path for path in places if path.is_file()), None)
 
 
 def text_folders() -> list[Path]:

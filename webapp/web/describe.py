@@ -10,6 +10,7 @@ from webapp.contract import wire
 from webapp.contract.kind import Kind, Lens
 from webapp.kinds import registry
 from webapp.web.assets import KINDS
+from webapp.web.modules import MAIN, reached
 from webapp.web.texts import Texts
 
 
@@ -42,9 +43,9 @@ def lens_styles(kind: Kind, lens: Lens) -> list[str]:
 
 
 def modules_of(page: str) -> list[str]:
-    """The addresses of the modules that a page begins with: its kind's, and that of the first lens."""
+    """The addresses of the modules that a page loads before it shows anything: its kind's and its first lens's, too."""
     lenses = list(registry()[page].lenses)[:1]
-    return [module_of(page), *(lens_module(page, lens) for lens in lenses)]
+    return reached([MAIN, module_of(page), *(lens_module(page, lens) for lens in lenses)])
 
 
 def lens_module(kind: str, lens: str) -> str:

@@ -30,11 +30,15 @@ def version() -> str:
 
 
 class Pages:
-    """Adds the routes to ``app``.  Texts and templates are read now; raises ConfigError for what is damaged."""
+    """Adds the routes to ``app``.
+
+    Texts, templates and what the modules import are read now; raises ConfigError for what is damaged.
+    """
 
     def __init__(self, app: Flask, identity: Identity) -> None:
         self._identity = identity
         self._texts = Texts(asset_folder("static") / "i18n", text_folders())
+        self._modules = {kind: modules_of(kind) for kind in registry()}
         for template in app.jinja_env.list_templates(["html"]):
             app.jinja_env.get_template(template)  # kept from now on: a page must not need a file handle more
         for kind in registry().values():
@@ -52,7 +56,7 @@ class Pages:
             lang=language.html,
             t=self._texts[language.code].__getitem__,  # {{ t("app.title") }}
             styles=styles_of(page),
-            modules=modules_of(page),
+            modules=self._modules[page],
             describe=describe(page, language.code, self._texts),
         )
         response = Response(text, mimetype="text/html")
