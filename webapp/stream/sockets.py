@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -81,7 +82,7 @@ class Sockets:
             return None  # Engine.IO gave this page up while its last message was on the way
         person, client = found
         if name == "command":
-            reply = self._command(person, client, values)
+            reply = self._command(sid, person, client, values)
         elif name == "credit":
             reply = self._credit(client, values)
         else:
@@ -90,18 +91,28 @@ class Sockets:
             reply = Reply(ok=False, error=problem)
         return self._answer(client, reply)
 
-    def _command(self, person: str, client: WebSocket, values: list[Any]) -> Reply:
+    def _command(self, sid: str, person: str, client: WebSocket, values: list[Any]) -> Reply:
         message = values[0] if len(values) == 1 else None
+
+        def after(action: Callable[[], None]) -> None:
+            client.after_answer(lambda: self._join(sid, client, action))
+
         try:
             if not isinstance(message, dict):
                 raise ProtocolError("bad_value", "command: one JSON object is expected.", where="command")
-            return self._runs.command(person, client, message, client.after_answer)
+            return self._runs.command(person, client, message, after)
         except ProtocolError as error:
             return _refusal(message, error.problem)
         except Exception:  # a bug; the page must not wait for an answer for ever
             number = failure(log, "a command: %.500r", message)
             sentence = f"The server failed with this command; the run is as it was. Its log calls it {number}."
             return _refusal(message, Problem(code="internal_error", message=sentence, values={"number": number}))
+
+    def _join(self, sid: str, client: WebSocket, action: Callable[[], None]) -> None:
+        """Do what follows an answer, in whichever thread sent that; the client may have gone meanwhile."""
+        action()
+        if sid not in self._people:
+            self._runs.hub.leave_all(client)  # again: it was gone before it joined
 
     def _credit(self, client: WebSocket, values: list[Any]) -> Reply:
         try:
