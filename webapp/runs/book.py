@@ -51,4 +51,6 @@ class Book:
         if live is not None:
             live.forgotten = True
             live.rested()
+            if live.pending is not None:
+                live.settle(live.pending.order, False)
         self.store.delete(run)

@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 from webapp.config import Config
-from webapp.contract.commands import Command, Merge, Role, RunWish, Wish, may
+from webapp.contract.commands import Command, Role, RunWish, Wish, may
 from webapp.contract.errors import ProtocolError
 from webapp.contract.kind import Kind
 from webapp.contract.replies import Reply
@@ -37,7 +37,10 @@ _GRACE = 0.25  # seconds by which an answer may be later than the order that it 
 
 @dataclass(frozen=True)
 class Said:
-    """A command that passed the checks.  ``live`` is None where it names no run."""
+    """A command that passed the checks.  ``live`` is None where it names no run.
+
+    ``until`` is when the page has to have its answer, whatever has to be waited for.
+    """
 
     person: str
     client: Client
@@ -45,6 +48,7 @@ class Said:
     command: Command
     live: Live | None
     after: After
+    until: float
 
 
 class Runs:
@@ -62,7 +66,7 @@ class Runs:
         self._clock = clock
         self._book = Book(MemoryStore() if store is None else store)
         self._lock = self._book.lock
-        self._in_flight = InFlight(config.max_in_flight, config.answer_timeout)
+        self._in_flight = InFlight(config.max_in_flight)
         self.hub = Hub(self._ask, clock)
         self.sweeper = Sweeper(config, self._book, cluster, self.hub)
         self.news = News(config, self._book, cluster, self.hub, clock)
@@ -93,7 +97,7 @@ class Runs:
         wish = commands().decode(message)
         with self._lock:
             said = self._check(person, client, wish, after)
-        with self._in_flight.one(person, said.command.cost):
+        with self._in_flight.one(person, said.command.cost, said.until):
             return handler_of(wish)(self, said)
 
     def _check(self, person: str, client: Client, wish: Wish, after: After) -> Said:
@@ -103,20 +107,20 @@ class Runs:
         command = commands().of(wish, None if live is None else live.record.kind)
         if not may(ROLE, command):
             raise ProtocolError("not_allowed", f"type: {command.name!r} is for a {command.role}.", role=command.role)
-        return Said(person, client, wish, command, live, after)
+        return Said(person, client, wish, command, live, after, time.monotonic() + self._config.answer_timeout)
 
     def open(self, said: Said) -> Reply:
         """Find a run again, or start one; the page watches it as soon as it has the answer."""
         wish, found = said.wish, said.live
         lens = _kind(wish.kind).lens(wish.lens)
         if found is None:
-            live = self._create(said.person, wish.kind, wish.settings, wish.seq)
+            live = self._create(said)
         elif found.record.kind != wish.kind:
             kind = found.record.kind
             raise ProtocolError("wrong_kind", f"kind: run {wish.run} is of kind {kind}, not {wish.kind}.")
         else:
             live = found
-            with self._turn(live, wish.seq):
+            with self._turn(live, said):
                 self._wake(live)
                 self.hub.expect(run_topic(live.record.id))
         record = live.record
@@ -142,19 +146,19 @@ class Runs:
         live, wish, command = said.live, said.wish, said.command
         assert live is not None
         effect = effect_of(wish)
-        with self._one_at_a_time(live):
-            with self._turn(live, wish.seq):
+        with self._one_at_a_time(live, said.until):
+            with self._turn(live, said):
                 self._wake(live)
                 settings = live.record.settings if effect.settings is None else effect.settings(live.record, wish)
                 commit = partial(self._commit, live, wish, command, effect, settings)
-                pending = self._order(live, wish, settings, command.merge, commit)
-            self._answered(live, pending)
+                pending = self._order(live, said, settings, commit)
+            self._answered(live, pending, said)
         return Reply(ok=True, seq=wish.seq, settings=None if effect.settings is None else settings)
 
     @contextmanager
-    def _one_at_a_time(self, live: Live) -> Iterator[None]:
+    def _one_at_a_time(self, live: Live, until: float) -> Iterator[None]:
         """The turn of one command of this run: the next one builds on what becomes of it."""
-        if not live.turn.acquire(timeout=self._config.answer_timeout):
+        if not live.turn.acquire(timeout=_left(until)):
             raise busy()
         try:
             yield
@@ -162,26 +166,24 @@ class Runs:
             live.turn.release()
 
     @contextmanager
-    def _turn(self, live: Live, seq: int) -> Iterator[None]:
+    def _turn(self, live: Live, said: Said) -> Iterator[None]:
         """With the lock held, a run that is there and isn't just going to rest."""
         resting = live.resting
         if resting is not None:
-            resting.wait(self._config.answer_timeout)
+            resting.wait(_left(said.until))
         with self._lock:
             if live.forgotten:
-                raise notices.unknown_run(live.record.id, seq)
+                raise notices.unknown_run(live.record.id, said.wish.seq)
             if live.resting is not None:
                 raise busy()
             yield
 
-    def _order(
-        self, live: Live, wish: RunWish, settings: Settings, merge: Merge, commit: Callable[[], None]
-    ) -> Pending:
+    def _order(self, live: Live, said: Said, settings: Settings, commit: Callable[[], None]) -> Pending:
         """Send an order.  Raises ProtocolError ("busy") if there is no room."""
         run = live.record.id
         awake = self._cluster.awake(run)
-        until = time.monotonic() + self._config.answer_timeout if awake else None
-        order = Order(run, wish, live.orders + 1, settings, merge=merge, until=until)
+        until = said.until if awake else None
+        order = Order(run, said.wish, live.orders + 1, settings, merge=said.command.merge, until=until)
         if not self._cluster.post(run, order):
             raise busy()
         live.orders += 1
@@ -192,13 +194,15 @@ class Runs:
             pending.settle(True)  # its worker is being born: it takes what waits when it can, however late
         return pending
 
-    def _answered(self, live: Live, pending: Pending) -> None:
+    def _answered(self, live: Live, pending: Pending, said: Said) -> None:
         """Wait until the worker took it.  Raises ProtocolError if it doesn't, or doesn't answer."""
-        if not pending.wait(self._config.answer_timeout + _GRACE):
+        if not pending.wait(_left(said.until) + _GRACE):
             with self._lock:
                 if live.pending is pending:
                     live.pending = None
                     raise notices.no_answer()
+        if live.forgotten:
+            raise notices.unknown_run(live.record.id, said.wish.seq)
         if not pending.taken:
             raise busy()
 
@@ -228,17 +232,19 @@ class Runs:
             greetings = () if live is None or live.status is None else (live.status,)
             self.hub.join(run_topic(run), client, *greetings, lens=lens)
 
-    def _create(self, person: str, kind: str, wanted: dict[str, Any], seq: int) -> Live:
-        settings = _kind(kind).settings_for(wanted)
+    def _create(self, said: Said) -> Live:
+        person, wish = said.person, said.wish
+        settings = _kind(wish.kind).settings_for(wish.settings)
         with self._lock:
             for leaving in who_gives_way(self._book.store, self._config, person, self._unwatched_for):
                 self.sweeper.forget(leaving.id)
-            live = self._book.add(Record(id=new_run_id(), person=person, kind=kind, settings=settings, seq=seq))
-            self.hub.add(run_topic(live.record.id), live.record.id)
+            record = Record(id=new_run_id(), person=person, kind=wish.kind, settings=settings, seq=wish.seq)
+            live = self._book.add(record)
+            self.hub.add(run_topic(record.id), record.id)
         try:
             with self._lock:
                 pending = self._place(live)
-            self._answered(live, pending)
+            self._answered(live, pending, said)
         except ProtocolError:
             self.sweeper.forget(live.record.id)
             raise
@@ -268,6 +274,10 @@ class Runs:
 
     def _ask(self, want: Want) -> None:
         self._cluster.post(want.run, want, force=True)
+
+
+def _left(until: float) -> float:
+    return max(0.0, until - time.monotonic())
 
 
 def _kind(name: str) -> Kind:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -24,18 +25,17 @@ def busy() -> ProtocolError:
 class InFlight:
     """Commands that wait for their answer, by person, each weighed by its cost."""
 
-    def __init__(self, limit: int, timeout: float) -> None:
+    def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._timeout = timeout
         self._weights: Counter[str] = Counter()
         self._changed = threading.Condition()
 
     @contextmanager
-    def one(self, person: str, cost: Cost) -> Iterator[None]:
-        """Inside, one more is in flight.  Waits for room; raises ProtocolError ("busy") if that takes too long."""
+    def one(self, person: str, cost: Cost, until: float) -> Iterator[None]:
+        """Inside, one more is in flight.  Waits for room, until ``until``; then raises ProtocolError ("busy")."""
         weight = WEIGHT[cost]
         with self._changed:
-            if not self._changed.wait_for(lambda: self._fits(person, weight), self._timeout):
+            if not self._changed.wait_for(lambda: self._fits(person, weight), max(0.0, until - time.monotonic())):
                 raise busy()
             self._weights[person] += weight
         try:
