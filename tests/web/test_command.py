@@ -73,13 +73,15 @@ def _imports_the_command(process: subprocess.Popen[str]) -> bool:
 
 
 @posix
+@pytest.mark.parametrize("apart", [0.0, 0.005, 0.02])  # the second one while the first is being obeyed
 @pytest.mark.parametrize("signals", [[signal.SIGTERM] * 2, [signal.SIGINT, signal.SIGTERM, signal.SIGINT] * 3])
-def test_many_signals_at_once_are_one(start, signals):
+def test_many_signals_at_once_are_one(start, signals, apart):
     process = start()
     wait_until(lambda: serves(process), "the server", 30)
     family = psutil.Process(process.pid).children(recursive=True)
     for each in signals:
         process.send_signal(each)
+        time.sleep(apart)
     out, err = process.communicate(timeout=20)
     assert (process.returncode, out, err) == (0, f"Layerlab is ready: http://127.0.0.1:{process.port}\n", "")
     assert not psutil.wait_procs(family, timeout=5)[1], "workers outlived their server"
