@@ -51,7 +51,7 @@ class Schedule:
 
 
 @dataclass(frozen=True)
-class Step(Schedule):
+class StepDecay(Schedule):
     """``rate``, multiplied by ``factor`` after ``every`` steps, and again after as many."""
 
     rate: float

@@ -20,7 +20,7 @@ import numpy as np
 from webapp.contract.errors import ProtocolError
 from webapp.contract.kind import Part
 from webapp.contract.settings import Settings
-from webapp.kinds.digits.commands import Draw
+from webapp.kinds.digits.commands import Drawing
 from webapp.kinds.points.settings import PointsSettings
 from webapp.layers.dense import Dense
 from webapp.training.commands import Look, Weight
@@ -131,7 +131,7 @@ class FakeExperiment:
     def look(self, _: Look) -> None:
         self.calls.append("look")
 
-    def draw(self, _: Draw) -> None:
+    def draw(self, _: Drawing) -> None:
         self.calls.append("draw")
 
     def frame(self, key: bool) -> list[Part]:

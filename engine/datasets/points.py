@@ -20,7 +20,7 @@ from numpy.random import Generator
 EDGE = 6.0  # the plane ends at +-EDGE
 RADIUS = 5.0  # the sets fill about this much of it
 
-Draw = Callable[[int, int, float, Generator], np.ndarray]
+Maker = Callable[[int, int, float, Generator], np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ def spiral(count: int, label: int, noise: float, random: Generator) -> np.ndarra
     return xy
 
 
-SETS: dict[str, Draw] = {"circle": circle, "xor": xor, "gauss": gauss, "spiral": spiral}
+SETS: dict[str, Maker] = {"circle": circle, "xor": xor, "gauss": gauss, "spiral": spiral}
 
 
 def generate(name: str, count: int = 500, noise: float = 0.1, seed: int = 1) -> Points:

@@ -13,7 +13,7 @@ import pytest
 from webapp.contract.commands import COMMON, Command, Commands, Role, RunWish, may
 from webapp.contract.errors import ProtocolError
 from webapp.kinds import commands, registry
-from webapp.kinds.digits.commands import Draw
+from webapp.kinds.digits.commands import Drawing
 from webapp.runs.commands import EFFECTS, HANDLERS
 from webapp.workers.commands import IN_WORKERS
 
@@ -61,7 +61,7 @@ def test_what_has_no_record_is_refused():
 
 
 def test_a_kinds_own_command_is_refused_by_the_others():
-    draw = Draw(run=RUN, seq=1, pixels=b"")
+    draw = Drawing(run=RUN, seq=1, pixels=b"")
     assert commands().of(draw, "digits").name == "draw"
     with pytest.raises(ProtocolError) as caught:
         commands().of(draw, "points")

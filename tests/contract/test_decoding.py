@@ -17,7 +17,7 @@ from webapp.contract.errors import ProtocolError
 from webapp.contract.settings import Settings
 from webapp.contract.wire import new_run_id
 from webapp.kinds import commands, registry
-from webapp.kinds.digits.commands import Draw
+from webapp.kinds.digits.commands import Drawing
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
@@ -128,7 +128,7 @@ def test_a_run_id_is_22_letters_of_base64url():
 def test_a_drawing_is_base64():
     pixels = bytes(range(256)) * 3 + bytes(16)
     command = decode({"type": "draw", "run": "A" * 22, "seq": 1, "pixels": base64.b64encode(pixels).decode()})
-    assert isinstance(command, Draw) and command.pixels == pixels
+    assert isinstance(command, Drawing) and command.pixels == pixels
     assert decode({"type": "draw", "run": "A" * 22, "seq": 1, "pixels": ""})
 
 

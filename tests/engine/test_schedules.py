@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 import engine as en
-from engine.schedules import Cosine, Exponential, Schedule, Step, WarmUp
+from engine.schedules import Cosine, Exponential, Schedule, StepDecay, WarmUp
 
 # each with what it should be at some steps
 KNOWN: list[tuple[Schedule, dict[int, float]]] = [
-    (Step(0.8, 10, 0.5), {0: 0.8, 9: 0.8, 10: 0.4, 19: 0.4, 20: 0.2, 35: 0.1}),
+    (StepDecay(0.8, 10, 0.5), {0: 0.8, 9: 0.8, 10: 0.4, 19: 0.4, 20: 0.2, 35: 0.1}),
     (Exponential(0.5, 0.9), {0: 0.5, 1: 0.45, 10: 0.5 * 0.9**10}),
     (Exponential(0.5, 0.25, every=10), {0: 0.5, 5: 0.25, 10: 0.125}),
     (Cosine(0.2, 100), {0: 0.2, 50: 0.1, 25: 0.1 * (1 + math.sqrt(0.5)), 100: 0.0, 150: 0.0}),
@@ -37,16 +37,16 @@ def test_a_rate_follows_from_the_step_as_a_number_and_as_graph(schedule: Schedul
 def test_a_step_comes_at_its_very_step_in_float32_too():
     with en.Graph() as graph:
         step_fed = en.placeholder((), "int32", name="step")
-        in_graph = Step(1.0, 49, 0.5)(step_fed)
+        in_graph = StepDecay(1.0, 49, 0.5)(step_fed)
     session = en.Session(graph)
     for step in range(0, 49 * 20, 49):
         for near in (step, step + 48):
-            assert session.run(in_graph, {step_fed: near}) == pytest.approx(Step(1.0, 49, 0.5)(near), rel=1e-5)
+            assert session.run(in_graph, {step_fed: near}) == pytest.approx(StepDecay(1.0, 49, 0.5)(near), rel=1e-5)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_an_optimiser_counts_its_own_steps(dtype: str):
-    schedule = Step(0.5, 2, 0.5)
+    schedule = StepDecay(0.5, 2, 0.5)
     with en.Graph() as graph:
         w = en.variable(0.0, (), dtype=dtype, name="w")
         train = en.optim.SGD(schedule).minimize(-w)
@@ -79,14 +79,14 @@ def test_a_fed_rate_follows_a_schedule_with_one_plan():
 def test_adamw_follows_a_schedule_in_its_decay_too():
     with en.Graph() as graph:
         w = en.variable(1.0, (), name="w")
-        train = en.optim.AdamW(Step(0.5, 1, 0.5), weight_decay=0.5).minimize(w * 0.0)
+        train = en.optim.AdamW(StepDecay(0.5, 1, 0.5), weight_decay=0.5).minimize(w * 0.0)
     session = en.Session(graph)
     session.bind(train, {}).run(2)
     assert session.get(w) == pytest.approx(0.75 * 0.875)
 
 
 @pytest.mark.parametrize(
-    "build", [lambda: Step(0.1, 0), lambda: Cosine(0.1, -5), lambda: Exponential(0.1, 0.0), lambda: WarmUp(0, 0.1)]
+    "build", [lambda: StepDecay(0.1, 0), lambda: Cosine(0.1, -5), lambda: Exponential(0.1, 0.0), lambda: WarmUp(0, 0.1)]
 )
 def test_lengths_and_factors_are_above_zero(build):
     with pytest.raises(en.EngineError, match=r": (every|steps|factor) must be above 0, got (0|-5)"):

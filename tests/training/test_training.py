@@ -17,7 +17,7 @@ from webapp.contract.errors import ProtocolError
 from webapp.contract.kind import Part
 from webapp.contract.wire import pack, unpack
 from webapp.kinds import commands, registry
-from webapp.kinds.digits.commands import Draw
+from webapp.kinds.digits.commands import Drawing
 from webapp.kinds.digits.experiment import DigitsExperiment
 from webapp.kinds.points.experiment import PointsExperiment
 from webapp.kinds.points.settings import PointsSettings
@@ -315,7 +315,7 @@ def test_the_gallery_shows_mistakes_and_a_drawing_becomes_the_subject(data_dir: 
     assert (predicted != found["labels"]).all()
     drawing = np.zeros(784, np.uint8)
     drawing[300:310] = 255
-    digits.draw(Draw(seq=1, run=RUN, pixels=drawing.tobytes()))
+    digits.draw(Drawing(seq=1, run=RUN, pixels=drawing.tobytes()))
     found = frame(digits)
     assert np.array_equal(found["subject"].ravel(), drawing)
     assert math.isclose(found["activations"].sum(), 1.0, rel_tol=1e-5)

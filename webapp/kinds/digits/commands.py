@@ -9,7 +9,7 @@ from msgspec import Meta
 from webapp.contract.commands import Command, RunWish
 
 
-class Draw(RunWish, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="draw"):
+class Drawing(RunWish, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="draw"):
     """A drawn digit: 28x28 grey values (0 paper, 255 ink), row by row, in base64; empty to clear."""
 
     pixels: Annotated[bytes, Meta(max_length=784)]
@@ -20,7 +20,7 @@ class Draw(RunWish, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="
 
 
 draw = Command(
-    struct=Draw,
+    struct=Drawing,
     role="student",
     cost="look",
     merge="newest",

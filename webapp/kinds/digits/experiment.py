@@ -17,7 +17,7 @@ from engine.datasets import mnist
 from webapp.contract.errors import ProtocolError
 from webapp.contract.kind import Part
 from webapp.kinds.digits import kind
-from webapp.kinds.digits.commands import Draw
+from webapp.kinds.digits.commands import Drawing
 from webapp.kinds.digits.evaluation import Evaluation, Scores
 from webapp.training.commands import Look
 from webapp.training.model import Task
@@ -119,7 +119,7 @@ class DigitsExperiment(Training):
 
     # commands and frames
 
-    def draw(self, wish: Draw) -> None:
+    def draw(self, wish: Drawing) -> None:
         """Look at a drawing; without pixels, at the test image again."""
         drawn = np.frombuffer(wish.pixels, np.uint8)
         self._drawing = drawn if drawn.size else None
