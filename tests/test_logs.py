@@ -8,7 +8,7 @@ import logging
 import pytest
 
 from tests.running import wait_until
-from webapp.logs import LogHandler
+from webapp.logs import LogHandler, failure
 
 
 @pytest.fixture
@@ -42,6 +42,23 @@ def test_the_same_error_is_one_traceback_and_then_one_line_with_a_count(log):
     )
     logger.error("page %d can't be read", 7)
     assert stream.getvalue().endswith("page 7 can't be read\n"), "what is said once has no count"
+
+
+def test_whoever_is_told_of_a_failure_finds_its_number_in_the_log(log):
+    logger, stream = log
+    told = []
+    for number in range(3):
+        try:
+            fail(number)
+        except OSError:
+            told.append(failure(logger, "run %d", number))
+    try:
+        [].pop()
+    except IndexError:
+        told.append(failure(logger, "run %d", 3))
+    assert stream.getvalue().count("Traceback") == 2, "one each"
+    assert all(f"failure {number}" in stream.getvalue() for number in told)
+    assert told[3] != told[0]
 
 
 def test_another_text_place_or_level_is_another_error(log):

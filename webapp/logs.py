@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
-import secrets
 import sys
 import threading
 from dataclasses import dataclass
@@ -71,14 +71,17 @@ def _summary(known: _Repeated, window: float) -> logging.LogRecord:
 
 
 def _kind(record: logging.LogRecord) -> _Kind:
-    place = ""
-    if record.exc_info and record.exc_info[0] is not None:
-        trace = record.exc_info[2]
-        while trace is not None and trace.tb_next is not None:
-            trace = trace.tb_next
-        where = "" if trace is None else f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}"
-        place = f"{record.exc_info[0].__qualname__} {where}"
-    return record.name, record.levelno, str(record.msg), place
+    error = record.exc_info[1] if record.exc_info else None
+    return record.name, record.levelno, str(record.msg), "" if error is None else _place(error)
+
+
+def _place(error: BaseException) -> str:
+    """What it is and where it was raised."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    where = "" if trace is None else f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}"
+    return f"{type(error).__qualname__} {where}"
 
 
 def _text(record: logging.LogRecord) -> str:
@@ -99,7 +102,12 @@ def log_to_stderr(level: int, text_format: str) -> None:
 
 
 def failure(log: logging.Logger, text: str, *values: object) -> str:
-    """Log the exception that is being handled, with a number by which who was told of it can be found in the log."""
-    number = secrets.token_hex(3)
+    """Log the exception that is being handled, with a number by which who was told of it can be found in the log.
+
+    Failures of one kind at one place have the same number, for of what repeats itself only the first is written.
+    """
+    error = sys.exception()
+    assert error is not None
+    number = hashlib.sha256(_place(error).encode()).hexdigest()[:6]
     log.exception(f"failure %s: {text}", number, *values)
     return number
