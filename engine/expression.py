@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import cache, partial
 from typing import Any
 
-import numpy as np
+from engine.spec import broadcast
 
 SIGNS = {  # of two operands: how tightly it binds, what Python does, and the array module's function
     "==": (1, operator.eq, "equal"), "!=": (1, operator.ne, "not_equal"), ">": (1, operator.gt, "greater"),
@@ -149,9 +149,11 @@ def kernel(tree: Tree, attributes: Mapping[str, float]) -> Callable[..., Sequenc
     ``attributes``: what those in the tree are if nothing else is said.
     """
 
+    reads = len(list(operands(tree)))
+
     def made(xp: Any, out: Any, *arrays: Any, **attrs: Any) -> Sequence[Callable[[], object]]:
         numbers = {name: attrs.get(name, default) for name, default in attributes.items()}
-        return _Calls(xp, out, arrays, numbers, len(list(operands(tree)))).of(tree)
+        return _Calls(xp, out, arrays, numbers, reads).of(tree)
 
     return made
 
@@ -198,7 +200,7 @@ class _Calls:
     def _room(self, tree: Apply, given: Sequence[Any]) -> Any:
         """Where a value in between goes: over one that nobody needs any more, or into new memory."""
         xp, dtype = self._xp, "bool" if tree.name in SIGNS and SIGNS[tree.name][0] == 1 else self._like
-        shape = np.broadcast_shapes(*(each.shape for each in given))
+        shape = broadcast(each.shape for each in given)
         for each in given:
             if any(each is mine for mine in self._own) and each.shape == shape and each.dtype == dtype:
                 return each

@@ -8,8 +8,9 @@ of a region work on the same element at the same time, so what it reads and chan
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Protocol
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple, Protocol
 
 from engine.graph import Tensor
 from engine.ops.conv import conv2d
@@ -39,20 +40,31 @@ class Taker(Protocol):
         ...
 
 
-@dataclass(eq=False, slots=True)
+class Order(NamedTuple):
+    """Nodes in an order in which they may run; what each must run after, and what must run after it."""
+
+    nodes: Sequence[Node]
+    before: Mapping[Node, Collection[Node]]
+    followers: Mapping[Node, Sequence[Node]]
+
+
+@dataclass(eq=False)
 class Region:
     """Operations in the order in which they run, and those whose results are needed outside (``stored``)."""
 
     nodes: tuple[Node, ...]
     stored: tuple[Node, ...]
 
-    work: tuple[Node, ...] = field(init=False)  # those where something is to be done
-    inputs: tuple[Node, ...] = field(init=False)  # what it reads from outside, each once
+    @cached_property
+    def work(self) -> tuple[Node, ...]:
+        """Those where something is to be done."""
+        return tuple(node for node in self.nodes if node.computed)
 
-    def __post_init__(self) -> None:
-        self.work = tuple(node for node in self.nodes if node.computed)
+    @cached_property
+    def inputs(self) -> tuple[Node, ...]:
+        """What it reads from outside, each once."""
         read = (each for node in self.work for each in node.reads if each not in self.nodes)
-        self.inputs = tuple(dict.fromkeys(read))
+        return tuple(dict.fromkeys(read))
 
     @property
     def last(self) -> Node:
@@ -68,6 +80,11 @@ class Region:
     def product(self) -> Node | None:
         """The product that it begins with."""
         return self.nodes[0] if self.nodes[0].op in PRODUCTS else None
+
+    @property
+    def element_wise(self) -> bool:
+        """Whether all that it does, be it after a product, is done element by element."""
+        return all(node.element is not None for node in self.work[self.product is not None :])
 
     @property
     def overwritable(self) -> Sequence[tuple[Node, bool]]:
@@ -97,39 +114,29 @@ def value_of(node: Node) -> Node:
     return node.inputs[1] if node.op is assign and not node.computed else node
 
 
-def fuse(
-    order: Sequence[Node], before: Mapping[Node, Collection[Node]], roots: Sequence[Node], taker: Taker | None
-) -> list[Region]:
-    """``order`` as regions that ``taker`` computes in one go.
-
-    ``before`` has what each node must run after; ``roots`` are those that are fetched.
-    """
+def fuse(order: Order, roots: Sequence[Node], taker: Taker | None) -> list[Region]:
+    """``order`` as regions that ``taker`` computes in one go; ``roots`` are fetched."""
     if taker is None or taker.largest == 1:
-        return [Region((node,), (node,)) for node in order]
-    return _Fuser(order, before, roots, taker).run()
+        return [Region((node,), (node,)) for node in order.nodes]
+    return _Fuser(order, roots, taker).run()
 
 
 class _Fuser:
-    def __init__(
-        self, order: Sequence[Node], before: Mapping[Node, Collection[Node]], roots: Sequence[Node], taker: Taker
-    ) -> None:
-        self._taker, self._before = taker, before
+    def __init__(self, order: Order, roots: Sequence[Node], taker: Taker) -> None:
+        nodes, self._before, self._followers = order
+        self._taker = taker
         self._fetched = {each for root in roots for each in (root, root.root)}
-        self._order = {node: at for at, node in enumerate(order)}
+        self._order = {node: at for at, node in enumerate(nodes)}
         self._place = dict(self._order)  # of the region that it has come to
-        self._followers: dict[Node, list[Node]] = {node: [] for node in order}
-        for node in order:
-            for each in before[node]:
-                self._followers[each].append(node)
-        self._regions = dict(enumerate(Region((node,), (node,)) for node in order))
+        self._regions = dict(enumerate(Region((node,), (node,)) for node in nodes))
 
     def run(self) -> list[Region]:
-        for node in [*self._place]:
+        for node in self._order:
             if value_of(node) is not node:  # goes where its value goes
                 self._settle(self._place[value_of(node)], self._region((value_of(node), node)))
-        for node in [*self._place]:
+        for node in self._order:
             self._add_to_product(node)
-        for node in reversed([*self._place]):
+        for node in reversed(self._order):
             self._grow(node)
         return self._join([self._regions[at] for at in sorted(self._regions)])
 
@@ -141,7 +148,7 @@ class _Fuser:
     def _is_needed(self, node: Node, inside: Collection[Node]) -> bool:
         """Whether somebody but those ``inside`` needs its value."""
         kept = node in self._fetched or node.into is not None or node.op is assign
-        return kept or any(node in each.inputs and each not in inside for each in self._followers[node])
+        return kept or any(each not in inside and node in each.inputs for each in self._followers[node])
 
     def _settle(self, at: int, region: Region) -> None:
         """Make it the region at this place."""
@@ -150,47 +157,51 @@ class _Fuser:
             self._place[node] = at
         self._regions[at] = region
 
-    def _may_wait(self, node: Node, inside: Collection[Node]) -> bool:
-        """Whether ``node`` is a region, and nobody but those ``inside``, which come later, needs it where it is."""
+    def _may_wait(self, node: Node, at: int, inside: Collection[Node]) -> bool:
+        """Whether ``node`` is a region, and nobody but those ``inside``, which come ``at`` a later place, needs it."""
         if len(self._regions[self._place[node]].nodes) > 1 or self._is_needed(node, inside):
             return False
-        at = max(self._place[each] for each in inside)
         return all(each in inside or self._place[each] > at for each in self._followers[node])
 
     def _add_to_product(self, node: Node) -> None:
         """Take the product that only ``node`` reads together with it."""
         products = [each for each in node.reads if each.op in PRODUCTS]
-        if not products or len(self._regions[self._place[node]].work) != 1 or node.element is None:
+        at = self._place[node]
+        region = self._regions[at]
+        if not products or len(region.work) != 1 or node.element is None:
             return
         for product in products:
-            fits = _alike(product, node) and self._may_wait(product, [node])
-            if fits and self._offer(self._region([product, *self._regions[self._place[node]].nodes]), node):
+            fits = _alike(product, node) and self._may_wait(product, at, (node,))
+            if fits and self._offer(at, [product, *region.nodes]):
                 return
 
     def _grow(self, node: Node) -> None:
         """Take what only ``node``, or its region, reads together with it: the most that is accepted."""
-        region = self._regions[self._place[node]]
+        at = self._place[node]
+        region = self._regions[at]
         if node.element is None or region.nodes[0] is not node or len(region.work) != 1:
             return
-        inside = dict.fromkeys(region.nodes)
-        found = [region]
-        while len(found) < self._taker.largest:
+        inside, read = dict.fromkeys(region.nodes), [*node.reads]
+        for _ in range(self._taker.largest - 1):
             fitting = [
-                each for each in found[-1].inputs
-                if _alike(each, node) and each.element is not None and self._may_wait(each, inside)
+                each for each in read
+                if _alike(each, node) and each.element is not None
+                and each not in inside and self._may_wait(each, at, inside)
             ]  # fmt: skip
             if not fitting:
                 break
-            inside[max(fitting, key=self._order.__getitem__)] = None
-            found.append(self._region(sorted(inside, key=self._order.__getitem__)))
-        while len(found) > 1 and not self._offer(found.pop(), node):
-            pass
+            latest = max(fitting, key=self._order.__getitem__)
+            inside[latest] = None
+            read += latest.reads
+        while len(inside) > len(region.nodes) and not self._offer(at, sorted(inside, key=self._order.__getitem__)):
+            inside.popitem()
 
-    def _offer(self, region: Region, node: Node) -> bool:
-        """Settle ``region`` where ``node`` is, if it may be one."""
+    def _offer(self, at: int, nodes: Iterable[Node]) -> bool:
+        """Settle ``nodes`` as the region at this place, if they may be one."""
+        region = self._region(nodes)
         accepted = region.in_step() and self._taker.accepts(region)
         if accepted:
-            self._settle(self._place[node], region)
+            self._settle(at, region)
         return accepted
 
     def _join(self, regions: Iterable[Region]) -> list[Region]:
@@ -198,11 +209,11 @@ class _Fuser:
         done: list[list[Region]] = [[]]  # the sources; then each region, and the windows on what is there by then
         place: dict[Node, int] = {}
         for region in regions:
-            needed = {place[each] for node in region.nodes for each in self._before[node] if each in place}
+            first = max((place.get(each, 0) for node in region.nodes for each in self._before[node]), default=0)
             if not region.work:
-                at = max(needed, default=0)
+                at = first
                 done[at].append(region)
-            elif (home := self._home(region, done, needed, place)) is not None:
+            elif (home := self._home(region, done, first, place)) is not None:
                 at = home
                 done[at][0] = self._region((*done[at][0].nodes, *region.nodes))
             else:
@@ -212,32 +223,22 @@ class _Fuser:
         return [region for each in done for region in each]
 
     def _home(
-        self, region: Region, done: Sequence[Sequence[Region]], needed: Collection[int], place: Mapping[Node, int]
+        self, region: Region, done: Sequence[Sequence[Region]], first: int, place: Mapping[Node, int]
     ) -> int | None:
-        """Which of the regions ``done`` takes it."""
-        if region.last.spec.size < self._taker.joins_from or any(node.element is None for node in region.work):
+        """Which of the regions ``done``, from the ``first`` that it may join on, takes it."""
+        if region.last.spec.size < self._taker.joins_from or region.product or not region.element_wise:
             return None
-        for at in range(len(done) - 1, max(0, len(done) - 1 - BACK), -1):
+        for at in range(len(done) - 1, max(1, first, len(done) - BACK) - 1, -1):
             other = done[at][0]
             fits = _alike(other.last, region.last) and len(other.work) + len(region.work) <= self._taker.largest
-            if (
-                fits
-                and self._goes_on(other)
-                and not any(
-                    place.get(each) == at and each not in other.nodes
-                    for each in region.inputs  # read through a window
-                )
-            ):
-                both = self._region((*other.nodes, *region.nodes))
-                if both.in_step() and self._taker.accepts(both):
-                    return at
-            if at in needed:
-                break
+            if not fits or not other.element_wise:
+                continue
+            if any(place.get(each) == at and each not in other.nodes for each in region.inputs):
+                continue  # it reads through a window
+            both = self._region((*other.nodes, *region.nodes))
+            if both.in_step() and self._taker.accepts(both):
+                return at
         return None
-
-    def _goes_on(self, region: Region) -> bool:
-        rest = region.work[1:] if region.product else region.work
-        return all(node.element is not None for node in rest)
 
 
 def _alike(one: Node, other: Node) -> bool:

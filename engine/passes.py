@@ -55,6 +55,8 @@ class Node:
     def __post_init__(self) -> None:
         # the node whose memory this one is a window on: itself, unless it is a view or an assignment
         self.root: Node = self.inputs[0].root if self.op.view is not None or self.op is assign else self
+        # the inputs whose elements it looks at when it runs
+        self.reads = self.inputs[self.op is assign :] if self.op.kernel and self.op is not group else ()
 
     @property
     def value(self) -> np.ndarray | None:
@@ -73,13 +75,6 @@ class Node:
         if self.op is assign:
             return self.inputs[1].into is None
         return self.op.kernel is not None and self.op is not group
-
-    @property
-    def reads(self) -> Sequence[Node]:
-        """The inputs whose elements it looks at when it runs."""
-        if self.op.view is not None or self.op is group or not self.op.kernel:
-            return ()
-        return self.inputs[1:] if self.op is assign else self.inputs
 
     @cached_property
     def element(self) -> tuple[Tree, Sequence[Node]] | None:
@@ -138,9 +133,9 @@ def _lower_one(
 ) -> Node:
     if tensor in fed:  # any tensor may be fed, not only placeholders
         return Node(PLACEHOLDER, (), {}, fed[tensor], tensor)
-    op, inputs, attrs = tensor.op, tuple(made[each] for each in tensor.inputs), dict(tensor.attrs)
+    op, inputs, attrs = tensor.op, tuple([made[each] for each in tensor.inputs]), dict(tensor.attrs)
     try:
-        spec = op.spec(*(each.spec for each in inputs), **attrs)
+        spec = op.spec(*[each.spec for each in inputs], **attrs)
     except EngineError as error:
         shown = ", ".join(f"{each.tensor.name} {each.spec}" for each in inputs)
         raise type(error)(f"{op.name}({shown}): {error} ({tensor.name}, {tensor.source})") from None
@@ -154,7 +149,7 @@ def _lower_one(
         inputs = tuple(each for at, each in enumerate(inputs) if at not in op.shape_only)
     device = _device(tensor, inputs, home)
     if op is not group:  # it reads nothing
-        inputs = tuple(_moved(each, device, shared) for each in inputs)
+        inputs = tuple([_moved(each, device, shared) for each in inputs])
     if op.code:
         inputs = _without_broadcasts(inputs, spec, shared)
     if op.needs_gapless and not inputs[0].gapless:
@@ -259,7 +254,7 @@ def _key(node: Node) -> object:
         # a large one by identity: the node in the table holds the array, so its id stays its own
         same = value.tobytes() if value.size <= SAME_LIMIT else id(value)
         return ("constant", node.device, node.spec, same)
-    return (node.op, node.device, node.inputs, tuple(sorted((name, repr(value)) for name, value in node.attrs.items())))
+    return (node.op, node.device, node.inputs, frozenset([(name, repr(value)) for name, value in node.attrs.items()]))
 
 
 def _foldable(node: Node) -> bool:

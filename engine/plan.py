@@ -8,14 +8,16 @@ their lifetimes don't meet.  An executor binds the plan to arrays and runs it.
 from __future__ import annotations
 
 import heapq
+from bisect import insort
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
+from operator import attrgetter
 
 from engine.errors import EngineError
-from engine.fuse import Region, Taker, fuse
+from engine.fuse import Order, Region, Taker, fuse
 from engine.graph import PLACEHOLDER, Tensor
 from engine.ops.array import pack
 from engine.ops.state import assign, group
@@ -83,17 +85,17 @@ def make_plan(
     the value it asks for.
     """
     nodes, roots = lower(fetches, fed, home)
-    order, before = _order(nodes, roots)
-    steps = fuse(order, before, roots, taker)
+    order = _order(nodes, roots)
+    steps = fuse(order, roots, taker)
     places, storages = _Placement(steps, roots, reuse).run()
     plan = Plan(
         steps=steps,
         fetches=roots,
-        feeds={node.tensor: node for node in order if node.op is PLACEHOLDER},
+        feeds={node.tensor: node for node in order.nodes if node.op is PLACEHOLDER},
         places=places,
         arenas={
             device: _lay_out([each for each in storages if each.device == device], reuse)
-            for device in sorted({node.device for node in order} | {""})
+            for device in sorted({node.device for node in nodes} | {""})
         },
     )
     for storage in storages:
@@ -101,18 +103,18 @@ def make_plan(
     return plan
 
 
-def _order(nodes: list[Node], roots: list[Node]) -> tuple[list[Node], Mapping[Node, set[Node]]]:
-    """All nodes in order, and what each must run after; values that may be computed in a variable's memory know it."""
+def _order(nodes: list[Node], roots: list[Node]) -> Order:
+    """All nodes in order; values that may be computed in a variable's memory know it."""
     direct = _direct_assignments(nodes, roots)
-    order, before = _ordered(nodes, direct)
+    order = _ordered(nodes, direct)
     if order is None and direct:  # two variables that swap their values need a place between
         direct = {}
-        order, before = _ordered(nodes, direct)
+        order = _ordered(nodes, direct)
     if order is None:
         raise EngineError(_tangled(nodes))
     for value, target in direct.items():
         value.into = target
-    return order, before
+    return order
 
 
 def _computes(node: Node) -> bool:
@@ -147,8 +149,8 @@ def _harmless(value: Node, at: int, target: Node) -> bool:
     return at in value.op.reuse and each is target and each.spec == value.spec
 
 
-def _ordered(nodes: list[Node], direct: dict[Node, Node]) -> tuple[list[Node] | None, Mapping[Node, set[Node]]]:
-    """Inputs first, else as created (None if that can't be), and what each must run after.
+def _ordered(nodes: list[Node], direct: dict[Node, Node]) -> Order | None:
+    """Inputs first, else as created; None if that can't be.
 
     Who reads a variable runs before the first change of it, who reads an assignment's result
     before the next change, and changes of one variable happen in the order of creation.
@@ -168,7 +170,7 @@ def _ordered(nodes: list[Node], direct: dict[Node, Node]) -> tuple[list[Node] | 
             after[_writer(later, direct)].add(earlier)
         for writer in direct:
             after[writer].discard(writer)
-    return _topological(nodes, after), after
+    return _topological(nodes, after)
 
 
 def _changes_after(read: Node, changes: Mapping[Tensor, list[Node]]) -> list[Node]:
@@ -188,7 +190,7 @@ def _writer(change: Node, direct: dict[Node, Node]) -> Node:
     return change.inputs[1] if change.inputs[1] in direct else change
 
 
-def _topological(nodes: list[Node], after: Mapping[Node, set[Node]]) -> list[Node] | None:
+def _topological(nodes: list[Node], after: Mapping[Node, set[Node]]) -> Order | None:
     waiting = {node: len(after[node]) for node in nodes}
     followers: dict[Node, list[Node]] = {node: [] for node in nodes}
     for node in nodes:
@@ -203,7 +205,7 @@ def _topological(nodes: list[Node], after: Mapping[Node, set[Node]]) -> list[Nod
             waiting[each] -= 1
             if not waiting[each]:
                 heapq.heappush(ready, each.order)
-    return done if len(done) == len(nodes) else None
+    return Order(done, after, followers) if len(done) == len(nodes) else None
 
 
 def _tangled(nodes: list[Node]) -> str:
@@ -273,7 +275,7 @@ class _Placement:
         at, reads = self.step[node], region.overwritable
         for source in [each for each, harmless in reads if harmless and each in self.places]:
             storage = self.places[source].storage
-            if storage is None or storage.nbytes != node.spec.nbytes or storage.end != at or source.spec != node.spec:
+            if storage is None or storage.end != at or source.spec != node.spec or storage.nbytes != node.spec.nbytes:
                 continue
             if all(each is source and harmless for each, harmless in reads if each.root is source):
                 return storage  # nobody reads elsewhere in it
@@ -284,7 +286,8 @@ def _lay_out(storages: list[Storage], reuse: bool) -> int:
     """Offsets for all storages, the largest first, each at the lowest place that is free; the arena's bytes."""
     total = 0
     laid: list[Storage] = []  # by offset
-    for storage in sorted(storages, key=lambda each: each.nbytes, reverse=True):
+    by_offset = attrgetter("offset")
+    for storage in sorted(storages, key=attrgetter("nbytes"), reverse=True):
         offset = 0
         for each in laid:
             if reuse and (each.start > storage.end or storage.start > each.end):
@@ -293,7 +296,6 @@ def _lay_out(storages: list[Storage], reuse: bool) -> int:
                 break
             offset = max(offset, -(-(each.offset + each.nbytes) // ALIGN) * ALIGN)
         storage.offset = offset
-        laid.append(storage)
-        laid.sort(key=lambda each: each.offset)
+        insort(laid, storage, key=by_offset)
         total = max(total, offset + storage.nbytes)
     return total

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import cast
 
 import numpy as np
@@ -46,7 +47,7 @@ class Spec:
     def is_integer(self) -> bool:
         return "int" in self.dtype
 
-    @property
+    @cached_property
     def size(self) -> int:
         """Number of elements.  Raises ShapeError while a size isn't known."""
         return math.prod(self.concrete)

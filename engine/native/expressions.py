@@ -58,7 +58,8 @@ def _of_op(op: Op) -> str | None:
         return None
     inputs = [f"x{at}" for at in range(op.arity or 0)]
     numbers = {name: f"x{len(inputs) + at}" for at, name in enumerate(attributes(op, {}))}
-    return f"{'?' if result == 'bool' else ''}({_code_of(op).format(*inputs, **numbers)})"
+    code = _code_of(op, result, *["float32"] * len(inputs))
+    return f"{'?' if result == 'bool' else ''}({code.format(*inputs, **numbers)})"
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,7 @@ def _adds_up(region: Region) -> bool:
 
 def pieces(region: Region, known: Container[str]) -> list[Piece] | None:
     """An expression for each result of an element-wise region, in order; None if one isn't ``known``."""
-    if any(node.element is None or _code(node) is None for node in region.work):
+    if not all(map(_code, region.work)) or (len(region.stored) > 1 and not _is_long(region)):
         return None
     found, count = [], 0
     for node in region.stored:
@@ -108,41 +109,47 @@ def pieces(region: Region, known: Container[str]) -> list[Piece] | None:
     return found if len(found) == 1 or (count == len(region.work) and _goes_by_blocks(found)) else None
 
 
+def _is_long(region: Region) -> bool:
+    """Whether each result, and each input that is no single number, is one long row of floats."""
+    size, nodes = region.last.spec.size, (*region.stored, *region.inputs)
+    long = all(each.spec.size == 1 or (each.spec.size == size and each.gapless) for each in nodes)
+    return long and all(each.spec.dtype == "float32" for each in nodes)
+
+
 def _goes_by_blocks(found: list[Piece]) -> bool:
-    """Whether each is one long row, and none reads what an earlier one has changed by then."""
-    size, changed = found[0].node.spec.size, set[Tensor]()
+    """Whether none reads what an earlier one has changed by then."""
+    changed = set[Tensor]()
     for piece in found:
-        nodes = [each for each in piece.inputs if isinstance(each, Node)]
-        long = all(each.spec.size == 1 or (each.spec.size == size and each.gapless) for each in nodes)
-        floats = all(each.spec.dtype == "float32" for each in (piece.node, *nodes))
-        if not long or not floats or any(each.variables & changed for each in nodes):
+        if any(each.variables & changed for each in piece.inputs if isinstance(each, Node)):
             return False
         changed |= piece.node.into.variables if piece.node.into else frozenset()
     return True
 
 
-def _code(node: Node) -> str | None:
-    """An element of ``node``; None if it is one of numbers that the machine doesn't compute with."""
-    kinds = [each.spec.dtype for each in node.reads]
-    if node.op is cast:
-        return CASTS.get(kinds[0]) if node.spec.dtype == "float32" else None
-    if node.op is assign or node.op in COPIES:
-        return "{0}" if kinds[0] == "float32" and node.op is not assign else None
-    return _code_of(node.op) if {*(kinds[1:] if node.op is where else kinds)} == {"float32"} else None
+def _code(node: Node) -> str:
+    """An element of ``node``, with places for inputs and attributes; "" if the machine has nothing for it."""
+    if node.element is None:
+        return ""
+    return _code_of(node.op, node.spec.dtype, *(each.spec.dtype for each in node.reads))
 
 
 @cache
-def _code_of(op: Op) -> str:
-    """The op's code as the expressions have it, with places for its inputs and attributes."""
-    return written(op.tree, {name: f"{{{name}}}" for name in operands(op.tree)})
+def _code_of(op: Op, result: str, *read: str) -> str:
+    """The code of an element-wise op that makes ``result`` of what it reads (dtypes)."""
+    if op is cast:
+        return CASTS.get(read[0], "") if result == "float32" else ""
+    if op is assign or op in COPIES:
+        return "{0}" if read[0] == "float32" and op is not assign else ""
+    floats = {*(read[1:] if op is where else read)} == {"float32"}
+    return written(op.tree, {name: f"{{{name}}}" for name in operands(op.tree)}) if floats else ""
 
 
 class _Writer:
     """Writes a result of a region as an expression, its inputs numbered as they come up; ``apart``: anew each time."""
 
     def __init__(self, region: Region, node: Node, apart: bool = False) -> None:
-        self._region, self._node, self._apart = region, node, apart
-        self._stored = {*region.stored} - {node}
+        self._node, self._apart = node, apart
+        self._work, self._stored = region.work, {*region.stored} - {node}
         self._names: dict[Node, str] = {}
         self._inputs: list[Node | float] = []
         self.inside: set[Node] = set()
@@ -152,9 +159,9 @@ class _Writer:
         return Piece(self._node, ("?" if self._node.spec.dtype == "bool" else "") + text, tuple(self._inputs))
 
     def _of(self, node: Node) -> str:
-        node = value_of(node) if node in self._region.nodes else node
+        node = value if (value := value_of(node)) in self._work else node
         if node not in self._names or self._apart:
-            inside = node in self._region.nodes and node not in self._stored
+            inside = node in self._work and node not in self._stored
             self._names[node] = self._written(node) if inside else self._input(node, LETTERS.get(node.spec.dtype, "!"))
         return self._names[node]
 
@@ -162,7 +169,7 @@ class _Writer:
         self.inside.add(node)
         read = [self._of(each) for each in node.reads]
         numbers = {name: self._input(value, "x") for name, value in attributes(node.op, node.attrs).items()}
-        return f"({str(_code(node)).format(*read, **numbers)})"
+        return f"({_code(node).format(*read, **numbers)})"
 
     def _input(self, value: Node | float, letter: str) -> str:
         self._inputs.append(value)

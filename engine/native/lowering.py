@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -148,7 +149,7 @@ def together(arrays: Sequence[np.ndarray]) -> tuple[tuple[int, ...], list[tuple[
 
 def element_wise(table: Table, text: str, out: np.ndarray, inputs: Sequence[np.ndarray]) -> None:
     """An expression of inputs that are broadcast to ``out``: an instruction, or one for each of a few outer parts."""
-    spread = [np.broadcast_to(each, out.shape) for each in inputs]
+    spread = [each if each.shape == out.shape else np.broadcast_to(each, out.shape) for each in inputs]
     shape, strides = together([out, *spread])
     if shape and strides[0][-1] != out.itemsize:  # the result lies across: rows of one number
         shape, strides = (*shape, 1), [(*each, 0) for each in strides]
@@ -157,7 +158,7 @@ def element_wise(table: Table, text: str, out: np.ndarray, inputs: Sequence[np.n
     steps = [each[-1] if each else 0 for each in strides]
     if any(step not in (0, size) for step, size in zip(steps, sizes, strict=True)):
         raise NotNative
-    if int(np.prod(outer)) > PARTS:
+    if math.prod(outer) > PARTS:
         raise NotNative
     ups = [each[-2] if len(each) > 1 else 0 for each in strides]
     for place in np.ndindex(outer):
