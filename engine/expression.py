@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import cache, partial
 from typing import Any
 
-from engine.spec import broadcast
+import numpy as np
 
 SIGNS = {  # of two operands: how tightly it binds, what Python does, and the array module's function
     "==": (1, operator.eq, "equal"), "!=": (1, operator.ne, "not_equal"), ">": (1, operator.gt, "greater"),
@@ -200,7 +200,8 @@ class _Calls:
     def _room(self, tree: Apply, given: Sequence[Any]) -> Any:
         """Where a value in between goes: over one that nobody needs any more, or into new memory."""
         xp, dtype = self._xp, "bool" if tree.name in SIGNS and SIGNS[tree.name][0] == 1 else self._like
-        shape = broadcast(each.shape for each in given)
+        shapes = {each.shape for each in given}
+        shape = shapes.pop() if len(shapes) == 1 else np.broadcast_shapes(*shapes)
         for each in given:
             if any(each is mine for mine in self._own) and each.shape == shape and each.dtype == dtype:
                 return each

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from engine.graph import Tensor
 from engine.ops.conv import conv2d
@@ -54,6 +54,7 @@ class Region:
 
     nodes: tuple[Node, ...]
     stored: tuple[Node, ...]
+    made: Any = None  # what the executor that was asked whether it takes it has found for it, if it keeps that
 
     @cached_property
     def work(self) -> tuple[Node, ...]:

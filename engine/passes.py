@@ -133,7 +133,7 @@ def _lower_one(
 ) -> Node:
     if tensor in fed:  # any tensor may be fed, not only placeholders
         return Node(PLACEHOLDER, (), {}, fed[tensor], tensor)
-    op, inputs, attrs = tensor.op, tuple([made[each] for each in tensor.inputs]), dict(tensor.attrs)
+    op, inputs, attrs = tensor.op, tuple([made[each] for each in tensor.inputs]), tensor.attrs.copy()
     try:
         spec = op.spec(*[each.spec for each in inputs], **attrs)
     except EngineError as error:

@@ -5,8 +5,7 @@ The array module is the device's, so the same kernels run on NumPy and on CuPy.
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, Protocol
 
@@ -36,11 +35,11 @@ class Memory(Protocol):
         ...
 
 
-class Program(ABC):
+class Program:
     """A plan bound to memory: fill :attr:`feeds`, :meth:`run`, read :attr:`results` or :meth:`fetch`.
 
     ``results`` are windows on the program's own memory (None for a group): the next run changes them.
-    Feeding, fetching and what errors say is the same whoever computes; an executor's own says how it runs.
+    Feeding, fetching and what errors say is the same whoever computes; an executor's own says what it calls.
     """
 
     def __init__(self, plan: Plan, memory: Memory) -> None:
@@ -57,7 +56,16 @@ class Program(ABC):
         self.feeds: Mapping[Tensor, Any] = {tensor: self.arrays[node] for tensor, node in plan.feeds.items()}
         self.results = [None if node.op is group else self.arrays[node] for node in plan.fetches]
 
-    @abstractmethod
+    def fill(self, launches: Callable[[Region], Iterable[Call]], poison: bool) -> None:
+        """Make a run of the ``launches`` of each step.
+
+        ``poison``: and of filling what nobody reads after it; all bits set is NaN in every float type.
+        """
+        for at, step in enumerate(self.plan.steps):
+            calls = [*launches(step), *(self.poisons(at) if poison else ())]
+            self.calls += calls
+            self.owners += [step] * len(calls)
+
     def run(self, steps: int = 1, streams: Mapping[Tensor, Any] | None = None) -> None:
         """Run the plan ``steps`` times.  Overflow gives inf and NaN, as hardware does, without warnings.
 
@@ -65,6 +73,29 @@ class Program(ABC):
         its own part.  Raises FeedError for a stream that doesn't fit; EngineError, with the operation's
         name and line, for a row number that isn't there, and for a program that was retired.
         """
+        feeding = self.feeding(steps, streams)
+        with np.errstate(all="ignore"):
+            for step in range(steps):
+                for feed, stream in feeding:
+                    feed[...] = stream[step]
+                self.step()
+
+    def step(self) -> None:
+        """Run the plan once, on what the feeds hold."""
+        self.do(self.calls)
+
+    def do(self, calls: Iterable[Call]) -> None:
+        """Some of the program's calls, in order.  Raises EngineError with the operation's name and line."""
+        call: Call | None = None
+        try:
+            for call in calls:
+                call()
+        except EngineError as error:
+            step = next((owner for each, owner in zip(self.calls, self.owners, strict=True) if each is call), None)
+            if step is None:
+                raise
+            where = f"({step.last.tensor.name}, {step.last.tensor.source})"
+            raise type(error)(f"{step.name}: {error} {where}") from None
 
     def fetch(self) -> list[np.ndarray | None]:
         """NumPy copies of the results."""
@@ -91,13 +122,6 @@ class Program(ABC):
                 wanted = f"{feed.dtype}{(steps, *feed.shape)}"
                 raise FeedError(f"the stream of {tensor.name} must be {wanted}, got {stream.dtype}{stream.shape}")
         return pairs
-
-    def explained(self, error: EngineError, call: Call | None) -> EngineError:
-        """``error`` of ``call``, with the operation's name and line."""
-        owner = next((step for each, step in zip(self.calls, self.owners, strict=False) if each is call), None)
-        if owner is None:
-            return error
-        return type(error)(f"{owner.name}: {error} ({owner.last.tensor.name}, {owner.last.tensor.source})")
 
     def _array(self, node: Node, memory: Memory) -> Any:
         """The array that holds ``node``'s value."""
@@ -128,18 +152,19 @@ class Program(ABC):
         start = place.storage.offset + place.offset
         return self._arenas[place.storage.device][start : start + spec.nbytes].view(spec.dtype).reshape(spec.concrete)
 
-    def calls_of(self, node: Node) -> Sequence[Call]:
-        """The calls of the array module that fill ``node``'s array; one of its own if the plan has none for it."""
-        if not node.computed:
-            return ()
-        device, spec, kernel = self.devices[node.device], node.spec, node.op.kernel
-        if node not in self.arrays:
-            self.arrays[node] = device.empty(spec.concrete, spec.dtype)
-        assert kernel is not None
-        return kernel(device.xp, self.arrays[node], *(self.arrays[each] for each in node.inputs), **node.attrs)
+    def calls_of(self, step: Region) -> list[Call]:
+        """The array module's calls that do ``step``; a result for which the plan has no place gets an array."""
+        found: list[Call] = []
+        for node in step.work:
+            device, spec, kernel = self.devices[node.device], node.spec, node.op.kernel
+            if node not in self.arrays:
+                self.arrays[node] = device.empty(spec.concrete, spec.dtype)
+            assert kernel is not None
+            found += kernel(device.xp, self.arrays[node], *[self.arrays[each] for each in node.inputs], **node.attrs)
+        return found
 
     def poisons(self, step: int) -> list[Call]:
-        """Calls that fill what nobody reads after ``step``: all bits set is NaN in every float type."""
+        """Calls that fill what nobody reads after ``step``."""
         freed = self.plan.freed.get(step, ())
         windows = [self._arenas[each.device][each.offset : each.offset + each.nbytes] for each in freed]
         return [partial(window.fill, 0xFF) for window in windows]

@@ -6,20 +6,16 @@ captured, and from then on a step is one launch.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-import numpy as np
-
 from engine.devices import Device
-from engine.errors import EngineError
 from engine.executors.base import Memory, Program
 from engine.executors.cuda_source import OPTIONS, Source, source
 from engine.fuse import Region
-from engine.graph import Tensor
 from engine.op import Call
 from engine.ops.matrix import affine, matmul
 from engine.plan import Plan
@@ -41,10 +37,7 @@ class CudaProgram(Program):
         self._warm = False  # whether a step has run call by call
         self._pool: Any = None  # what captured calls allocate from: the graph goes on using it
         self._graph: Any = None
-        for at, step in enumerate(plan.steps):
-            launches = [*self._launches(step), *(self.poisons(at) if poison else ())]
-            self.calls += launches
-            self.owners += [step] * len(launches)
+        self.fill(self._launches, poison)
         if not self.calls:
             self.uncaptured = "there is nothing to compute"
 
@@ -56,35 +49,22 @@ class CudaProgram(Program):
     def singly(self) -> Sequence[tuple[Call, Region]]:
         """The step as CuPy does it, operation by operation."""
         steps = [Region((node,), (node,)) for node in self.plan.nodes]
-        return [(call, step) for step in steps for call in self.calls_of(step.last)]
+        return [(call, step) for step in steps for call in self.calls_of(step)]
 
-    def run(self, steps: int = 1, streams: Mapping[Tensor, Any] | None = None) -> None:
-        """See :meth:`engine.executors.base.Program.run`."""
-        feeding = self.feeding(steps, streams)
-        for step in range(steps):
-            for feed, stream in feeding:
-                feed[...] = stream[step]
-            if self._warm and self._graph is None and self.uncaptured is None:
-                self._capture()
-            if self._graph is not None:
-                self._graph.launch()  # into the current stream: after what feeds it, before what fetches
-            else:
-                self._run_calls()
+    def step(self) -> None:
+        """See :meth:`engine.executors.base.Program.step`."""
+        if self._warm and self._graph is None and self.uncaptured is None:
+            self._capture()
+        if self._graph is not None:
+            self._graph.launch()  # into the current stream: after what feeds it, before what fetches
+        else:
+            super().step()
+            self._warm = True
 
     def retire(self, reason: str) -> None:
         """See :meth:`engine.executors.base.Program.retire`; the graph's memory is given back."""
         super().retire(reason)
         self._graph = self._pool = None
-
-    def _run_calls(self) -> None:
-        call: Call | None = None
-        with np.errstate(all="ignore"):  # for what runs on the CPU
-            try:
-                for call in self.calls:
-                    call()
-            except EngineError as error:
-                raise self.explained(error, call) from None
-        self._warm = True
 
     def _obstacle(self) -> str | None:
         """Why the step can't be one CUDA graph, as far as the plan tells."""
@@ -115,7 +95,7 @@ class CudaProgram(Program):
     def _launches(self, step: Region) -> Sequence[Call]:
         """A kernel, after the product that it goes on from if there is one; else the array module's calls."""
         if not step.work or not _is_kernel(step):
-            return [call for node in step.nodes for call in self.calls_of(node)]
+            return self.calls_of(step)
         before, product = self._product(step)
         made = source(self.device, step, self.arrays, product)
         self.sources.append(made)
@@ -137,9 +117,8 @@ class CudaProgram(Program):
 
 def _is_kernel(step: Region) -> bool:
     """Whether a kernel does it: element-wise on the GPU itself, be it after a layer's product."""
-    rest = step.work[step.product is not None :]
     first_fits = step.product is None or (step.product.op is affine and step.product.spec.size > 0)
-    return first_fits and not step.last.device and all(node.element is not None for node in rest)
+    return first_fits and not step.last.device and step.element_wise
 
 
 @dataclass(frozen=True)

@@ -2,17 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
-import numpy as np
-
 from engine.devices import CPU
-from engine.errors import EngineError
 from engine.executors.base import Memory, Program
 from engine.fuse import Region
-from engine.graph import Tensor
-from engine.op import Call
 from engine.plan import Plan
 
 
@@ -21,24 +13,7 @@ class NumpyProgram(Program):
 
     def __init__(self, plan: Plan, memory: Memory, poison: bool = False) -> None:
         super().__init__(plan, memory)
-        for at, step in enumerate(plan.steps):
-            calls = [call for node in step.nodes for call in self.calls_of(node)] + (self.poisons(at) if poison else [])
-            self.calls += calls
-            self.owners += [step] * len(calls)
-
-    def run(self, steps: int = 1, streams: Mapping[Tensor, Any] | None = None) -> None:
-        """See :meth:`engine.executors.base.Program.run`."""
-        calls, feeding = self.calls, self.feeding(steps, streams)
-        call: Call | None = None
-        with np.errstate(all="ignore"):
-            try:
-                for step in range(steps):
-                    for feed, stream in feeding:
-                        feed[...] = stream[step]
-                    for call in calls:
-                        call()
-            except EngineError as error:
-                raise self.explained(error, call) from None
+        self.fill(self.calls_of, poison)
 
 
 class Numpy:

@@ -38,18 +38,14 @@ class NativeProgram(Program):
         self._machine = machine
         self._wrong = np.zeros(1, np.int32)  # set by the machine: a row number or label is out of range
         self._table = Table(machine.codes, self._wrong)
-        self._parts: list[np.ndarray | Call] = []
+        self._parts: list[Call] = []  # tables, and what only Python can do
         self._places: dict[int, list[tuple[int, int]]] = {}  # see _readers
         self._lookups = _lookups(plan)
+        self.whole = False  # whether the machine can run many steps without coming back
         self.left_to_python: list[Region] = []  # operations that the machine has no instructions for
-        self._fill(poison)
+        self._fill_table(poison)
 
-    @property
-    def whole(self) -> bool:
-        """Whether the machine can run many steps without coming back."""
-        return len(self._parts) == 1 and isinstance(self._parts[0], np.ndarray)
-
-    def _fill(self, poison: bool) -> None:
+    def _fill_table(self, poison: bool) -> None:
         """Fill the table.  ``calls`` are for tracing: one instruction, or one Python call, each."""
         order: list[int | Call] = []  # rows of the table and what only Python can do
         for at, step in enumerate(self.plan.steps):
@@ -57,22 +53,23 @@ class NativeProgram(Program):
             if step.work and add_instructions(self._table, step, self.arrays):
                 order += range(mark, len(self._table.rows))
             elif step.work:
-                order += [call for node in step.work for call in self.calls_of(node)]
+                order += self.calls_of(step)
                 self.left_to_python.append(step)
             if poison:
                 order += self.poisons(at)
             self.owners += [step] * (len(order) - len(self.owners))
-        code = self._finished()
+        self._code = self._finished()
         for is_row, group in groupby(order, key=lambda each: isinstance(each, int)):
             members: list[Any] = list(group)
-            self._parts += [code[members[0] : members[-1] + 1]] if is_row else members
-        self.calls = [self._alone(code[each]) if isinstance(each, int) else each for each in order]
+            self._parts += [self._once(self._code, members[0], members[-1] + 1)] if is_row else members
+        self.whole = len(self._parts) == 1 and len(order) == len(self._code)
+        alone = self._code.copy()
+        alone[:, i.CHAIN] = 0
+        self.calls = [self._once(alone, each, each + 1) if isinstance(each, int) else each for each in order]
 
-    def _alone(self, row: np.ndarray) -> Call:
-        """One instruction as a call, whatever chain it belongs to."""
-        alone = row[None].copy()
-        alone[0, i.CHAIN] = 0
-        return partial(self._machine.run, alone, 1, NO_STREAMS)
+    def _once(self, code: np.ndarray, first: int, end: int) -> Call:
+        """Some rows of a table as a call."""
+        return partial(self._machine.run, code[first:end], 1, NO_STREAMS)
 
     def _finished(self) -> np.ndarray:
         """The table's instructions, ready to run."""
@@ -89,9 +86,9 @@ class NativeProgram(Program):
         self._check_numbers(steps, streams or {})
         self._wrong[0] = 0
         if self.whole:
-            self._run_whole(self._parts[0], steps, feeding)  # type: ignore[arg-type]
+            self._run_whole(self._code, steps, feeding)
         else:
-            self._run_parts(steps, feeding)
+            super().run(steps, streams)
         if self._wrong[0]:
             raise EngineError(self._what_is_wrong())
 
@@ -125,19 +122,9 @@ class NativeProgram(Program):
             self._places[begin] = [(int(place), int(code.flat[place]) - begin) for place in places]
         return self._places[begin]
 
-    def _run_parts(self, steps: int, feeding: Sequence[tuple[np.ndarray, np.ndarray]]) -> None:
-        with np.errstate(all="ignore"):
-            for step in range(steps):
-                for feed, stream in feeding:
-                    feed[...] = stream[step]
-                for part in self._parts:
-                    if isinstance(part, np.ndarray):
-                        self._machine.run(part, 1, NO_STREAMS)
-                        continue
-                    try:
-                        part()
-                    except EngineError as error:
-                        raise self.explained(error, part) from None
+    def step(self) -> None:
+        """See :meth:`engine.executors.base.Program.step`."""
+        self.do(self._parts)
 
     def _what_is_wrong(self) -> str:
         names = [node for node in self.plan.nodes if node.op.name in LOOKUPS]

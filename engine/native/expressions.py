@@ -8,7 +8,7 @@ What isn't in it is done in smaller parts, or op by op.
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -73,7 +73,10 @@ class Piece:
 
 def accepts(region: Region, known: Container[str]) -> bool:
     """Whether the machine computes ``region`` in one go: in ``known`` expressions, or as a product with a sum."""
-    return _adds_up(region) if region.product else pieces(region, known) is not None
+    if region.product:
+        return _adds_up(region)
+    region.made = pieces(region, known)
+    return region.made is not None
 
 
 def _adds_up(region: Region) -> bool:
@@ -94,19 +97,24 @@ def _adds_up(region: Region) -> bool:
 
 def pieces(region: Region, known: Container[str]) -> list[Piece] | None:
     """An expression for each result of an element-wise region, in order; None if one isn't ``known``."""
-    if not all(map(_code, region.work)) or (len(region.stored) > 1 and not _is_long(region)):
+    several = len(region.stored) > 1
+    if several and not _is_long(region):
+        return None
+    codes = {node: _code(node) for node in region.work}
+    if not all(codes.values()):
         return None
     found, count = [], 0
     for node in region.stored:
-        writer = _Writer(region, node)
-        piece = writer.piece()
+        own = {each: codes[each] for each in codes if each is node or each not in region.stored} if several else codes
+        writer = _Writer(own, codes)
+        piece = writer.piece(node)
         if piece.text not in known and len(writer.inside) == 1:  # x + x is known as x + y
-            piece = _Writer(region, node, apart=True).piece()
+            piece = _Writer(own, codes, apart=True).piece(node)
         if len(piece.inputs) > INPUTS or piece.text not in known:
             return None
         count += len(writer.inside)
         found.append(piece)
-    return found if len(found) == 1 or (count == len(region.work) and _goes_by_blocks(found)) else None
+    return found if not several or (count == len(region.work) and _goes_by_blocks(found)) else None
 
 
 def _is_long(region: Region) -> bool:
@@ -147,21 +155,20 @@ def _code_of(op: Op, result: str, *read: str) -> str:
 class _Writer:
     """Writes a result of a region as an expression, its inputs numbered as they come up; ``apart``: anew each time."""
 
-    def __init__(self, region: Region, node: Node, apart: bool = False) -> None:
-        self._node, self._apart = node, apart
-        self._work, self._stored = region.work, {*region.stored} - {node}
+    def __init__(self, own: Mapping[Node, str], region: Container[Node], apart: bool = False) -> None:
+        self._own, self._region, self._apart = own, region, apart  # own: what it is made of, and their codes
         self._names: dict[Node, str] = {}
         self._inputs: list[Node | float] = []
         self.inside: set[Node] = set()
 
-    def piece(self) -> Piece:
-        text = self._of(self._node)
-        return Piece(self._node, ("?" if self._node.spec.dtype == "bool" else "") + text, tuple(self._inputs))
+    def piece(self, node: Node) -> Piece:
+        text = self._of(node)
+        return Piece(node, f"?{text}" if node.spec.dtype == "bool" else text, tuple(self._inputs))
 
     def _of(self, node: Node) -> str:
-        node = value if (value := value_of(node)) in self._work else node
+        node = value if (value := value_of(node)) in self._region else node
         if node not in self._names or self._apart:
-            inside = node in self._work and node not in self._stored
+            inside = node in self._own
             self._names[node] = self._written(node) if inside else self._input(node, LETTERS.get(node.spec.dtype, "!"))
         return self._names[node]
 
@@ -169,7 +176,7 @@ class _Writer:
         self.inside.add(node)
         read = [self._of(each) for each in node.reads]
         numbers = {name: self._input(value, "x") for name, value in attributes(node.op, node.attrs).items()}
-        return f"({_code(node).format(*read, **numbers)})"
+        return f"({self._own[node].format(*read, **numbers)})"
 
     def _input(self, value: Node | float, letter: str) -> str:
         self._inputs.append(value)

@@ -25,7 +25,7 @@ class NotNative(Exception):
 
 def add_instructions(table: Table, step: Region, arrays: Mapping[Node, np.ndarray]) -> bool:
     """Add what ``step`` does to ``table``; False, with the table as it was, if there are no instructions for it."""
-    found = pieces(step, table.codes)
+    found = step.made or pieces(step, table.codes)
     rule = LOWERINGS.get(step.name)
     mark, framed = len(table.rows), len(table.framed)
     if (rule is None and found is None) or step.last.spec.size == 0:
