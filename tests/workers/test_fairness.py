@@ -17,6 +17,7 @@ from webapp.training.commands import Look, Weight
 from webapp.workers.inbox import Closed, Inbox, add
 from webapp.workers.job import Job
 from webapp.workers.messages import FrameOut, Order, Want
+from webapp.workers.outbox import Outbox
 
 OTHERS = [letter * 22 for letter in "abcdef"]
 NOISY = [letter * 22 for letter in "XY"]
@@ -258,6 +259,16 @@ def test_edits_that_were_taken_and_wait_for_their_turn_count_too():
         for message in inbox.take(0.0):
             bench.scheduler.receive(message)
     assert taken == 3 == bench.scheduler.undone(RUN)
+
+
+def test_what_was_accepted_stays_or_is_replaced_also_in_a_full_outbox():
+    outbox = Outbox(limit=2, limit_per_run=2)
+    assert outbox.put(order(SET, 1), force=False)
+    for _ in range(3):
+        outbox.put(Want(RUN), force=True)
+    assert not outbox.put(order(EDIT, 2), force=False)
+    assert outbox.put(order(SET, 3), force=False), "it takes the other one's place"
+    assert [outbox.get() for _ in range(4)] == [Want(RUN)] * 3 + [order(SET, 3)]
 
 
 def test_a_closed_inbox_gives_nothing_more():

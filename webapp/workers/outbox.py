@@ -25,22 +25,25 @@ class Outbox:
         """Queue ``message``; False if there is no room.  ``force`` is for what is bounded by its nature."""
         with self._changed:
             run = _run_of(message)
-            if isinstance(message, Order) and message.merge == "newest":
-                self._forget_earlier(message)  # its worker is being born, or takes nothing just now
+            earlier = self._earlier(message)
             full = len(self._waiting) >= self._limit or self._per_run[run] >= self._limit_per_run
-            if not self._open or (full and not force):
+            if not self._open or (full and earlier is None and not force):
                 return False
+            if earlier is not None:
+                del self._waiting[earlier]
+                self._per_run[run] -= 1
             self._waiting.append(message)
             self._per_run[run] += 1
             self._changed.notify()
             return True
 
-    def _forget_earlier(self, order: Order) -> None:
-        places = [at for at, message in enumerate(self._waiting) if _run_of(message) == order.run]
-        at = superseded([self._waiting[place] for place in places], order)
-        if at is not None:
-            del self._waiting[places[at]]
-            self._per_run[order.run] -= 1
+    def _earlier(self, message: ToWorker) -> int | None:
+        """The place of the one that ``message`` makes pointless; its worker is being born, or takes nothing now."""
+        if not isinstance(message, Order) or message.merge != "newest":
+            return None
+        places = [at for at, waiting in enumerate(self._waiting) if _run_of(waiting) == message.run]
+        at = superseded([self._waiting[place] for place in places], message)
+        return None if at is None else places[at]
 
     def get(self) -> ToWorker | None:
         """The next message; waits for one.  None when closed."""
