@@ -10,6 +10,7 @@ import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar
 
 import msgspec
@@ -46,7 +47,8 @@ class Training:
     data_settings: frozenset[str] = frozenset()  # those that need new data
     fresh_settings: frozenset[str] = frozenset({"weight_seed", "data"})  # those that start over
 
-    def __init__(self, settings: Any, device: str = "cpu:0") -> None:
+    def __init__(self, settings: Any, device: str = "cpu:0", data_dir: Path | None = None) -> None:
+        """``data_dir``: where the server keeps its files; None in tests.  Few kinds need it."""
         self.settings = settings
         self._device = device
         self.machine: Executor | None = None

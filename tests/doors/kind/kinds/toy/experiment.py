@@ -1,8 +1,5 @@
 """Fifty points of a wave, and a network that learns it."""
 
-from pathlib import Path
-from typing import Any
-
 import numpy as np
 
 import engine as en
@@ -19,9 +16,7 @@ class Toy(Training):
     kind = kind
     data_settings = frozenset({"waves"})
 
-    def __init__(self, settings: Any, device: str = "cpu:0", data_dir: Path | None = None) -> None:
-        self._asked = 0.5
-        super().__init__(settings, device)
+    _asked = 0.5
 
     def load_data(self) -> None:
         self.x = np.linspace(-1, 1, 50, dtype=np.float32)[:, None]
