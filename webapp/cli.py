@@ -58,7 +58,7 @@ def serve(config: Config, browser: bool, stop: Stop) -> int:
     from webapp.config import ConfigError
     from webapp.contract.kind import KindError
     from webapp.threads import forever
-    from webapp.web.app import create_app
+    from webapp.training.layers import LayerError
     from webapp.web.handles import raise_limit
     from webapp.web.serving import HttpServer, listen
 
@@ -66,8 +66,10 @@ def serve(config: Config, browser: bool, stop: Stop) -> int:
     listener = listen(config)
     config = replace(config, port=listener.getsockname()[1])
     try:
+        from webapp.web.app import create_app  # imports what plug-ins bring
+
         app = create_app(config)
-    except KindError as error:
+    except (KindError, LayerError) as error:
         raise ConfigError(str(error)) from error
     runs = app.extensions["layerlab"]
     server = HttpServer(listener, config, app)

@@ -47,7 +47,9 @@ def use_plugins(options: argparse.Namespace) -> None:
     for folder in wanted:
         if not folder.is_dir():
             raise ConfigError(f"--plugins {folder}: there is no such folder.")
-    plugins.use(wanted)
+        if not any((folder / part).is_dir() for part in ("kinds", "layers")):
+            raise ConfigError(f"--plugins {folder}: it holds neither kinds/ nor layers/, so it brings nothing.")
+    plugins.use(dict.fromkeys(wanted))
 
 
 def _folder(option: str, name: str) -> Path:

@@ -166,6 +166,7 @@ def test_the_catalogue_is_handed_to_the_template(app, tmp_path, monkeypatch):
     for module in ("app", "pages", "assets"):
         monkeypatch.setattr(f"webapp.web.{module}.asset_folder", lambda name: tmp_path / name)
     monkeypatch.setattr("webapp.web.pages.modules_of", lambda page: [])  # there are no scripts either
+    monkeypatch.setattr("webapp.web.pages._check_words", lambda texts: None)  # nor the kinds' names
     other = create_app(Config(data_dir=tmp_path, device="cpu"))
     assert other.test_client().get("/?lang=zh", base_url="http://127.0.0.1:8765").text == "层实验室 zh-CN"
 

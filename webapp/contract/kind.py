@@ -19,6 +19,8 @@ from webapp.contract.errors import ProtocolError, convert
 from webapp.contract.settings import Settings
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,31}")
+_PATH = re.compile(r"/([a-z0-9][a-z0-9_-]{0,31})?")
+_TAKEN = ("/static", "/texts", "/healthz")  # what the server answers there is no page
 
 
 class KindError(ValueError):
@@ -96,8 +98,11 @@ class Kind:
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
             raise KindError(f"kind {self.name!r}: a name has small letters, digits and _, and begins with a letter")
-        if not self.path.startswith("/"):
-            raise KindError(f"kind {self.name}: its path {self.path!r} must begin with /")
+        if not _PATH.fullmatch(self.path) or self.path in _TAKEN:
+            taken = ", ".join(_TAKEN)
+            raise KindError(
+                f"kind {self.name}: its path {self.path!r} must be / with small letters, digits, _, -; not {taken}"
+            )
 
     @cached_property
     def lenses(self) -> Mapping[str, Lens]:
@@ -149,5 +154,7 @@ def _lenses_of(kind: str) -> list[Lens]:
         lens = getattr(module, "lens", None)
         if not isinstance(lens, Lens) or lens.name != module.__name__.rpartition(".")[2]:
             raise KindError(f"{module.__name__}: it must hold `lens = Lens(name=...)` with the file's name")
+        if lens.key not in tuple("1234567"):
+            raise KindError(f"{module.__name__}: its key {lens.key!r} must be one of 1 to 7")
         lenses.append(lens)
     return lenses

@@ -45,20 +45,31 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 def describe_fields(wanted: type[Struct]) -> dict[str, Any]:
-    """The fields of ``wanted`` for the browser: of each its type, choices, bounds and default."""
+    """The fields of ``wanted`` for the browser: of each its type, choices, bounds and default.
+
+    Raises TypeError, which names the field, for one that the page can't be told.
+    """
     info = msgspec.inspect.type_info(wanted)
     assert isinstance(info, msgspec.inspect.StructType)
     hints = get_type_hints(wanted)
-    return {field.name: _describe_field(field.type, field.default, hints[field.name]) for field in info.fields}
+    found = {}
+    for field in info.fields:
+        try:
+            found[field.name] = _describe_field(field.type, field.default, hints[field.name])
+        except TypeError as error:
+            raise TypeError(f"{wanted.__name__}.{field.name}: {error}") from None
+    return found
 
 
 def _describe_field(kind: Any, default: Any, hint: Any) -> dict[str, Any]:
     inspect = msgspec.inspect
-    found: dict[str, Any] = {"default": msgspec.to_builtins(default)}
+    found: dict[str, Any] = {"default": _default(default)}
     if isinstance(kind, inspect.LiteralType):
         found |= {"type": "choice", "choices": list(_choices(hint))}
     elif isinstance(kind, (inspect.IntType, inspect.FloatType)):
         name = "int" if isinstance(kind, inspect.IntType) else "float"
+        if kind.ge is None or kind.le is None:
+            raise TypeError(f"a number needs both bounds: Annotated[{name}, Meta(ge=..., le=...)]")
         found |= {"type": name, "min": kind.ge, "max": kind.le}
     elif isinstance(kind, (inspect.StructType, inspect.UnionType)):
         found |= {"type": "record"}  # whoever has such fields says more of them
@@ -68,6 +79,12 @@ def _describe_field(kind: Any, default: Any, hint: Any) -> dict[str, Any]:
     else:  # a new kind of field needs a line above: the page can't draw what it can't name
         raise TypeError(f"settings field of type {kind} has no description for the page")
     return found
+
+
+def _default(value: Any) -> Any:
+    if value is msgspec.NODEFAULT:
+        raise TypeError("it needs a default that can't be changed, a tuple and no list")
+    return msgspec.to_builtins(value)
 
 
 def _choices(hint: Any) -> tuple[Any, ...]:

@@ -35,6 +35,23 @@ class Kinds(Mapping[str, Kind]):
         return len(self._kinds)
 
     @cached_property
+    def commands(self) -> Commands:
+        """Every command that a page may say.  Raises KindError where two are at odds."""
+        try:
+            return Commands({name: kind.all_commands for name, kind in self.items()})
+        except TypeError as error:
+            raise KindError(f"the commands of all kinds: {error}") from error
+
+    def check(self) -> None:
+        """Raise KindError for what would else fail everybody's first page."""
+        _ = self.codes, self.commands  # lenses are read by it
+        for kind in self.values():
+            try:
+                _ = kind.fields
+            except (AttributeError, TypeError, ValueError) as error:
+                raise KindError(f"kind {kind.name}: its settings can't be described: {error}") from error
+
+    @cached_property
     def codes(self) -> Codes:
         """The numbers of kinds and sections in frames."""
         return Codes(self.values())
@@ -44,14 +61,13 @@ class Kinds(Mapping[str, Kind]):
 def registry() -> Kinds:
     """Every kind there is, with its lenses.  Their experiments are not imported.  Raises KindError."""
     kinds = Kinds(_kind_in(module) for module in plugins.modules_of(sys.modules[__name__]))
-    _ = kinds.codes  # their lenses are read now: what is at odds stops the start, not the first page
+    kinds.check()  # what is at odds stops the start, not the first page
     return kinds
 
 
-@cache
 def commands() -> Commands:
     """Every command that a page may say."""
-    return Commands({name: kind.all_commands for name, kind in registry().items()})
+    return registry().commands
 
 
 def _kind_in(module: ModuleType) -> Kind:

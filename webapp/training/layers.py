@@ -103,7 +103,10 @@ def layer(
     ``words``: the key of its name in the texts; ``short``: the field that a bare number in an address means;
     ``keep``: which weights survive when the network changes.  Raises LayerError for a ``short`` that isn't a number.
     """
-    found = describe_fields(struct).get(short, {})
+    try:
+        found = describe_fields(struct).get(short, {})
+    except TypeError as error:
+        raise LayerError(f"layer {error}") from None
     if found.get("type") != "int":
         raise LayerError(f"layer {struct.__name__}: short={short!r} must name a field of whole numbers")
     return lambda build: LayerKind(struct, build, takes, gives, words, short, keep)

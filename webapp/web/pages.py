@@ -8,8 +8,9 @@ from importlib import metadata
 
 from flask import Flask, Response, abort, render_template, request, send_from_directory
 
-from webapp import plugins
+from webapp import layers, plugins
 from webapp.config import asset_folder
+from webapp.contract.kind import KindError
 from webapp.kinds import registry
 from webapp.web.assets import KINDS, page_folders, text_folders
 from webapp.web.describe import describe, modules_of, styles_of
@@ -39,6 +40,7 @@ class Pages:
         self._identity = identity
         self._texts = Texts(asset_folder("static") / "i18n", text_folders())
         self._modules = {kind: modules_of(kind) for kind in registry()}
+        _check_words(self._texts)
         for template in app.jinja_env.list_templates(["html"]):
             app.jinja_env.get_template(template)  # kept from now on: a page must not need a file handle more
         for kind in registry().values():
@@ -99,6 +101,18 @@ class Pages:
             if wish in known:
                 return known[wish]
         return known[request.accept_languages.best_match(known) or self._texts.default]
+
+
+def _check_words(texts: Texts) -> None:
+    """Raise KindError for the name of a kind, a lens or a layer that no text gives."""
+    said = texts[texts.default]
+    for kind in registry().values():
+        for title in (kind.title, *(lens.title for lens in kind.lenses.values())):
+            if title not in said:
+                raise KindError(f"kind {kind.name}: the title {title!r} stands in none of its texts")
+    for layer in layers.KINDS.values():
+        if layer.words not in said:
+            raise KindError(f"layer {layer.tag}: its name {layer.words!r} stands in none of its texts")
 
 
 def _kind_file(kind: str, filename: str) -> Response:
