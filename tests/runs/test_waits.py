@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.running import wait_until
-from tests.workers.test_workers import Office
+from tests.runs.office import Office
 from webapp.contract.errors import ProtocolError
 from webapp.stream.hub import run_topic
 

@@ -29,6 +29,12 @@ class Clock:
         self.now += seconds
 
 
+def order(wish: RunWish, number: int = 0, settings: PointsSettings | None = None) -> Order:
+    """As the web process sends it."""
+    merge = commands().of(wish, "points").merge
+    return Order(wish.run, wish, number, settings or PointsSettings(speed="epoch"), merge=merge)
+
+
 class Bench:
     """A scheduler with fake runs; ``options`` make its experiments."""
 

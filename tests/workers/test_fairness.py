@@ -8,10 +8,10 @@ from itertools import count
 
 import pytest
 
-from tests.workers.bench import Bench
+from tests.workers.bench import Bench, order
 from webapp.contract.commands import Pause, Play, Reset, RunWish, Set, Step
 from webapp.contract.wire import unpack
-from webapp.kinds import commands, registry
+from webapp.kinds import registry
 from webapp.kinds.points.settings import PointsSettings
 from webapp.training.commands import Look, Weight
 from webapp.workers.inbox import Closed, Inbox, add
@@ -22,12 +22,6 @@ from webapp.workers.outbox import Outbox
 OTHERS = [letter * 22 for letter in "abcdef"]
 NOISY = [letter * 22 for letter in "XY"]
 SECONDS = 4.0
-
-
-def order(wish: RunWish, number: int = 0, settings: PointsSettings | None = None) -> Order:
-    """As the web process sends it."""
-    merge = commands().of(wish, "points").merge
-    return Order(wish.run, wish, number, settings or PointsSettings(speed="epoch"), merge=merge)
 
 
 def class_of_eight(build_cost: float, noise: Callable[[float], Iterator[RunWish]]) -> tuple[Bench, float]:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from tests.workers.bench import A, B, Bench
-from tests.workers.test_fairness import order
+from tests.workers.bench import A, B, Bench, order
 from webapp.contract.commands import Pause, Play, Set
 from webapp.training.commands import Weight
 from webapp.workers.messages import Rest, Rested
