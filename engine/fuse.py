@@ -90,8 +90,8 @@ class Region:
     @property
     def overwritable(self) -> Sequence[tuple[Node, bool]]:
         """All that it reads, and whether its last result may be put there: if that is read in step, and no later."""
-        if len(self.work) == 1:
-            node = self.work[0]
+        node = self.nodes[0]
+        if len(self.nodes) == 1 or len(self.work) == 1:
             return [(each, at in node.op.reuse) for at, each in enumerate(node.inputs)]
         return [(each, self.product is None) for each in self.inputs]
 
@@ -164,24 +164,28 @@ class _Fuser:
             return False
         return all(each in inside or self._place[each] > at for each in self._followers[node])
 
+    def _is_alone(self, node: Node) -> bool:
+        """Whether ``node`` is done element by element, and nothing else is done in its region yet."""
+        first, *names = self._regions[self._place[node]].nodes
+        return first is node and node.computed and not any(each.computed for each in names) and node.element is not None
+
     def _add_to_product(self, node: Node) -> None:
         """Take the product that only ``node`` reads together with it."""
         products = [each for each in node.reads if each.op in PRODUCTS]
-        at = self._place[node]
-        region = self._regions[at]
-        if not products or len(region.work) != 1 or node.element is None:
+        if not products or not self._is_alone(node):
             return
+        at = self._place[node]
         for product in products:
             fits = _alike(product, node) and self._may_wait(product, at, (node,))
-            if fits and self._offer(at, [product, *region.nodes]):
+            if fits and self._offer(at, [product, *self._regions[at].nodes]):
                 return
 
     def _grow(self, node: Node) -> None:
         """Take what only ``node``, or its region, reads together with it: the most that is accepted."""
+        if not self._is_alone(node):
+            return
         at = self._place[node]
         region = self._regions[at]
-        if node.element is None or region.nodes[0] is not node or len(region.work) != 1:
-            return
         inside, read = dict.fromkeys(region.nodes), [*node.reads]
         for _ in range(self._taker.largest - 1):
             fitting = [
@@ -211,7 +215,7 @@ class _Fuser:
         place: dict[Node, int] = {}
         for region in regions:
             first = max((place.get(each, 0) for node in region.nodes for each in self._before[node]), default=0)
-            if not region.work:
+            if not region.nodes[0].computed:
                 at = first
                 done[at].append(region)
             elif (home := self._home(region, done, first, place)) is not None:
@@ -227,7 +231,7 @@ class _Fuser:
         self, region: Region, done: Sequence[Sequence[Region]], first: int, place: Mapping[Node, int]
     ) -> int | None:
         """Which of the regions ``done``, from the ``first`` that it may join on, takes it."""
-        if region.last.spec.size < self._taker.joins_from or region.product or not region.element_wise:
+        if region.nodes[0].spec.size < self._taker.joins_from or region.product or not region.element_wise:
             return None
         for at in range(len(done) - 1, max(1, first, len(done) - BACK) - 1, -1):
             other = done[at][0]
