@@ -29,6 +29,7 @@ FUNCTIONS = {  # and the array module's names for them
     "fabs": "absolute", "sin": "sin", "cos": "cos", "pow": "power", "max": "maximum", "min": "minimum",
     "select": "where", NEGATIVE: "negative",
 }  # fmt: skip
+PLACES = "0123456789"  # names of inputs
 PARSED: dict[type[ast.AST], str] = {
     ast.Eq: "==", ast.NotEq: "!=", ast.Gt: ">", ast.GtE: ">=", ast.Lt: "<", ast.LtE: "<=",
     ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/",
@@ -167,8 +168,9 @@ class _Calls:
     def __init__(self, xp: Any, out: Any, arrays: Sequence[Any], attrs: Mapping[str, float], reads: int) -> None:
         self._xp, self._out, self._to_read = xp, out, reads
         self._like = arrays[-1].dtype
-        self._values = {str(at): array for at, array in enumerate(arrays)}
-        self._values |= {name: self._number(value) for name, value in attrs.items()}
+        self._values = dict(zip(PLACES, arrays, strict=False))
+        for name, value in attrs.items():
+            self._values[name] = self._number(value)
         self._own: list[Any] = []  # memory that holds what is between
         self._calls: list[Callable[[], object]] = []
 
@@ -187,7 +189,6 @@ class _Calls:
         if isinstance(tree, Number):
             return self._number(tree.value)
         given = [self._put(each) for each in tree.of]
-        self._to_read -= sum(isinstance(each, Operand) for each in tree.of)
         function = getattr(self._xp, SIGNS[tree.name][2] if tree.name in SIGNS else FUNCTIONS[tree.name])
         target = self._out if last else self._room(tree, given)
         if tree.name == "select":
@@ -199,6 +200,7 @@ class _Calls:
 
     def _room(self, tree: Apply, given: Sequence[Any]) -> Any:
         """Where a value in between goes: over one that nobody needs any more, or into new memory."""
+        self._to_read -= sum([isinstance(each, Operand) for each in tree.of])
         xp, dtype = self._xp, "bool" if tree.name in SIGNS and SIGNS[tree.name][0] == 1 else self._like
         shapes = {each.shape for each in given}
         shape = shapes.pop() if len(shapes) == 1 else np.broadcast_shapes(*shapes)
