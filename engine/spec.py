@@ -5,8 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cached_property
-from typing import cast
 
 import numpy as np
 
@@ -47,7 +45,7 @@ class Spec:
     def is_integer(self) -> bool:
         return "int" in self.dtype
 
-    @cached_property
+    @property
     def size(self) -> int:
         """Number of elements.  Raises ShapeError while a size isn't known."""
         return math.prod(self.concrete)
@@ -57,7 +55,7 @@ class Spec:
         """The shape without unknowns.  Raises ShapeError if there are any."""
         if None in self.shape:
             raise ShapeError(f"{self} has a size that isn't known yet")
-        return cast("tuple[int, ...]", self.shape)
+        return self.shape  # type: ignore[return-value]
 
     @property
     def nbytes(self) -> int:
