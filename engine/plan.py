@@ -20,7 +20,7 @@ from engine.errors import EngineError
 from engine.fuse import Order, Region, Taker, fuse
 from engine.graph import PLACEHOLDER, Tensor
 from engine.ops.array import pack
-from engine.ops.state import assign, group
+from engine.ops.state import assign
 from engine.passes import Node, lower
 from engine.spec import Spec
 
@@ -40,11 +40,10 @@ class Storage:
 
 @dataclass(frozen=True, eq=False)
 class Place:
-    """Where a node's result lies: in the arena (a storage and an offset in it) or in variables' memory."""
+    """Where in the arena a node's result lies, if that isn't in a variable's memory."""
 
-    storage: Storage | None = None
-    offset: int = 0
-    variable: Node | None = None  # a variable or flat node whose memory this is
+    storage: Storage
+    offset: int = 0  # in the storage
 
 
 @dataclass(eq=False)
@@ -117,11 +116,6 @@ def _order(nodes: list[Node], roots: list[Node]) -> Order:
     return order
 
 
-def _computes(node: Node) -> bool:
-    """Whether the node fills memory of its own: not a source, a view or a change of a variable."""
-    return node.op.kernel is not None and node.op not in (assign, group)
-
-
 def _direct_assignments(nodes: list[Node], roots: list[Node]) -> dict[Node, Node]:
     """Assignments whose value may be computed right in the variable's memory: value -> target.
 
@@ -134,7 +128,7 @@ def _direct_assignments(nodes: list[Node], roots: list[Node]) -> dict[Node, Node
         if node.op is not assign:
             continue
         target, value = node.root, node.inputs[1]
-        plain = node.inputs[0] is target and _computes(value) and value.op is not pack
+        plain = node.inputs[0] is target and value.computed and value.op not in (assign, pack)
         alone = readers[value] == 1 and value not in roots
         if plain and alone and all(_harmless(value, at, target) for at in range(len(value.inputs))):
             found[value] = target
@@ -224,8 +218,11 @@ class _Placement:
         self.steps, self.reuse = steps, reuse
         self.step = {node: at for at, region in enumerate(steps) for node in region.nodes}
         self.last_use = self._last_uses(roots)
-        self.stored = [(node, region) for region in steps for node in region.stored if _computes(node)]
-        self.places = {node: Place(variable=node.into) for node, _ in self.stored if node.into is not None}
+        self.stored = [
+            (node, region) for region in steps for node in region.stored
+            if node.computed and node.op is not assign and node.into is None
+        ]  # fmt: skip
+        self.places: dict[Node, Place] = {}
         self.storages: list[Storage] = []
 
     def run(self) -> tuple[dict[Node, Place], list[Storage]]:
@@ -275,7 +272,7 @@ class _Placement:
         at, reads = self.step[node], region.overwritable
         for source in [each for each, harmless in reads if harmless and each in self.places]:
             storage = self.places[source].storage
-            if storage is None or storage.end != at or source.spec != node.spec or storage.nbytes != node.spec.nbytes:
+            if storage.end != at or source.spec != node.spec or storage.nbytes != node.spec.nbytes:
                 continue
             if all(each is source and harmless for each, harmless in reads if each.root is source):
                 return storage  # nobody reads elsewhere in it

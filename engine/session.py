@@ -107,17 +107,14 @@ class Session:
         program = self._programs.get(key)
         if program is None:
             fed = {tensor: _fed_spec(tensor, tuple(shape)) for tensor, shape in shapes.items()}
-            program = self._program(wanted, fed)
+            plan = make_plan(wanted, fed, self._reuse, home=self.device.name, taker=self.executor)
+            program = self.executor.compile(plan, self._memory, self._poison)
             self._programs[key] = program
             self._alive.add(program)
             if len(self._programs) > PROGRAMS:
                 self._programs.popitem(last=False)
         self._programs.move_to_end(key)
         return program
-
-    def _program(self, wanted: Sequence[Tensor], fed: Mapping[Tensor, Spec]) -> Program:
-        plan = make_plan(wanted, fed, self._reuse, home=self.device.name, taker=self.executor)
-        return self.executor.compile(plan, self._memory, self._poison)
 
     def _watch_growth(self) -> None:
         """Warn, once, of a loop that builds anew what it runs."""

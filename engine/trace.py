@@ -78,17 +78,14 @@ class Trace:
                 )
             )
         widths = [max(len(row[at]) for row in rows) for at in range(len(rows[0]))]
-        lines = ["  ".join(_padded(cell, at, widths[at]) for at, cell in enumerate(row)).rstrip() for row in rows]
+        padded = "  ".join(f"{{:{side}{width}}}" for side, width in zip(">>>>><<<", widths, strict=True))
+        lines = [padded.format(*row).rstrip() for row in rows]
         calls = sum(each.calls for each in self.records)
         lines.append(
             f"{self.seconds * 1e6:.1f} µs a step in one go, {len(self.records)} operations in {calls} calls, "
             f"{self.arena_bytes / 1e3:.1f} kB for their results"
         )
         return "\n".join(lines)
-
-
-def _padded(cell: str, at: int, width: int) -> str:
-    return cell.rjust(width) if at < 5 else cell.ljust(width)
 
 
 def trace(

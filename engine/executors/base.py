@@ -145,10 +145,10 @@ class Program:
         return found
 
     def _result(self, node: Node) -> Any:
-        place, spec = self.plan.places[node], node.spec
-        if place.variable is not None:
-            return self.arrays[place.variable].reshape(spec.concrete)
-        assert place.storage is not None
+        spec = node.spec
+        if node.into is not None:
+            return self.arrays[node.into].reshape(spec.concrete)
+        place = self.plan.places[node]
         start = place.storage.offset + place.offset
         return self._arenas[place.storage.device][start : start + spec.nbytes].view(spec.dtype).reshape(spec.concrete)
 

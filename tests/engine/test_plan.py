@@ -31,7 +31,7 @@ def plan_of(*fetches: en.Tensor, reuse: bool = True) -> Plan:
 def check(plan: Plan) -> None:
     """The promises of every plan."""
     step = {node: at for at, node in enumerate(plan.nodes)}
-    storages = {place.storage: None for place in plan.places.values() if place.storage is not None}
+    storages = {place.storage: None for place in plan.places.values()}
     for a, b in combinations(storages, 2):
         together = a.start <= b.end and b.start <= a.end
         assert not together or a.offset + a.nbytes <= b.offset or b.offset + b.nbytes <= a.offset
@@ -42,19 +42,19 @@ def check(plan: Plan) -> None:
         for at, source in enumerate(node.inputs):
             assert step[source] < step[node]
             place = plan.places.get(source.root)
-            if place is not None and place.storage is not None:
+            if place is not None:
                 assert place.storage.start <= step[source.root] < step[node] <= place.storage.end
                 check_overwriting(plan, node, at)
     for fetched in plan.fetches:
         place = plan.places.get(fetched.root)
-        assert place is None or place.storage is None or place.storage.end == len(plan.nodes)
+        assert place is None or place.storage.end == len(plan.nodes)
 
 
 def check_overwriting(plan: Plan, node: Node, at: int) -> None:
     """A result lies on its input only where the op allows it and nobody else needs the input."""
     source = node.inputs[at]
     own = plan.places.get(node)
-    if own is None or own.storage is None or own.storage is not plan.places[source.root].storage or node.op is pack:
+    if own is None or own.storage is not plan.places[source.root].storage or node.op is pack:
         return
     if own.offset or own.storage.nbytes != node.spec.nbytes:
         return  # another part of one pack
@@ -117,8 +117,8 @@ def test_an_assignment_s_value_is_computed_in_the_variable_s_memory(x):
     v = en.variable(0.0, (4, 4), name="v")
     step, crosswise, product = v - x, v - transpose(v), matmul(v, x)
     for value, direct in ((step, True), (crosswise, False), (product, False)):
-        place = next(place for node, place in plan_of(assign(v, value)).places.items() if node.tensor is value)
-        assert (place.variable is not None) is direct
+        node = next(node for node in plan_of(assign(v, value)).nodes if node.tensor is value)
+        assert (node.into is not None) is direct
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
