@@ -45,7 +45,8 @@ class Program:
     def __init__(self, plan: Plan, memory: Memory) -> None:
         self.plan = plan
         self.device = memory.device
-        self.calls: list[Call] = []
+        self.calls: list[Call] = []  # the smallest that can be timed
+        self.parts = self.calls  # what a run makes
         self.owners: list[Region] = []  # the step each call belongs to
         self.devices = {name: find_device(name) if name else memory.device for name in plan.arenas}
         self._retired: str | None = None
@@ -82,13 +83,9 @@ class Program:
 
     def step(self) -> None:
         """Run the plan once, on what the feeds hold."""
-        self.do(self.calls)
-
-    def do(self, calls: Iterable[Call]) -> None:
-        """Some of the program's calls, in order.  Raises EngineError with the operation's name and line."""
         call: Call | None = None
         try:
-            for call in calls:
+            for call in self.parts:
                 call()
         except EngineError as error:
             step = next((owner for each, owner in zip(self.calls, self.owners, strict=True) if each is call), None)
@@ -103,7 +100,7 @@ class Program:
 
     def retire(self, reason: str) -> None:
         """From now on, running it raises EngineError with this reason: its memory isn't the session's any more."""
-        self.calls, self.owners, self._retired = [], [], reason
+        self.calls, self.parts, self.owners, self._retired = [], [], [], reason
 
     def singly(self) -> Sequence[tuple[Call, Region]]:
         """A run in the smallest calls that can be timed, in order, and the step that each belongs to."""

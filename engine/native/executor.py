@@ -38,7 +38,7 @@ class NativeProgram(Program):
         self._machine = machine
         self._wrong = np.zeros(1, np.int32)  # set by the machine: a row number or label is out of range
         self._table = Table(machine.codes, self._wrong)
-        self._parts: list[Call] = []  # tables, and what only Python can do
+        self.parts = []  # tables, and what only Python can do
         self._places: dict[int, list[tuple[int, int]]] = {}  # see _readers
         self._lookups = _lookups(plan)
         self.whole = False  # whether the machine can run many steps without coming back
@@ -61,8 +61,8 @@ class NativeProgram(Program):
         self._code = self._finished()
         for is_row, group in groupby(order, key=lambda each: isinstance(each, int)):
             members: list[Any] = list(group)
-            self._parts += [self._once(self._code, members[0], members[-1] + 1)] if is_row else members
-        self.whole = len(self._parts) == 1 and len(order) == len(self._code)
+            self.parts += [self._once(self._code, members[0], members[-1] + 1)] if is_row else members
+        self.whole = len(self.parts) == 1 and len(order) == len(self._code)
         alone = self._code.copy()
         alone[:, i.CHAIN] = 0
         self.calls = [self._once(alone, each, each + 1) if isinstance(each, int) else each for each in order]
@@ -121,10 +121,6 @@ class NativeProgram(Program):
             places = np.flatnonzero((code >= begin) & (code < begin + feed.nbytes))
             self._places[begin] = [(int(place), int(code.flat[place]) - begin) for place in places]
         return self._places[begin]
-
-    def step(self) -> None:
-        """See :meth:`engine.executors.base.Program.step`."""
-        self.do(self._parts)
 
     def _what_is_wrong(self) -> str:
         names = [node for node in self.plan.nodes if node.op.name in LOOKUPS]
