@@ -1,4 +1,4 @@
-"""The socket's events: decoded strictly, always answered, and only enqueued.
+"""The socket's events: decoded strictly, and answered when a worker has taken what it should do, or hasn't in time.
 
 ``command`` takes one JSON object and is answered with a :class:`webapp.contract.Reply`;
 ``credit`` acknowledges a frame and needs no answer; everything else is refused.
