@@ -220,6 +220,53 @@ def test_every_panel_says_the_same_once_numbers_overflow(open_page: OpenPage) ->
     expect(page.get_by_text(words("digits.confusion_overflowed"))).to_be_visible()
 
 
+COUNT_DRAWN = """async () => {
+  const { options } = await import("/static/vendor/preact/preact.js");
+  const then = options.diffed;
+  window.drawn = [];
+  options.diffed = (node) => {
+    if (typeof node.type === "function") window.drawn.push(node.type.name);
+    then?.(node);
+  };
+}"""
+
+
+def test_frames_are_painted_and_only_a_new_network_is_built(open_page: OpenPage) -> None:
+    page = open_page("/digits#layers=16,8")
+    page.locator(".digits-tile").nth(15).wait_for()
+    play(page)
+    trains_on(page)
+    page.evaluate(COUNT_DRAWN)
+    before = picture(page.locator(".digits-tile canvas").first)
+    answers = page.locator(".digits-gallery").inner_text()
+    page.wait_for_function("from => window.layerlab.step > from + 2000", arg=steps(page))
+    built = {
+        "Page",
+        "DataPanel",
+        "Network",
+        "Tiles",
+        "UnitGrid",
+        "Probabilities",
+        "OutputPanel",
+        "GalleryTile",
+        "Picture",
+    }
+    assert built.isdisjoint(page.evaluate("window.drawn"))
+    assert picture(page.locator(".digits-tile canvas").first) != before
+    assert page.locator(".digits-gallery").inner_text() != answers
+    add_layer(page)
+    page.wait_for_function("() => window.drawn.includes('UnitGrid')")
+
+
+def test_a_layer_that_is_pointed_at_may_be_taken_away(open_page: OpenPage) -> None:
+    page = open_page("/digits#layers=16,8")
+    page.locator(".digits-units canvas").hover()
+    page.locator("#digits-lens").wait_for()
+    layer_buttons(page)[1].evaluate("button => button.click()")  # the pointer stays where it is
+    has_layers(page, 784, 16, 10)
+    page.locator("#digits-lens").wait_for(state="detached")
+
+
 def test_drawing_works_with_a_finger(open_page: OpenPage) -> None:
     page = open_page("/digits", viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
     page.locator(".digits-tile").nth(9).wait_for()

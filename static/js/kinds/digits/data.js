@@ -1,19 +1,21 @@
 /** The panel on the left: the images, the batch size, the drawing pad and what the network sees of it. */
 import { fields } from "../../core/describe.js";
 import { t } from "../../core/i18n.js";
+import { useRef } from "../../../vendor/preact/hooks.js";
 import { largest } from "./digit.js";
 import { html } from "../../lib/html.js";
 import { Button, Panel, Slider } from "../../ui/controls.js";
 import { DrawingPad } from "./pad.js";
-import { InkPicture, percentText } from "./pictures.js";
+import { textPainter, usePainter } from "./painters.js";
+import { SubjectPicture, percentText } from "./pictures.js";
 
 /** Batch sizes that the slider offers; a size from the address is added. */
 const BATCHES = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000];
 
 /**
- * @param {{run: import("../../core/run.js").Run, view: import("./model.js").View | null, subject: import("./subject.js").Subject}} props
+ * @param {{run: import("../../core/run.js").Run, shape: import("./model.js").Shape | null, subject: import("./subject.js").Subject}} props
  */
-export function DataPanel({ run, view, subject }) {
+export function DataPanel({ run, shape, subject }) {
   return html`<${Panel} title=${t("digits.data")} class="digits-data">
     <div class="digits-facts">
       <p class="muted">${t("digits.counts")}</p>
@@ -22,10 +24,10 @@ export function DataPanel({ run, view, subject }) {
     <div class="digits-drawing">
       <${DrawingPad} subject=${subject} />
       <div class="digits-drawing-side">
-        ${view && html`<${Seen} view=${view} drawn=${subject.strokes.value.length > 0} />`}
+        ${shape && html`<${Seen} run=${run} drawn=${subject.strokes.value.length > 0} />`}
         <div class="digits-drawing-buttons">
           <${Button} disabled=${subject.strokes.value.length === 0} onClick=${() => subject.clear()}>${t("digits.clear")}<//>
-          ${view && html`<${NextPicture} view=${view} subject=${subject} />`}
+          ${shape && html`<${NextPicture} shape=${shape} subject=${subject} />`}
         </div>
       </div>
     </div>
@@ -41,15 +43,23 @@ function Batch({ run }) {
   return html`<${Slider} label=${t("digits.batch")} name="batch" min=${0} max=${sizes.length - 1} step=${1} value=${sizes.indexOf(batch)} text=${String(batch)} onInput=${set} />`;
 }
 
-/** The 28 x 28 pixels that go into the network, and its answer. @param {{view: import("./model.js").View, drawn: boolean}} props */
-function Seen({ view, drawn }) {
-  const { answer, why } = answerOf(view);
+/** The 28 x 28 pixels that go into the network, and its answer. @param {{run: import("../../core/run.js").Run, drawn: boolean}} props */
+function Seen({ run, drawn }) {
+  const words = useRef(/** @type {HTMLElement | null} */ (null));
+  usePainter(run, words, (place) => {
+    const [answer, why] = [place.children[1], place.children[2]].map(textPainter);
+    return (view) => {
+      const found = answerOf(view);
+      answer(found.answer);
+      why(found.why);
+    };
+  });
   return html`<div class="digits-seen">
-    <${InkPicture} pixels=${view.subject} label=${t(drawn ? "digits.seen_drawing" : "digits.seen_test")} />
-    <p>
+    <${SubjectPicture} run=${run} label=${t(drawn ? "digits.seen_drawing" : "digits.seen_test")} />
+    <p ref=${words}>
       <span class="muted">${t("digits.seen")}</span>
-      <b data-testid="answer">${answer}</b>
-      <span class="muted">${why}</span>
+      <b data-testid="answer"></b>
+      <span class="muted"></span>
     </p>
   </div>`;
 }
@@ -65,8 +75,8 @@ function answerOf({ output, overflowed }) {
   };
 }
 
-/** The way for everyone who doesn't draw: another test image. @param {{view: import("./model.js").View, subject: import("./subject.js").Subject}} props */
-function NextPicture({ view, subject }) {
-  const next = view.gallery[(view.picked + 1) % Math.max(1, view.gallery.length)];
+/** The way for everyone who doesn't draw: another test image. @param {{shape: import("./model.js").Shape, subject: import("./subject.js").Subject}} props */
+function NextPicture({ shape, subject }) {
+  const next = shape.gallery[(shape.picked + 1) % Math.max(1, shape.gallery.length)];
   return html`<${Button} disabled=${!next} onClick=${() => next && subject.pick(next.image)}>${t("digits.next_picture")}<//>`;
 }

@@ -7,7 +7,7 @@ import { html } from "../../lib/html.js";
 import { LossPanel } from "../../page/loss.js";
 import { Stage } from "../../page/stage.js";
 import { DataPanel } from "./data.js";
-import { readView } from "./model.js";
+import { shapeOf, viewOf } from "./model.js";
 import { OutputPanel } from "./output.js";
 import { subjectOf } from "./subject.js";
 
@@ -19,11 +19,12 @@ const MILESTONES = [50, 80, 90, 92, 95, 97, 98, 99];
 /** @param {{run: import("../../core/run.js").Run, lens: import("../../core/kinds.js").LensModule | null}} props */
 export function Page({ run, lens }) {
   const subject = subjectOf(run);
-  const shown = useMemo(() => signal(/** @type {import("./model.js").View | null} */ (null)), [run]);
+  const shown = useMemo(() => signal(/** @type {import("./model.js").Shape | null} */ (null)), [run]);
   useEffect(
     () =>
       run.onFrame((frame) => {
-        const view = (shown.value = readView(frame));
+        const view = viewOf(frame);
+        shown.value = view && shapeOf(view, shown.peek());
         if (view) subject.greet(view);
       }),
     [run],
@@ -32,11 +33,11 @@ export function Page({ run, lens }) {
     const share = (/** @type {number} */ accuracy) => 100 * accuracy;
     return announceMilestones(run, MILESTONES, share, (_, passed) => t("digits.milestone", { share: passed }));
   }, [run]);
-  const view = shown.value;
+  const shape = shown.value;
   return html`<div class="digits-page">
-    <${DataPanel} run=${run} view=${view} subject=${subject} />
-    <${Stage} run=${run} lens=${lens} view=${view} />
-    <${OutputPanel} run=${run} view=${view} subject=${subject} />
+    <${DataPanel} run=${run} shape=${shape} subject=${subject} />
+    <${Stage} run=${run} lens=${lens} shape=${shape} />
+    <${OutputPanel} run=${run} shape=${shape} subject=${subject} />
     <${LossPanel} run=${run} />
   </div>`;
 }

@@ -1,4 +1,5 @@
 /** What a frame of a digits run says, under the names that the views use. Pure: no DOM. */
+import { sameValue } from "../../lib/settings.js";
 import { largest } from "./digit.js";
 
 /**
@@ -30,10 +31,45 @@ import { largest } from "./digit.js";
  * @property {number} picked Position in the gallery of the picture that is looked at; -1 for a drawing.
  * @property {boolean} overflowed Whether the network's numbers are no longer numbers: it has no answer at all.
  * @property {Int32Array | null} confusion 10 x 10, true digit by read digit; null before the first evaluation.
+ *
+ * @typedef {object} Shape What the page is built from; the rest of a view only changes how that looks.
+ * @property {number[]} sizes Units of each layer after the inputs.
+ * @property {number | null} pictured How many units' weights are shown as pictures; null where no lens is open that shows them.
+ * @property {{image: number, label: number}[]} gallery
+ * @property {number} picked
+ * @property {boolean} overflowed
+ * @property {boolean} tested Whether an evaluation has ended.
  */
 
 const PIXELS = 28 * 28;
 const DIGITS = 10;
+
+/** @type {WeakMap<Frame, View | null>} */
+const views = new WeakMap();
+
+/** The view of a frame: read once, however many painters ask. @param {Frame} frame */
+export function viewOf(frame) {
+  if (!views.has(frame)) views.set(frame, readView(frame));
+  return views.get(frame) ?? null;
+}
+
+/**
+ * The shape of a view, as the very same object where it is the one of `last`.
+ * @param {View} view
+ * @param {Shape | null} last
+ * @returns {Shape}
+ */
+export function shapeOf({ hidden, output, units, gallery, picked, overflowed, confusion }, last) {
+  const shape = {
+    sizes: [...hidden, output].map(({ size }) => size),
+    pictured: units && units.count,
+    gallery: gallery.map(({ image, label }) => ({ image, label })),
+    picked,
+    overflowed,
+    tested: confusion !== null,
+  };
+  return last && sameValue(shape, last) ? last : shape;
+}
 
 /**
  * @param {Frame} frame

@@ -1,22 +1,25 @@
 /** The panel on the right: how well it reads, test digits with the network's answers, what it confuses. */
 import { useRef, useState } from "../../../vendor/preact/hooks.js";
 import { t } from "../../core/i18n.js";
+import { whenChanged } from "../../lib/changed.js";
 import { html } from "../../lib/html.js";
 import { formatNumber } from "../../lib/text.js";
 import { Panel, Segmented } from "../../ui/controls.js";
 import { Confusion } from "./confusion.js";
 import { testedSinceStart } from "./model.js";
-import { InkPicture, Probabilities, moveTo } from "./pictures.js";
+import { inkPainter, textPainter, usePainter } from "./painters.js";
+import { Picture, Probabilities, moveTo } from "./pictures.js";
 
 /**
  * @typedef {import("../../core/run.js").Run} Run
  * @typedef {import("./model.js").View} View
+ * @typedef {import("./model.js").Shape} Shape
  * @typedef {import("./model.js").GalleryItem} GalleryItem
  * @typedef {import("./subject.js").Subject} Subject
  */
 
-/** @param {{run: Run, view: View | null, subject: Subject}} props */
-export function OutputPanel({ run, view, subject }) {
+/** @param {{run: Run, shape: Shape | null, subject: Subject}} props */
+export function OutputPanel({ run, shape, subject }) {
   const [table, setTable] = useState(false);
   const { gallery } = run.settings.value;
   /** @param {string} value */
@@ -26,33 +29,42 @@ export function OutputPanel({ run, view, subject }) {
   }
   const options = ["sample", "mistakes", "confusion"].map((value) => ({ value, label: t(`digits.gallery_${value}`) }));
   return html`<${Panel} title=${t("digits.output_panel")} class="digits-output">
-    <p class="digits-sentence" data-testid="sentence">${sentence(run, view)}</p>
+    <p class="digits-sentence" data-testid="sentence">${shape ? html`<${Sentence} run=${run} />` : t("digits.sentence_start")}</p>
     <${Segmented} label=${t("digits.gallery")} value=${table ? "confusion" : gallery} options=${options} onChange=${choose} />
-    ${view && (table ? html`<${Confusion} view=${view} />` : html`<${Gallery} view=${view} subject=${subject} mistakes=${gallery === "mistakes"} />`)}
+    ${shape && (table ? html`<${Confusion} run=${run} overflowed=${shape.overflowed} />` : html`<${Gallery} run=${run} shape=${shape} subject=${subject} mistakes=${gallery === "mistakes"} />`)}
   <//>`;
 }
 
-/** @param {Run} run @param {View | null} view */
+/** @param {{run: Run}} props */
+function Sentence({ run }) {
+  const place = useRef(/** @type {HTMLElement | null} */ (null));
+  usePainter(run, place, (element) => {
+    const text = textPainter(element);
+    return (view) => text(sentence(run, view));
+  });
+  return html`<span ref=${place}></span>`;
+}
+
+/** @param {Run} run @param {View} view */
 function sentence(run, view) {
   const accuracy = run.metrics.value?.unseenAccuracy ?? NaN;
-  if (view?.overflowed) return t("digits.sentence_overflowed");
+  if (view.overflowed) return t("digits.sentence_overflowed");
   if (run.steps.value === 0) return t("digits.sentence_start");
   const tested = testedSinceStart(run.history.columns[0], run.status.value.playing);
   if (!tested || !Number.isFinite(accuracy)) return t("digits.sentence_waiting");
   return t("digits.sentence", { share: formatNumber(100 * accuracy, 1) });
 }
 
-/** @param {{view: View, subject: Subject, mistakes: boolean}} props */
-function Gallery({ view, subject, mistakes }) {
-  const { gallery, picked, overflowed } = view;
+/** @param {{run: Run, shape: Shape, subject: Subject, mistakes: boolean}} props */
+function Gallery({ run, shape, subject, mistakes }) {
+  const { gallery, picked, overflowed, tested } = shape;
   if (gallery.length === 0) {
-    const key = !mistakes ? "digits.gallery_loading" : view.confusion ? "digits.no_mistakes" : "digits.no_mistakes_yet";
+    const key = !mistakes ? "digits.gallery_loading" : tested ? "digits.no_mistakes" : "digits.no_mistakes_yet";
     return html`<p class="digits-empty muted">${t(key)}</p>`;
   }
-  const states = gallery.map((item) => tileState(item, mistakes, overflowed));
-  return html`<${GalleryTiles} gallery=${gallery} states=${states} picked=${picked} subject=${subject} />
+  return html`<${GalleryTiles} run=${run} gallery=${gallery} picked=${picked} mistakes=${mistakes} subject=${subject} />
     ${mistakes && !overflowed && html`<p class="digits-note">${t("digits.gallery_renewed")}</p>`}
-    <${Chosen} view=${view} drawn=${subject.strokes.value.length > 0} />`;
+    <${Chosen} run=${run} item=${gallery[picked]} drawn=${subject.strokes.value.length > 0} />`;
 }
 
 /**
@@ -68,9 +80,24 @@ function tileState({ answer, label }, mistakes, overflowed) {
   return mistakes ? "now_right" : "right";
 }
 
-/** @param {{gallery: GalleryItem[], states: string[], picked: number, subject: Subject}} props */
-function GalleryTiles({ gallery, states, picked, subject }) {
+/** @param {{run: Run, gallery: Shape["gallery"], picked: number, mistakes: boolean, subject: Subject}} props */
+function GalleryTiles({ run, gallery, picked, mistakes, subject }) {
   const place = useRef(/** @type {HTMLDivElement | null} */ (null));
+  usePainter(
+    run,
+    place,
+    (element) => {
+      const tiles = [...element.children].map(samplePainter);
+      return (view) => {
+        // (A frame with other images comes shortly before their tiles.)
+        for (const [position, paint] of tiles.entries()) {
+          const item = view.gallery[position];
+          if (item?.image === gallery[position].image) paint(item, tileState(item, mistakes, view.overflowed));
+        }
+      };
+    },
+    [gallery, mistakes],
+  );
   const stop = Math.max(0, picked);
 
   /** @param {KeyboardEvent} event */
@@ -86,28 +113,48 @@ function GalleryTiles({ gallery, states, picked, subject }) {
   }
 
   return html`<div ref=${place} class="digits-gallery" role="group" aria-label=${t("digits.gallery_label")} data-keys="arrows" onKeyDown=${onKeyDown}>
-    ${gallery.map((item, position) => html`<${GalleryTile} key=${item.image} item=${item} state=${states[position]} chosen=${position === picked} stop=${position === stop} subject=${subject} />`)}
+    ${gallery.map((item, position) => html`<${GalleryTile} key=${item.image} image=${item.image} chosen=${position === picked} stop=${position === stop} subject=${subject} />`)}
   </div>`;
 }
 
-/** @param {{item: GalleryItem, state: string, chosen: boolean, stop: boolean, subject: Subject}} props */
-function GalleryTile({ item, state, chosen, stop, subject }) {
-  const { image, label, answer } = item;
-  const name = t(`digits.tile_${state}`, { image, label, answer });
-  return html`<button type="button" class=${`digits-sample ${state.replace("now_", "")}`} tabindex=${stop ? 0 : -1} aria-pressed=${chosen} aria-label=${name} title=${name} onClick=${() => subject.pick(image)}>
-    <${InkPicture} pixels=${item.pixels} />
-    <span aria-hidden="true">${answer < 0 ? "–" : html`<i>${answer === label ? "✓" : "✗"}</i> ${answer}`}</span>
+/** @param {{image: number, chosen: boolean, stop: boolean, subject: Subject}} props */
+function GalleryTile({ image, chosen, stop, subject }) {
+  return html`<button type="button" class="digits-sample" tabindex=${stop ? 0 : -1} aria-pressed=${chosen} onClick=${() => subject.pick(image)}>
+    <${Picture} />
+    <span aria-hidden="true"></span>
   </button>`;
 }
 
-/** The picture that is looked at: what it is, and how sure the network is. @param {{view: View, drawn: boolean}} props */
-function Chosen({ view, drawn }) {
-  const item = view.gallery[view.picked];
-  const text = item
-    ? t("digits.chosen", { image: item.image, label: item.label })
-    : t(drawn ? "digits.chosen_drawing" : "digits.chosen_other");
+/** What a tile says of its image. @param {Element} tile As GalleryTile makes it. */
+function samplePainter(tile) {
+  const [canvas, words] = tile.children;
+  const picture = inkPainter(/** @type {HTMLCanvasElement} */ (canvas));
+  const mark = document.createElement("i");
+  const answered = whenChanged(
+    (
+      /** @type {string} */ state,
+      /** @type {string} */ name,
+      /** @type {number} */ answer,
+      /** @type {boolean} */ right,
+    ) => {
+      tile.className = `digits-sample ${state.replace("now_", "")}`;
+      tile.setAttribute("aria-label", name);
+      tile.setAttribute("title", name);
+      mark.textContent = right ? "✓" : "✗";
+      words.replaceChildren(...(answer < 0 ? ["–"] : [mark, " ", String(answer)]));
+    },
+  );
+  return (/** @type {GalleryItem} */ { image, label, answer, pixels }, /** @type {string} */ state) => {
+    picture(pixels);
+    answered(state, t(`digits.tile_${state}`, { image, label, answer }), answer, answer === label);
+  };
+}
+
+/** The picture that is looked at: what it is, and how sure the network is. @param {{run: Run, item: Shape["gallery"][number] | undefined, drawn: boolean}} props */
+function Chosen({ run, item, drawn }) {
+  const text = item ? t("digits.chosen", item) : t(drawn ? "digits.chosen_drawing" : "digits.chosen_other");
   return html`<div class="digits-chosen">
     <p class="muted">${text}</p>
-    <${Probabilities} upright probabilities=${view.output.activations} label=${t("digits.probabilities")} />
+    <${Probabilities} upright run=${run} label=${t("digits.probabilities")} />
   </div>`;
 }

@@ -1,40 +1,31 @@
 /** Small building blocks of the digits page: a picture, probability bars, the size of an element. */
-import { useLayoutEffect, useMemo, useRef, useState } from "../../../vendor/preact/hooks.js";
+import { useLayoutEffect, useRef, useState } from "../../../vendor/preact/hooks.js";
 import { t } from "../../core/i18n.js";
-import { palette } from "../../core/theme.js";
 import { SIDE, largest } from "./digit.js";
 import { html } from "../../lib/html.js";
 import { formatNumber } from "../../lib/text.js";
-import { inkTable, paintPicture, stretched } from "./paint.js";
+import { barPainter, inkPainter, textPainter, usePainter } from "./painters.js";
+
+/** @typedef {import("../../core/run.js").Run} Run */
 
 /**
- * 28 x 28 pixels, painted again only when the bytes or the colours change.
- * @param {{pixels: Uint8Array, table: Uint32Array, class?: string, label?: string}} props
+ * 28 x 28 pixels for a painter.
+ * @param {{canvas?: import("../../../vendor/preact/preact.js").Ref<HTMLCanvasElement>, label?: string}} props
  *   Without a label it is decoration for a screen reader.
  */
-export function Picture({ pixels, table, class: name = "", label }) {
-  const canvas = useRef(/** @type {HTMLCanvasElement | null} */ (null));
-  useLayoutEffect(() => {
-    if (canvas.current) paintPicture(canvas.current, pixels, table);
-  }, [pixels.buffer, pixels.byteOffset, table]);
+export function Picture({ canvas, label }) {
   const spoken = label ? { role: "img", "aria-label": label } : { "aria-hidden": "true" };
-  return html`<canvas ref=${canvas} class=${`digits-picture ${name}`} width=${SIDE} height=${SIDE} ...${spoken}></canvas>`;
+  return html`<canvas ref=${canvas} class="digits-picture" width=${SIDE} height=${SIDE} ...${spoken}></canvas>`;
 }
 
-/** Weights as a picture, through the page's table of blue and orange. @param {{pixels: Uint8Array}} props */
-export function WeightPicture({ pixels }) {
-  const { table } = palette.value;
-  const own = useMemo(() => stretched(table, pixels), [pixels.buffer, pixels.byteOffset, table]);
-  return html`<${Picture} pixels=${pixels} table=${own} />`;
-}
-
-/**
- * A picture as ink on paper, in the colours of the theme.
- * @param {{pixels: Uint8Array, class?: string, label?: string}} props
- */
-export function InkPicture(props) {
-  const { panel, ink } = palette.value;
-  return html`<${Picture} ...${props} table=${inkTable(panel, ink)} />`;
+/** The picture that the network looks at. @param {{run: Run, label: string}} props */
+export function SubjectPicture({ run, label }) {
+  const canvas = useRef(/** @type {HTMLCanvasElement | null} */ (null));
+  usePainter(run, canvas, (element) => {
+    const paint = inkPainter(element);
+    return (view) => paint(view.subject);
+  });
+  return html`<${Picture} canvas=${canvas} label=${label} />`;
 }
 
 /**
@@ -50,30 +41,32 @@ export function percentText(share) {
 
 /**
  * The ten probabilities: rows of digit, bar and number, or upright bars over their digits.
- * @param {{probabilities: ArrayLike<number>, upright?: boolean, label: string}} props
+ * @param {{run: Run, upright?: boolean, label: string}} props
  */
-export function Probabilities({ probabilities, upright = false, label }) {
-  const best = largest(probabilities);
-  return html`<ol class=${upright ? "digits-bars upright" : "digits-bars"} aria-label=${label}>
-    ${Array.from({ length: 10 }, (_, digit) => {
-      const share = probabilities[digit] ?? NaN;
-      return html`<li key=${digit} class=${digit === best ? "best" : ""}>
-        <b>${digit}</b>
-        <${Bar} share=${share} upright=${upright} />
-        <span class="share">${percentText(share)}</span>
-      </li>`;
-    })}
+export function Probabilities({ run, upright = false, label }) {
+  const list = useRef(/** @type {HTMLOListElement | null} */ (null));
+  usePainter(run, list, (element) => {
+    const rows = [...element.children].map((row) => {
+      const [, bar, share] = row.children;
+      return { row, bar: barPainter(bar), share: textPainter(share) };
+    });
+    return ({ output }) => {
+      const best = largest(output.activations);
+      for (const [digit, { row, bar, share }] of rows.entries()) {
+        bar(output.activations[digit]);
+        share(percentText(output.activations[digit]));
+        row.classList.toggle("best", digit === best);
+      }
+    };
+  });
+  return html`<ol ref=${list} class=${upright ? "digits-bars upright" : "digits-bars"} aria-label=${label}>
+    ${Array.from({ length: 10 }, (_, digit) => html`<li key=${digit}><b>${digit}</b><${Bar} upright=${upright} /><span class="share"></span></li>`)}
   </ol>`;
 }
 
-/**
- * A bar whose length is a share of one.
- * @param {{share: number, upright?: boolean, class?: string}} props
- */
-export function Bar({ share, upright = false, class: name = "" }) {
-  const part = Number.isFinite(share) ? Math.max(0, Math.min(1, share)) : 0;
-  const style = { transform: upright ? `scaleY(${part})` : `scaleX(${part})` };
-  return html`<span class=${`digits-bar ${name}`} aria-hidden="true"><i style=${style}></i></span>`;
+/** A bar for a painter. @param {{upright?: boolean}} props */
+export function Bar({ upright = false }) {
+  return html`<span class=${upright ? "digits-bar upright" : "digits-bar"} aria-hidden="true"><i></i></span>`;
 }
 
 /**

@@ -2,7 +2,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { readView, reach, testedSinceStart, worstPairs } from "../../../../static/js/kinds/digits/model.js";
+import {
+  reach,
+  readView,
+  shapeOf,
+  testedSinceStart,
+  viewOf,
+  worstPairs,
+} from "../../../../static/js/kinds/digits/model.js";
 
 const section = (data, shape = [data.length]) => ({ data, shape, scale: 1, zero: 0 });
 
@@ -122,4 +129,26 @@ test("a test counts once it must have begun with trained weights", () => {
   assert.equal(testedSinceStart([0, 0.1, 0.3], true), true);
   assert.equal(testedSinceStart([0.002], false), true, "one batch, then a test at rest");
   assert.equal(testedSinceStart([], false), false);
+});
+
+test("a shape stays the same object as long as only numbers change", () => {
+  const first = shapeOf(viewOf(frame()), null);
+  assert.deepEqual(first.sizes, [3, 2, 10]);
+  assert.deepEqual([first.pictured, first.picked, first.overflowed, first.tested], [3, 1, false, false]);
+  assert.deepEqual(first.gallery, [
+    { image: 41, label: 4 },
+    { image: 99, label: 2 },
+  ]);
+  const trained = frame({ activations: section(new Float32Array(15).fill(0.5)) });
+  assert.equal(shapeOf(viewOf(trained), first), first);
+  const overflowed = frame({ activations: section(new Float32Array(15).fill(NaN)) });
+  assert.notEqual(shapeOf(viewOf(overflowed), first), first);
+  const other = frame({ gallery_index: section(Int32Array.of(41, 98)) });
+  assert.notEqual(shapeOf(viewOf(other), first), first);
+});
+
+test("a frame is read once", () => {
+  const one = frame();
+  assert.equal(viewOf(one), viewOf(one));
+  assert.equal(viewOf({ header: {}, sections: {} }), null);
 });

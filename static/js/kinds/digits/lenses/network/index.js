@@ -6,14 +6,13 @@ import { html } from "../../../../lib/html.js";
 import { LayerHeader } from "../../../../page/layerheader.js";
 import { useMore } from "../../../../ui/overflow.js";
 import { UnitCard } from "./unitcard.js";
-import { InkPicture, Probabilities, useSize } from "../../pictures.js";
+import { Probabilities, SubjectPicture, useSize } from "../../pictures.js";
 import { DigitTiles, UnitTiles } from "./tiles.js";
 import { UnitGrid } from "./units.js";
 
 /**
  * @typedef {import("../../../../core/run.js").Run} Run
- * @typedef {import("../../model.js").View} View
- * @typedef {View & {units: import("../../model.js").UnitImages}} UnitsView
+ * @typedef {import("../../model.js").Shape & {pictured: number}} Shape
  *
  * @typedef {object} Looked The unit under the pointer or the focus.
  * @property {number} layer 0 for the first layer after the inputs.
@@ -28,35 +27,34 @@ const ROOMY = 132;
 export const help = ["digits.help_images", "digits.help_look"];
 export const keys = [["↑ ↓ ← →", "digits.help_arrows"]];
 
-/** @param {{run: Run, view: View | null}} props `view`: null before the first frame. */
-export function Stage({ run, view }) {
-  const { units } = view ?? {};
-  return view && units
-    ? html`<${Network} run=${run} view=${{ ...view, units }} />`
+/** @param {{run: Run, shape: import("../../model.js").Shape | null}} props `shape`: null before the first frame. */
+export function Stage({ run, shape }) {
+  return typeof shape?.pictured === "number"
+    ? html`<${Network} run=${run} shape=${shape} />`
     : html`<section class="panel digits-network" aria-label=${t("digits.network")} aria-busy="true"></section>`;
 }
 
-/** @param {{run: Run, view: UnitsView}} props */
-function Network({ run, view }) {
+/** @param {{run: Run, shape: Shape}} props */
+function Network({ run, shape }) {
   const place = useRef(/** @type {HTMLDivElement | null} */ (null));
   const { width, unit } = useSize(place);
   const [looked, look] = useLooked(run);
-  const { hidden, output } = view;
+  const hidden = shape.sizes.slice(0, -1);
   const stacked = place.current !== null && getComputedStyle(place.current).flexDirection === "column";
   const compact = !stacked && (width - ENDS * unit) / (hidden.length + 1) < ROOMY * unit;
-  const props = { view, looked, look };
+  const props = { run, shape, looked, look };
   return html`<section class="panel digits-network" aria-label=${t("digits.network")}>
     <div ref=${place} class=${`digits-columns layers-${Math.min(hidden.length, 3)}`}>
       <${Column} title=${t("digits.input")} note=${t("digits.input_note")} class="input">
-        <${InkPicture} pixels=${view.subject} label=${t("digits.input_label")} />
+        <${SubjectPicture} run=${run} label=${t("digits.input_label")} />
       <//>
-      ${hidden.length > 0 && html`<${Hidden} run=${run} compact=${compact} ...${props} />`}
+      ${hidden.length > 0 && html`<${Hidden} compact=${compact} ...${props} />`}
       <${Column} title=${t("digits.output")} note=${t("digits.output_note")} class=${hidden.length === 0 ? "output digits" : "output"}>
-        ${hidden.length === 0 ? html`<${DigitTiles} ...${props} />` : html`<${Probabilities} probabilities=${output.activations} label=${t("digits.probabilities")} />`}
+        ${hidden.length === 0 ? html`<${DigitTiles} ...${props} />` : html`<${Probabilities} run=${run} label=${t("digits.probabilities")} />`}
       <//>
     </div>
     <${Legend} softmax=${hidden.length === 0} />
-    ${looked && html`<${UnitCard} key=${`${looked.layer}-${looked.unit}`} looked=${looked} view=${view} />`}
+    ${looked && html`<${UnitCard} key=${`${looked.layer}-${looked.unit}`} looked=${looked} run=${run} />`}
   </section>`;
 }
 
@@ -79,19 +77,20 @@ function useLooked(run) {
 /**
  * The hidden layers. Where they don't fit between the picture and the answers they scroll, and fade out
  * where there is more.
- * @param {{run: Run, view: UnitsView, looked: Looked | null, look: (looked: Looked | null) => void, compact: boolean}} props
+ * @param {{run: Run, shape: Shape, looked: Looked | null, look: (looked: Looked | null) => void, compact: boolean}} props
  */
-function Hidden({ run, compact, ...props }) {
+function Hidden({ compact, ...props }) {
   const place = useRef(/** @type {HTMLDivElement | null} */ (null));
-  const { hidden } = props.view;
+  const { run, shape, look } = props;
+  const hidden = shape.sizes.slice(0, -1);
   const more = useMore(place, hidden.length);
   return html`<div ref=${place} class=${`digits-hidden ${compact ? "compact" : ""} ${more}`}>
     ${hidden.map(
       (
-        layer,
+        size,
         index,
       ) => html`<${Column} key=${index} class=${index === 0 ? "hidden first" : "hidden"} header=${html`<${LayerHeader} run=${run} index=${index} compact=${compact} />`}>
-        ${index === 0 ? html`<${UnitTiles} ...${props} layer=${layer} />` : html`<${UnitGrid} look=${props.look} layer=${layer} index=${index} />`}
+        ${index === 0 ? html`<${UnitTiles} ...${props} />` : html`<${UnitGrid} run=${run} look=${look} size=${size} index=${index} />`}
       <//>`,
     )}
   </div>`;

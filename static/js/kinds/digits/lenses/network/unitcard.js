@@ -5,29 +5,37 @@ import { SIDE } from "../../digit.js";
 import { html } from "../../../../lib/html.js";
 import { besideThing } from "../../../../lib/placement.js";
 import { formatNumber } from "../../../../lib/text.js";
-import { WeightPicture, percentText } from "../../pictures.js";
+import { useFrames } from "../../../../ui/live.js";
+import { viewOf } from "../../model.js";
+import { usePainter, weightPainter } from "../../painters.js";
+import { Picture, percentText } from "../../pictures.js";
 
 /**
- * @typedef {import("./index.js").UnitsView} View
+ * @typedef {import("./index.js").Run} Run
+ * @typedef {import("../../model.js").View & {units: import("../../model.js").UnitImages}} View
  * @typedef {import("./index.js").Looked} Looked
  */
 
 const MARGIN = 8;
+const REFRESH_MS = 150;
 const PIXELS = SIDE * SIDE;
 
-/** @param {{looked: Looked, view: View}} props */
-export function UnitCard({ looked, view }) {
+/** @param {{run: Run, looked: Looked}} props */
+export function UnitCard({ run, looked }) {
+  useFrames(run, REFRESH_MS);
   const card = useRef(/** @type {HTMLDivElement | null} */ (null));
   useLayoutEffect(() => {
     if (card.current) placeBeside(card.current, looked.element);
   }, [looked.element]);
   const { layer, unit } = looked;
-  const layers = [...view.hidden, view.output];
-  if (unit >= (layers[layer]?.size ?? 0)) return null; // the layer was just made smaller
+  const view = run.frame && viewOf(run.frame);
+  if (!hasUnits(view)) return null;
+  const layers = view.hidden.length > 0 ? view.hidden : [view.output];
+  if (unit >= (layers[layer]?.size ?? 0)) return null; // the layer was just made smaller, or taken away
   const pictured = layer === 0 && unit < view.units.count;
   const words = view.hidden.length === 0 ? digitWords(view, unit) : unitWords(view, layer, unit);
   return html`<div ref=${card} class="digits-lens" id="digits-lens" role="tooltip">
-    ${pictured && html`<${WeightPicture} pixels=${view.units.pixels.subarray(unit * PIXELS, (unit + 1) * PIXELS)} />`}
+    ${pictured && html`<${UnitPicture} run=${run} unit=${unit} />`}
     <div>
       <b>${words.title}</b>
       ${words.text && html`<p>${words.text}</p>`}
@@ -36,6 +44,28 @@ export function UnitCard({ looked, view }) {
       </dl>
     </div>
   </div>`;
+}
+
+/** @param {import("../../model.js").View | null} view @returns {view is View} */
+function hasUnits(view) {
+  return Boolean(view?.units);
+}
+
+/** @param {{run: Run, unit: number}} props */
+function UnitPicture({ run, unit }) {
+  const canvas = useRef(/** @type {HTMLCanvasElement | null} */ (null));
+  usePainter(
+    run,
+    canvas,
+    (element) => {
+      const paint = weightPainter(element);
+      return ({ units }) => {
+        if (units && unit < units.count) paint(units.pixels.subarray(unit * PIXELS, (unit + 1) * PIXELS));
+      };
+    },
+    [unit],
+  );
+  return html`<${Picture} canvas=${canvas} />`;
 }
 
 /** @param {View} view @param {number} digit */

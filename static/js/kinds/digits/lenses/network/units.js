@@ -1,12 +1,14 @@
 /** Deeper hidden layers: a small square for each unit, coloured by what it answers to the picture. */
-import { useLayoutEffect, useRef, useState } from "../../../../../vendor/preact/hooks.js";
+import { useRef, useState } from "../../../../../vendor/preact/hooks.js";
 import { t } from "../../../../core/i18n.js";
 import { palette } from "../../../../core/theme.js";
+import { whenChanged } from "../../../../lib/changed.js";
 import { html } from "../../../../lib/html.js";
 import { formatNumber } from "../../../../lib/text.js";
 import { tiling } from "./arrange.js";
 import { reach } from "../../model.js";
 import { cssColour, tableIndex } from "../../paint.js";
+import { usePainter } from "../../painters.js";
 import { moveTo, useSize } from "../../pictures.js";
 
 const GAP = 2;
@@ -22,23 +24,33 @@ const MOST = 30;
  */
 
 /**
- * @param {{layer: import("../../model.js").Layer, index: number, look: (looked: import("./index.js").Looked | null) => void}} props
- *   `index` counts hidden layers from 0.
+ * @param {{run: import("./index.js").Run, size: number, index: number, look: (looked: import("./index.js").Looked | null) => void}} props
+ *   `size`: its units. `index` counts hidden layers from 0.
  */
-export function UnitGrid({ layer, index, look }) {
+export function UnitGrid({ run, size, index, look }) {
   const place = useRef(/** @type {HTMLDivElement | null} */ (null));
   const canvas = useRef(/** @type {HTMLCanvasElement | null} */ (null));
   const [current, setCurrent] = useState(0);
   const [marked, setMarked] = useState(false);
-  const plan = planFor(layer.size, useSize(place));
+  const plan = planFor(size, useSize(place));
   const { columns, pitch, width, height } = plan;
-  const { table, ink } = palette.value;
-  const unit = Math.min(current, layer.size - 1);
-
-  useLayoutEffect(() => {
-    const context = canvas.current?.getContext("2d");
-    if (context && width > 0) paintUnits(context, layer.activations, plan, table, marked ? { unit, ink } : null);
-  }, [layer.activations, table, ink, width, height, columns, marked, unit]);
+  const unit = Math.min(current, size - 1);
+  usePainter(
+    run,
+    canvas,
+    (element) => {
+      const context = element.getContext("2d");
+      const spoken = whenChanged((/** @type {string} */ text) => element.setAttribute("aria-valuetext", text));
+      return ({ hidden }) => {
+        const { activations } = hidden[index] ?? {};
+        if (activations?.length !== size) return; // of another network, whose columns come shortly
+        const { table, ink } = palette.value;
+        if (context && width > 0) paintUnits(context, activations, plan, table, marked ? { unit, ink } : null);
+        spoken(t("digits.unit_value", { unit: unit + 1, value: formatNumber(activations[unit], 2) }));
+      };
+    },
+    [size, index, width, height, columns, marked, unit],
+  );
 
   /** @param {number} next */
   function show(next) {
@@ -51,12 +63,12 @@ export function UnitGrid({ layer, index, look }) {
   function onPointerMove(event) {
     const column = Math.min(columns - 1, Math.max(0, Math.floor(event.offsetX / pitch)));
     const next = Math.max(0, Math.floor(event.offsetY / pitch)) * columns + column;
-    if (next < layer.size) show(next);
+    if (next < size) show(next);
   }
 
   /** @param {KeyboardEvent} event */
   function onKeyDown(event) {
-    const next = moveTo(event.key, unit, layer.size, columns);
+    const next = moveTo(event.key, unit, size, columns);
     if (next === null) return;
     event.preventDefault();
     show(next);
@@ -67,11 +79,10 @@ export function UnitGrid({ layer, index, look }) {
     look(null);
   }
 
-  const value = formatNumber(layer.activations[unit], 2);
   return html`<div ref=${place} class="digits-units">
     <canvas ref=${canvas} style=${{ width: `${width}px`, height: `${height}px` }} tabindex="0" role="slider"
-      aria-label=${t("digits.units_of", { layer: index + 1 })} aria-valuemin="1" aria-valuemax=${layer.size} aria-valuenow=${unit + 1}
-      aria-valuetext=${t("digits.unit_value", { unit: unit + 1, value })} aria-orientation="horizontal" data-keys="arrows"
+      aria-label=${t("digits.units_of", { layer: index + 1 })} aria-valuemin="1" aria-valuemax=${size} aria-valuenow=${unit + 1}
+      aria-orientation="horizontal" data-keys="arrows"
       onKeyDown=${onKeyDown} onFocus=${() => show(unit)} onBlur=${leave} onPointerMove=${onPointerMove} onPointerLeave=${leave}></canvas>
   </div>`;
 }
@@ -98,9 +109,11 @@ function planFor(count, room) {
  */
 function paintUnits(context, activations, { columns, pitch, side, width, height }, table, mark) {
   const ratio = devicePixelRatio || 1;
-  context.canvas.width = Math.round(width * ratio); // this also clears the canvas
-  context.canvas.height = Math.round(height * ratio);
-  context.scale(ratio, ratio);
+  const { canvas } = context;
+  const [across, down] = [Math.round(width * ratio), Math.round(height * ratio)];
+  if (canvas.width !== across || canvas.height !== down) [canvas.width, canvas.height] = [across, down];
+  context.setTransform(ratio, 0, 0, ratio, 0, 0);
+  context.clearRect(0, 0, width, height);
   const most = reach(activations);
   activations.forEach((value, unit) => {
     context.fillStyle = cssColour(table[tableIndex(value, most)]);
