@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 import numpy as np
 import pytest
+from msgspec import Meta
 
 from webapp.contract.errors import ProtocolError
 from webapp.kinds import registry
@@ -118,3 +119,12 @@ def test_filters_of_another_size_start_anew() -> None:
 
 def test_a_single_number_is_kept() -> None:
     assert overlap({"size": numbers()}, {"size": numbers(first=7)}, None)["size"] == 7
+
+
+def test_a_layer_needs_no_whole_number() -> None:
+    class Noise(Layer, frozen=True, tag="noise"):
+        rate: Annotated[float, Meta(ge=0.0, le=0.9)] = 0.5
+
+    kind = layer(Noise, takes="vector", gives="vector", words="layer.noise")(lambda *_: None)  # type: ignore[arg-type]
+    assert kind.describe({"units": 32})["short"] is None
+    assert kind.sizes == {}

@@ -67,7 +67,7 @@ class LayerKind:
     takes: str  # what it reads, e.g. "vector" (batch, numbers) or "image" (batch, height, width, channels)
     gives: str
     words: str  # the key of its name in the texts
-    short: str  # the field that stands for the whole layer where there is room for one number
+    short: str | None  # the field that stands for the whole layer where there is room for one number, if one does
     keep: Callable[[Arrays, Arrays, Rows | None], Arrays]  # see :func:`overlap`
 
     @property
@@ -95,18 +95,18 @@ def layer(
     takes: str,
     gives: str,
     words: str,
-    short: str,
+    short: str | None = None,
     keep: Callable[[Arrays, Arrays, Rows | None], Arrays] = overlap,
 ) -> Callable[[Build], LayerKind]:
     """Make ``build(x, layer, name, settings)``, which gives an ``engine.layers.Built``, a kind of layer.
 
-    ``words``: the key of its name in the texts; ``short``: the field that a bare number in an address means;
+    ``words``: the key of its name in the texts; ``short``: its field that the page steps through, if it has one;
     ``keep``: which weights survive when the network changes.  Raises LayerError for a ``short`` that isn't a number.
     """
     try:
-        found = describe_fields(struct).get(short, {})
+        fields = describe_fields(struct)
     except TypeError as error:
         raise LayerError(f"layer {error}") from None
-    if found.get("type") != "int":
+    if short is not None and fields.get(short, {}).get("type") != "int":
         raise LayerError(f"layer {struct.__name__}: short={short!r} must name a field of whole numbers")
     return lambda build: LayerKind(struct, build, takes, gives, words, short, keep)

@@ -31,7 +31,7 @@ class NetworkSettings(Settings, frozen=True, kw_only=True, forbid_unknown_fields
             return patch
         short = KINDS[USUAL].short
         sizes = patch["hidden"]
-        layers = [{"type": USUAL, short: size} for size in sizes] if isinstance(sizes, (list, tuple)) else sizes
+        layers = [{"type": USUAL, str(short): size} for size in sizes] if isinstance(sizes, (list, tuple)) else sizes
         return {name: value for name, value in patch.items() if name != "hidden"} | {"layers": layers}
 
     def check(self, limits: Mapping[str, int]) -> None:

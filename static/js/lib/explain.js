@@ -117,7 +117,7 @@ function partOf(field, { layer, part }) {
   const item = field.item ?? field;
   if (item.type !== "layer") return item;
   const kind = kindOfLayer(field, layer === undefined ? undefined : { type: layer });
-  return kind.fields[part ?? kind.short] ?? item;
+  return kind.fields[part ?? kind.short ?? ""] ?? item;
 }
 
 /** @param {Field} one @param {Translate} t @returns {string} */

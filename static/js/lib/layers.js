@@ -6,7 +6,7 @@
  *
  * @typedef {object} LayerKind A kind of layer, as the server describes it.
  * @property {string} title The key of its name.
- * @property {string} short The field that stands for the whole layer: its number of neurons.
+ * @property {string | null} short The field that stands for the whole layer, e.g. its number of neurons, if one does.
  * @property {Record<string, Field>} fields
  */
 
@@ -21,9 +21,9 @@ export function isUsual({ item }, layer) {
   return layer.type === item?.usual;
 }
 
-/** How many neurons a layer has. @param {Field} field @param {Layer} layer @returns {number} */
+/** The number that stands for a layer, e.g. of its neurons; NaN if none does. @param {Field} field @param {Layer} layer @returns {number} */
 export function sizeOf(field, layer) {
-  return layer[kindOfLayer(field, layer).short];
+  return layer[kindOfLayer(field, layer).short ?? ""] ?? NaN;
 }
 
 /** @param {Field} field @param {Layer[]} layers @returns {number[]} */
@@ -33,7 +33,7 @@ export function sizesOf(field, layers) {
 
 /** Layers of the usual kind with these numbers of neurons. @param {Field} field @param {number[]} sizes @returns {Layer[]} */
 export function layersOf(field, sizes) {
-  return sizes.map((size) => ({ type: String(field.item?.usual), [kindOfLayer(field).short]: size }));
+  return sizes.map((size) => ({ type: String(field.item?.usual), [String(kindOfLayer(field).short)]: size }));
 }
 
 /**
@@ -60,5 +60,7 @@ export function withLayer(field, layers) {
 
 /** @param {Field} field @param {Layer[]} layers @param {number} index @param {number} size @returns {Layer[]} */
 export function withSize(field, layers, index, size) {
-  return layers.map((layer, at) => (at === index ? { ...layer, [kindOfLayer(field, layer).short]: size } : layer));
+  return layers.map((layer, at) =>
+    at === index ? { ...layer, [String(kindOfLayer(field, layer).short)]: size } : layer,
+  );
 }

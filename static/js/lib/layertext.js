@@ -19,6 +19,7 @@ export function readLayer(item, text, read) {
   const [type, ...parts] = text.split(":");
   if (!Object.hasOwn(kinds, type)) {
     const { short, fields } = kinds[usual];
+    if (short === null) return text;
     const size = parts.length === 0 ? read(fields[short], text) : text;
     return typeof size === "number" ? { ...fresh(kinds[usual], usual), [short]: size } : text;
   }
@@ -41,6 +42,7 @@ export function layerText(item, layer) {
   const { kinds, usual } = /** @type {{kinds: Record<string, LayerKind>, usual: string}} */ (item);
   const { short, fields } = kinds[layer.type];
   const others = Object.keys(fields).filter((name) => name !== short && layer[name] !== fields[name].default);
-  if (layer.type === usual && others.length === 0) return String(layer[short]);
-  return [layer.type, ...[short, ...others].map((name) => `${name}=${layer[name]}`)].join(":");
+  if (short !== null && layer.type === usual && others.length === 0) return String(layer[short]);
+  const told = short === null ? others : [short, ...others];
+  return [layer.type, ...told.map((name) => `${name}=${layer[name]}`)].join(":");
 }

@@ -14,22 +14,29 @@ export function LayerHeader({ run, index, compact = false }) {
   if (index >= layers.length) return null; // the frame still shows a layer that was just removed
   const field = fields(run.kind).layers;
   const kind = kindOfLayer(field, layers[index]);
-  const [size, limits] = [sizeOf(field, layers[index]), kind.fields[kind.short]];
+  const title = t(compact ? "network.layer_short" : "network.layer", { layer: index + 1 });
+  return html`<div class="layer-header ${compact ? "compact" : ""}">
+    <h3>${isUsual(field, layers[index]) ? title : `${title} · ${t(kind.title)}`}</h3>
+    ${kind.short !== null && html`<${Size} run=${run} index=${index} short=${kind.short} compact=${compact} />`}
+  </div>`;
+}
+
+/** @param {{run: import("../core/run.js").Run, index: number, short: string, compact: boolean}} props */
+function Size({ run, index, short, compact }) {
+  const { layers } = run.settings.value;
+  const field = fields(run.kind).layers;
+  const [size, limits] = [sizeOf(field, layers[index]), kindOfLayer(field, layers[index]).fields[short]];
   const [smaller, larger] = [nextSize(size, -1, limits, field.steps), nextSize(size, 1, limits, field.steps)];
   const resize = (/** @type {number | null} */ to) =>
     to !== null && run.set({ layers: withSize(field, layers, index, to) });
   const layer = { layer: index + 1 };
-  const title = t(compact ? "network.layer_short" : "network.layer", layer);
-  return html`<div class="layer-header ${compact ? "compact" : ""}">
-    <h3>${isUsual(field, layers[index]) ? title : `${title} · ${t(kind.title)}`}</h3>
-    <${Stepper}
-      text=${compact ? String(size) : t("network.neurons", { n: size })}
-      less=${t("network.less", layer)}
-      more=${t("network.more", layer)}
-      canLess=${smaller !== null}
-      canMore=${larger !== null}
-      onLess=${() => resize(smaller)}
-      onMore=${() => resize(larger)}
-    />
-  </div>`;
+  return html`<${Stepper}
+    text=${compact || short !== "units" ? String(size) : t("network.neurons", { n: size })}
+    less=${t("network.less", layer)}
+    more=${t("network.more", layer)}
+    canLess=${smaller !== null}
+    canMore=${larger !== null}
+    onLess=${() => resize(smaller)}
+    onMore=${() => resize(larger)}
+  />`;
 }

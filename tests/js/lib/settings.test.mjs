@@ -37,6 +37,7 @@ const FIELDS = {
             padding: { type: "choice", default: "same", choices: ["same", "valid"] },
           },
         },
+        flatten: { title: "layer.flatten", short: null, fields: {} },
       },
     },
   },
@@ -185,4 +186,11 @@ test("all unknown names share one sentence, and what is known is listed once", (
   assert.equal(sentences.length, 2);
   assert.match(sentences[0], /^fault\.value/);
   assert.match(sentences[1], /"n":2,"names":"“colour”, “size”".*rate, batch, data/);
+});
+
+test("a layer without a number of its own stands in an address by its name", () => {
+  const layers = [...dense(4), { type: "flatten" }];
+  const hash = writeHash({ ...defaults(), layers }, FIELDS, {});
+  assert.equal(decodeURIComponent(hash), "#layers=4,flatten");
+  assert.deepEqual(readHash(hash, FIELDS, []).settings.layers, layers);
 });

@@ -115,7 +115,7 @@ function within(value, usual, scale, { min = -Infinity, max = Infinity }) {
 /** @param {string} text @param {import("../../core/describe.js").Field} field @returns {number[]} */
 function shape(text, field) {
   const { short, fields } = kindOfLayer(field);
-  const { max = Infinity } = fields[short];
+  const { max = Infinity } = fields[short ?? ""] ?? {};
   const sizes = text
     .split(",")
     .map(Number)
