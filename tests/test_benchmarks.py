@@ -7,6 +7,7 @@ import math
 import pytest
 
 from benchmarks import report
+from benchmarks.against import ROOT, Checkout
 from benchmarks.costs import SIZES, small_cnn, toy
 from benchmarks.measure import UnequalLoss, compare, take_turns
 from benchmarks.peers import layerlab
@@ -180,3 +181,12 @@ def test_a_class_of_pages_is_served(lab):
     pages.until(lambda: len(pages.pages[0].latencies) == 1)
     for page in pages.pages:
         page.socket.close()
+
+
+def test_two_checkouts_can_be_compared():
+    here = Checkout(ROOT, "layerlab")
+    assert [work.name for work in WORKLOADS] == here.ask("works")
+    assert math.isfinite(here.ask("loss", "W1", seconds=0.01))
+    assert here.ask("speed", "W1") > 0
+    assert here.ask("first", "W1") > 0
+    here.close()
