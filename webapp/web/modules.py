@@ -7,6 +7,7 @@ another, and each costs a way to the server and back.
 from __future__ import annotations
 
 import re
+from functools import cache
 from pathlib import Path
 from posixpath import dirname, normpath
 
@@ -29,7 +30,7 @@ def reached(first: list[str]) -> list[str]:
     found = list(dict.fromkeys(first))
     importer = dict.fromkeys(found, "the page")
     for address in found:  # grows on the way
-        for other in imports(_source(address, importer[address])):
+        for other in _imports_of(_place(address, importer[address])):
             target = normpath(f"{dirname(address)}/{other}")
             if target not in importer:
                 importer[target] = address
@@ -42,12 +43,17 @@ def imports(source: str) -> list[str]:
     return [match["address"] for match in _IMPORT.finditer(_COMMENT.sub("", source))]
 
 
-def _source(address: str, importer: str) -> str:
-    path: Path | None = file_of(address)
-    if path is None:
-        raise ConfigError(f"{importer} loads {address}, which isn't there. Installing Layerlab again mends it.")
+@cache  # most modules belong to every page
+def _imports_of(path: Path) -> list[str]:
     try:
-        return path.read_text(encoding="utf-8")
+        return imports(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise ConfigError(f"{path}: {reason}. Installing Layerlab again mends a damaged file.") from None
+
+
+def _place(address: str, importer: str) -> Path:
+    path = file_of(address)
+    if path is None:
+        raise ConfigError(f"{importer} loads {address}, which isn't there. Installing Layerlab again mends it.")
+    return path
