@@ -51,13 +51,14 @@ def serve(peer: str) -> None:
     ready: dict[str, Any] = {}
     for line in sys.stdin:
         asked = json.loads(line)
-        work = works.get(asked["work"])
         if asked["what"] == "works":
-            answer: Any = list(works)
-        elif asked["what"] == "loss":
+            print(json.dumps(list(works)), flush=True)
+            continue
+        work = works[asked["work"]]
+        if asked["what"] == "loss":
             alike = module.Runner(work.without_dropout())
             alike.run(workloads.BATCHES)
-            answer = alike.loss()
+            answer: Any = alike.loss()
             runner = module.Runner(work)
             ready = {asked["work"]: (runner, measure.steps_of(runner, work.chunk, asked["seconds"]))}
         elif asked["what"] == "speed":
