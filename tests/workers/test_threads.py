@@ -94,9 +94,10 @@ def once(real: Any) -> Any:
     return call
 
 
-def test_the_watch_over_workers(playing, counted, monkeypatch):
+@pytest.mark.parametrize("failing", ["_replace", "_lost"])
+def test_the_watch_over_workers(playing, counted, monkeypatch, failing):
     lab, page, run = playing
-    monkeypatch.setattr(lab.pool, "_replace", once(lab.pool._replace))
+    monkeypatch.setattr(lab.pool, failing, once(getattr(lab.pool, failing)))
     os.kill(lab.pool.pids[0], signal.SIGKILL)
     goes_on(lab, page, run)
     assert counted("workers-watch") == 1

@@ -178,12 +178,20 @@ class Pool:
                     log.error("worker %d gave no sign of life for %.0f s and is ended", index, handle.silent_for())
                     handle.process.kill()  # its reader hears the end of it
             while self._orphans:
-                self._lost([self._orphans.pop()])
+                self._settle(self._orphans.pop())
             self._news.wait(every)
             self._news.clear()
             if time.monotonic() - began > every + self._hang_after / 2:  # we were stopped, or the machine slept
                 for handle in self._handles:
                     handle.forgive()
+
+    def _settle(self, orphan: str) -> None:
+        """Have a run whose worker is gone placed anew; one that can't be is tried again, after the others."""
+        try:
+            self._lost([orphan])
+        except Exception:  # it ends this thread, and another one takes its place
+            self._orphans.insert(0, orphan)
+            raise
 
     def _replace(self, index: int, dead: Handle) -> None:
         log.error("worker %d (process %s) ended with exit code %s", index, dead.process.pid, dead.process.exitcode)
