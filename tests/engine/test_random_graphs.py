@@ -14,13 +14,12 @@ from hypothesis import HealthCheck, Phase, assume, given, settings
 from hypothesis import strategies as st
 
 import engine as en
-from engine.executors.numpy import NumpyProgram
+from engine.executors.numpy import Numpy
 from engine.fuse import Region, Taker
 from engine.layers import ACTIVATIONS
 from engine.op import REGISTRY, Op
 from engine.ops import assign, flat, group, reshape, transpose
 from engine.optim import OPTIMIZERS
-from engine.plan import make_plan
 from engine.spec import Spec
 from tests.engine.tools import Interpreter
 
@@ -35,25 +34,20 @@ class Greedy:
         return True
 
 
-class FusedSession(en.Session):
-    """Plans whatever can be computed in one go in one go: in NumPy, so that the numbers are the very same."""
+class Fused(Numpy):
+    """Plans what a taker takes as regions, and has them computed by NumPy, so that the numbers are the very same."""
 
-    taker: Taker = Everything()
+    def __init__(self, taker: Taker) -> None:
+        self._taker, self.largest, self.joins_from = taker, taker.largest, taker.joins_from
 
-    def _program(self, wanted: Sequence[en.Tensor], fed: Mapping[en.Tensor, Spec]) -> NumpyProgram:
-        return NumpyProgram(make_plan(wanted, fed, taker=self.taker), self._memory, self._poison)
-
-
-class GreedySession(FusedSession):
-    """The same, with results stored that others need."""
-
-    taker = Greedy()
+    def accepts(self, region: Region) -> bool:
+        return self._taker.accepts(region)
 
 
 KINDS: dict[str, dict[str, Any]] = {
     "reuse": {}, "no reuse": {"reuse": False}, "poison": {"poison": True},
-    "fused": {"kind": FusedSession}, "fused, poison": {"kind": FusedSession, "poison": True},
-    "greedy": {"kind": GreedySession, "poison": True},
+    "fused": {"executor": Fused(Everything())}, "fused, poison": {"executor": Fused(Everything()), "poison": True},
+    "greedy": {"executor": Fused(Greedy()), "poison": True},
 }  # fmt: skip
 OPS = [(op, sample.attrs) for op in REGISTRY.values() for sample in op.samples]
 SHAPES = [(3, 4), (3, 4), (4,), (4, 3), (3,), (1, 4), (), (0, 4), (3, 1)]
@@ -85,8 +79,8 @@ class Case:
             self.real[tensor] = tensor.op.spec(*inputs, **tensor.attrs)
         return tensor
 
-    def session(self, kind: type[en.Session] = en.Session, **options: Any) -> en.Session:
-        return kind(self.graph, seed=3, **options)
+    def session(self, **options: Any) -> en.Session:
+        return en.Session(self.graph, seed=3, **options)
 
     def first_values(self) -> dict[en.Tensor, np.ndarray]:
         session = self.session()
@@ -239,6 +233,14 @@ def test_a_program_run_many_times_is_the_session_run_many_times(kind: str):
     for _ in range(20):
         many.run(parts["train"], feeds)
     np.testing.assert_array_equal(one.state()["float32"], many.state()["float32"])
+
+
+@pytest.mark.parametrize("kind", [name for name in KINDS if name.startswith(("fused", "greedy"))])
+def test_the_kinds_that_fuse_have_steps_of_several_operations(kind: str):
+    graph, parts = first_network([4], "tanh", "adam")
+    shapes = {parts["x"]: (5, 3), parts["target"]: (5, 2)}
+    plan = Case(graph, {}).session(**KINDS[kind]).bind(parts["train"], shapes).plan
+    assert any(len(step.work) > 1 for step in plan.steps)
 
 
 def test_a_window_that_needs_a_copy_is_read_in_time():
