@@ -15,6 +15,7 @@ from webapp.kinds import registry
 from webapp.kinds.points.experiment import PointsExperiment
 from webapp.layers import KINDS, Layer, LayerError, layer
 from webapp.layers.dense import Dense
+from webapp.training.commands import Weight
 from webapp.training.layers import overlap
 from webapp.training.saved import Saved
 from webapp.training.settings import NetworkSettings
@@ -128,3 +129,12 @@ def test_a_layer_needs_no_whole_number() -> None:
     kind = layer(Noise, takes="vector", gives="vector", words="layer.noise")(lambda *_: None)  # type: ignore[arg-type]
     assert kind.describe({"units": 32})["short"] is None
     assert kind.sizes == {}
+
+
+def test_a_weight_is_edited_only_where_it_has_a_source_and_a_target() -> None:
+    points = PointsExperiment(POINTS.settings_for({}))
+    layer = points.model.layers[0]
+    points.model.layers[0] = replace(layer, variables={"weights": layer.variables["bias"]})
+    with pytest.raises(ProtocolError) as caught:
+        points.edit(Weight(run="r" * 22, seq=1, layer=1, source=0, target=0, value=1.0))
+    assert caught.value.problem.code == "no_such_weight"

@@ -266,7 +266,12 @@ class Training:
         session = self.model.session
         variable = layers[wish.layer - 1].variables.get("bias" if wish.source < 0 else "weights")
         place = (wish.target,) if wish.source < 0 else (wish.source, wish.target)
-        if variable is None or any(at >= size for at, size in zip(place, variable.spec.concrete, strict=True)):
+        shape = () if variable is None else variable.spec.concrete
+        if (
+            variable is None
+            or len(shape) != len(place)
+            or any(at >= size for at, size in zip(place, shape, strict=True))
+        ):
             raise ProtocolError(
                 "no_such_weight",
                 f"there is no weight from {wish.source} to {wish.target} in layer {wish.layer}.",
