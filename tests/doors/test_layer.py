@@ -8,13 +8,17 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
 
 import numpy as np
 import pytest
+from playwright.sync_api import Browser
+from playwright.sync_api import Page as BrowserPage
 
+from tests.browser.harness import Problems, opener
 from tests.doors.counts import files_needed
 from tests.labs import Page
 from tests.running import ROOT, Server
@@ -92,6 +96,24 @@ def test_too_many_units_are_refused_with_what_works(page: Page) -> None:
     error = page.command("set", run=run, settings=gated(4, 33))["error"]
     assert error["message"] == "layers[1].units: 33 is too many; 1 to 32 work."
     assert error["values"]["where"] == "layers[1].units"
+
+
+@pytest.mark.parametrize(("many", "whole"), [(2, True), (5, False)])
+def test_titles_of_neighbours_are_not_printed_over_each_other(
+    server: Server, browser: Browser, many: int, whole: bool
+) -> None:
+    watched: list[tuple[BrowserPage, Problems]] = []
+    page = opener(browser.new_context, server.url, watched)("/#layers=4" + many * ",gated:units=3")
+    page.locator(f'[data-neuron="{many + 1}-2"]').wait_for()
+    titles = page.locator(".layer-header h3")
+    assert titles.nth(1).get_attribute("title") == titles.nth(1).text_content() == "Layer 2 · Gated"
+    boxes = titles.evaluate_all("titles => titles.map((title) => title.getBoundingClientRect().toJSON())")
+    assert len(boxes) == many + 1
+    assert all(left["right"] <= right["left"] for left, right in pairwise(boxes)), boxes
+    cut = titles.evaluate_all("titles => titles.filter((title) => title.scrollWidth > title.clientWidth).length")
+    assert (cut == 0) == whole
+    page.context.close()
+    assert watched[0][1].found == []
 
 
 TRIAL = """

@@ -14,9 +14,11 @@ export function LayerHeader({ run, index, compact = false }) {
   if (index >= layers.length) return null; // the frame still shows a layer that was just removed
   const field = fields(run.kind).layers;
   const kind = kindOfLayer(field, layers[index]);
-  const title = t(compact ? "network.layer_short" : "network.layer", { layer: index + 1 });
+  const usual = isUsual(field, layers[index]);
+  const title = t(compact || !usual ? "network.layer_short" : "network.layer", { layer: index + 1 });
+  const name = usual ? title : `${title} · ${t(kind.title)}`;
   return html`<div class="layer-header ${compact ? "compact" : ""}">
-    <h3>${isUsual(field, layers[index]) ? title : `${title} · ${t(kind.title)}`}</h3>
+    <h3 title=${name}>${name}</h3>
     ${kind.short !== null && html`<${Size} run=${run} index=${index} short=${kind.short} compact=${compact} />`}
   </div>`;
 }

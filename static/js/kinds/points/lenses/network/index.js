@@ -125,7 +125,7 @@ function Headers({ run, layout, sizes, touch }) {
   const last = sizes.length - 1;
   const distance = layout.x.length > 1 ? layout.x[1] - layout.x[0] : 200;
   const compact = distance < 124;
-  return html`<div class="network-headers ${touch ? "touch" : ""}">
+  return html`<div class="network-headers ${touch ? "touch" : ""}" style=${{ "--distance": `${distance}px` }}>
     ${sizes.map(
       (_, layer) => html`<div
         class="network-header"
