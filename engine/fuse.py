@@ -90,8 +90,8 @@ class Region:
     @property
     def overwritable(self) -> Sequence[tuple[Node, bool]]:
         """All that it reads, and whether its last result may be put there: if that is read in step, and no later."""
-        node = self.nodes[0]
-        if len(self.nodes) == 1 or len(self.work) == 1:
+        if len(self.work) == 1:
+            node = self.work[0]
             return [(each, at in node.op.reuse) for at, each in enumerate(node.inputs)]
         return [(each, self.product is None) for each in self.inputs]
 
@@ -219,8 +219,7 @@ class _Fuser:
                 at = first
                 done[at].append(region)
             elif (home := self._home(region, done, first, place)) is not None:
-                at = home
-                done[at][0] = self._region((*done[at][0].nodes, *region.nodes))
+                at, done[at][0] = home
             else:
                 at = len(done)
                 done.append([region])
@@ -229,8 +228,8 @@ class _Fuser:
 
     def _home(
         self, region: Region, done: Sequence[Sequence[Region]], first: int, place: Mapping[Node, int]
-    ) -> int | None:
-        """Which of the regions ``done``, from the ``first`` that it may join on, takes it."""
+    ) -> tuple[int, Region] | None:
+        """Which of the regions ``done``, from the ``first`` that it may join on, takes it; and what they are then."""
         if region.nodes[0].spec.size < self._taker.joins_from or region.product or not region.element_wise:
             return None
         for at in range(len(done) - 1, max(1, first, len(done) - BACK) - 1, -1):
@@ -242,7 +241,7 @@ class _Fuser:
                 continue  # it reads through a window
             both = self._region((*other.nodes, *region.nodes))
             if both.in_step() and self._taker.accepts(both):
-                return at
+                return at, both
         return None
 
 

@@ -152,7 +152,7 @@ class Program:
     def calls_of(self, step: Region) -> list[Call]:
         """The array module's calls that do ``step``; a result for which the plan has no place gets an array."""
         found: list[Call] = []
-        for node in (each for each in step.nodes if each.computed):
+        for node in step.work:
             device, spec, kernel = self.devices[node.device], node.spec, node.op.kernel
             if node not in self.arrays:
                 self.arrays[node] = device.empty(spec.concrete, spec.dtype)
