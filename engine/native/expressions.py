@@ -20,7 +20,6 @@ from engine.fuse import Region, value_of
 from engine.graph import Tensor
 from engine.native.instructions import BLOCK, INPUTS
 from engine.op import REGISTRY, Op, attributes
-from engine.ops.array import cast
 from engine.ops.conv import conv2d
 from engine.ops.math import add, where
 from engine.ops.matrix import matmul
@@ -32,7 +31,7 @@ _FILE = Path(__file__).with_name("expressions.txt")
 LARGEST = 32  # operations of a region
 CHAIN_FROM = 4 * BLOCK  # elements from which several expressions go block by block
 LETTERS = {"float32": "x", "bool": "t", "uint8": "u", "int32": "i"}
-CASTS = {"bool": "select({0}, 1, 0)", "uint8": "{0}", "int32": "{0}"}  # to float32
+CASTS = {"float32": "{0}", "bool": "select({0}, 1, 0)", "uint8": "{0}", "int32": "{0}"}  # to float32
 # what has no code of its own: copies, casts, and a choice by truths
 _OTHERS = ("(x0)", "(u0)", "(i0)", "(select(t0, 1, 0))", "(select(t0, x1, x2))")
 
@@ -144,10 +143,10 @@ def _code(node: Node) -> str:
 @cache
 def _code_of(op: Op, result: str, *read: str) -> str:
     """The code of an element-wise op that makes ``result`` of what it reads (dtypes)."""
-    if op is cast:
+    if op is assign:  # a copy, which has instructions of its own
+        return ""
+    if op in COPIES:
         return CASTS.get(read[0], "") if result == "float32" else ""
-    if op is assign or op in COPIES:
-        return "{0}" if read[0] == "float32" and op is not assign else ""
     floats = {*(read[1:] if op is where else read)} == {"float32"}
     return written(op.tree, {name: f"{{{name}}}" for name in operands(op.tree)}) if floats else ""
 

@@ -11,6 +11,7 @@ import numpy as np
 from engine.fuse import Region
 from engine.native import instructions as i
 from engine.native.expressions import Piece, pieces
+from engine.ops.array import stretches
 from engine.passes import Node
 
 Lowering = Callable[["Table", Node, np.ndarray, Sequence[np.ndarray]], None]
@@ -117,18 +118,12 @@ class Table:
             try:
                 element_wise(self, "(x0)", out, [array])
             except NotNative:
-                sizes, strides = _merged(array)
+                sizes, (strides,) = together([array])
                 if not out.flags.c_contiguous or len(sizes) > 3:
                     raise
                 s0, s1, s2 = (0,) * (3 - len(sizes)) + strides
                 d0, d1, d2 = (1,) * (3 - len(sizes)) + sizes
                 self.add("strided", out, array, n=d2, m=d0, k=d1, a0=s0, a1=s1, b0=s2)
-
-
-def _merged(array: np.ndarray) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Sizes and strides (in bytes) with neighbouring axes that lie in one line taken together."""
-    shape, (strides,) = together([array])
-    return shape, strides
 
 
 def together(arrays: Sequence[np.ndarray]) -> tuple[tuple[int, ...], list[tuple[int, ...]]]:
@@ -299,18 +294,13 @@ def _add_whole(table: Table, node: Node, out: np.ndarray, ins: Sequence[np.ndarr
 def _copies(table: Table, node: Node, out: np.ndarray, ins: Sequence[np.ndarray]) -> None:
     name, attrs = node.op.name, node.attrs
     if name == "pack":
-        start = 0
-        for part in ins:
-            window = out[start : start + part.size]
-            start += part.size
-            if address(window) != address(part):
-                table.copy(window.reshape(part.shape), part)
+        for place, part in zip(stretches([each.size for each in ins]), ins, strict=True):
+            if address(out[place]) != address(part):
+                table.copy(out[place].reshape(part.shape), part)
     elif name == "concat":
-        start, axis = 0, attrs.get("axis", 0) % out.ndim
-        for part in ins:
-            index = (slice(None),) * axis + (slice(start, start + part.shape[axis]),)
-            start += part.shape[axis]
-            table.copy(out[index], part)
+        axis = attrs.get("axis", 0) % out.ndim
+        for place, part in zip(stretches([each.shape[axis] for each in ins], axis), ins, strict=True):
+            table.copy(out[place], part)
     elif name in ("slice_fill", "pad"):
         float32(out)
         value = table.keep(np.array([attrs.get("value", 0.0)], np.float32))
