@@ -9,7 +9,7 @@ const clock = new FrameClock();
 const SLOW_GAP_MS = 1000 / 15;
 const IDLE_AFTER_MS = 1000;
 
-/** @type {Set<(now: number) => boolean>} */
+/** @type {Set<(now: number) => void>} */
 const waiting = new Set();
 let ticking = false;
 let lastWork = 0;
@@ -18,7 +18,8 @@ let lastLinks = 0;
 
 /**
  * Call `paint` in the next animation frame that may paint. A function that waits already is not added twice.
- * @param {(now: number) => boolean} paint
+ * One that fails holds nothing up: the others are painted in the animation frame after it.
+ * @param {(now: number) => void} paint
  */
 export function schedule(paint) {
   waiting.add(paint);
@@ -41,11 +42,19 @@ function tick(now) {
   if (waiting.size > 0 && (level.value < 2 || now - lastPaint >= SLOW_GAP_MS)) {
     lastPaint = now;
     if (level.value !== 1 || now - lastLinks >= SLOW_GAP_MS) lastLinks = now;
-    const paints = [...waiting];
-    waiting.clear();
-    for (const paint of paints) paint(now);
-  }
-  // The clock goes on a little after the last work, so that it measures gaps between frames, not pauses.
+    try {
+      for (const paint of [...waiting]) {
+        waiting.delete(paint);
+        paint(now);
+      }
+    } finally {
+      goOn(now);
+    }
+  } else goOn(now);
+}
+
+/** The clock goes on a little after the last work, so that it measures gaps between frames, not pauses. @param {number} now */
+function goOn(now) {
   if (waiting.size > 0 || now - lastWork < IDLE_AFTER_MS) requestAnimationFrame(tick);
   else ticking = false;
 }
