@@ -119,7 +119,7 @@ export class Link {
       reply = await this.#ask(wanted, null);
     }
     if (attempt !== this.#attempt) {
-      if (reply.run) void this.#leave(reply.run);
+      if (reply.run && reply.run !== this.id) void this.#leave(reply.run);
       return this.#opening ?? { ...reply, ok: false };
     }
     if (!reply.ok || !reply.run) {
@@ -173,7 +173,7 @@ export class Link {
     if (shut) return shut; // told already
     const run = this.id;
     const reply = await this.wire.command({ ...values, type, run });
-    if (run !== this.id) return reply; // it was left meanwhile
+    if (run !== this.id) return { ...reply, ok: false }; // it was left meanwhile: nothing is to be made of the answer
     const missed = type === "look" && TRY_LATER.includes(reply.error?.code ?? "");
     if (!reply.ok && !missed) this.refused(reply, values);
     else if (!PASSING.includes(type)) this.problem.value = null;

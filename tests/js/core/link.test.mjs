@@ -129,6 +129,32 @@ test("a connection that comes back opens the same run, whatever became of the la
   assert.deepEqual([types(), told.opened.length, link.problem.value], [["open", "open"], 1, null]);
 });
 
+test("an answer to an earlier try doesn't end the run that has been found again meanwhile", async () => {
+  let late;
+  const answers = { open: new Promise((resolve) => (late = resolve)) };
+  const { link, replies, types } = linked({ found: "A", answers });
+  link.show();
+  link.connected(false);
+  replies.open = opened("A");
+  link.connected(true);
+  late(opened("A"));
+  await settled();
+  assert.deepEqual([types(), link.opened.value], [["open", "open"], true]);
+});
+
+test("an answer that belongs to a run left meanwhile counts for nothing", async () => {
+  let late;
+  const { link, replies } = linked({ answers: { recover: new Promise((resolve) => (late = resolve)) } });
+  link.show();
+  await settled();
+  const recovered = link.send("recover");
+  await settled();
+  replies.open = opened("B");
+  await link.startAnew();
+  late({ ok: true, seq: 1, settings: { rate: 0.01 } });
+  assert.equal((await recovered).ok, false);
+});
+
 test("another address opens another run; the old one trains no further, nor does one that comes late", async () => {
   const { link, replies, told } = linked();
   link.show();
