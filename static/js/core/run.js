@@ -19,6 +19,7 @@ import { visitOf } from "./visit.js";
  * @typedef {import("./describe.js").Kind} Kind
  * @typedef {import("../lib/frame.js").Frame} Frame
  * @typedef {import("./inbox.js").Painter} Painter
+ * @typedef {import("./stream.js").Reply} Reply
  * @typedef {import("./state.js").RunStatus} RunStatus
  * @typedef {import("./state.js").Metrics} Metrics
  */
@@ -55,9 +56,7 @@ export class Run {
       lost: () => notify("notice.run_lost"),
     });
     this.#link = link;
-    this.#settings = new RunSettings(settings, (patch) =>
-      link.opened.peek() ? link.send("set", { settings: patch }) : null,
-    );
+    this.#settings = new RunSettings(settings, (patch) => (link.opened.peek() ? this.#patch(patch) : null));
     this.#inbox = new Inbox({
       schedule,
       credit,
@@ -112,6 +111,12 @@ export class Run {
    */
   set(patch) {
     this.#changed(this.#settings.set(patch));
+  }
+
+  /** @param {Settings} patch @returns {Promise<Reply | null>} Null if the connection went before the answer came. */
+  async #patch(patch) {
+    const reply = await this.#link.send("set", { settings: patch });
+    return reply.ok || this.opened.peek() ? reply : null;
   }
 
   undo() {

@@ -25,7 +25,8 @@ export class RunSettings {
 
   /**
    * @param {Settings} settings
-   * @param {(patch: Settings) => Promise<Reply> | null} send Null: not now; `opened` will be called.
+   * @param {(patch: Settings) => Promise<Reply | null> | null} send Null, at once or as the answer: the run isn't open (any more);
+   *   `opened` will be called.
    * @param {() => number} [now] Milliseconds.
    */
   constructor(settings, send, now = () => performance.now()) {
@@ -118,6 +119,10 @@ export class RunSettings {
     const reply = await answer;
     if (era !== this.#era) return;
     this.#sending = false;
+    if (!reply) {
+      this.#waiting = { ...patch, ...this.#waiting };
+      return;
+    }
     if (reply.ok) this.#confirmed = { ...this.#confirmed, ...patch, ...reply.settings };
     this.#show();
     void this.#flush();

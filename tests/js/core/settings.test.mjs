@@ -76,6 +76,18 @@ test("an answer of before the connection broke changes nothing and holds nothing
   assert.deepEqual(settings.shown.value, { rate: 2 });
 });
 
+test("a change that the breaking connection swallowed is sent again", async () => {
+  const { settings, sent, state, answer } = settingsOf({ rate: 1, batch: 1 });
+  settings.set({ rate: 2 });
+  settings.set({ rate: 3, batch: 5 });
+  state.open = false;
+  await answer(null);
+  assert.deepEqual([settings.shown.value, sent], [{ rate: 3, batch: 5 }, [{ rate: 2 }]]);
+  state.open = true;
+  settings.opened({ rate: 2, batch: 1 }, settings.shown.value);
+  assert.deepEqual(sent, [{ rate: 2 }, { rate: 3, batch: 5 }]);
+});
+
 test("undo and redo are changes like others; a slider that is dragged is one of them", async () => {
   const { settings, sent, state, answer } = settingsOf({ rate: 1, batch: 1 });
   for (const [now, rate] of [2, 3, 4].entries()) {
