@@ -130,7 +130,7 @@ def _written(
     if isinstance(tree, Operand):
         return names[tree.name], 5
     if isinstance(tree, Number):
-        return number(tree.value), 5
+        return number(tree.value), 5 if tree.value >= 0 else 4
     parts = [_written(each, names, number, functions) for each in tree.of]
     if tree.name in SIGNS:
         binds = SIGNS[tree.name][0]
@@ -140,7 +140,7 @@ def _written(
         return f"{left} {tree.name} {right}", binds
     if tree.name == NEGATIVE:
         text, own = parts[0]
-        return f"-{text}" if own >= 4 else f"-({text})", 4
+        return f"-{text}" if own > 4 else f"-({text})", 4  # "--" counts down in C
     return f"{functions.get(tree.name, tree.name)}({', '.join(text for text, _ in parts)})", 5
 
 
@@ -175,7 +175,9 @@ class _Calls:
         self._calls: list[Callable[[], object]] = []
 
     def of(self, tree: Tree) -> Sequence[Callable[[], object]]:
-        self._put(tree, last=True)
+        found = self._put(tree, last=True)
+        if not isinstance(tree, Apply):  # nothing is computed, so it lies where it was
+            self._calls.append(partial(self._xp.copyto, self._out, found))
         return self._calls
 
     def _number(self, value: float) -> Any:

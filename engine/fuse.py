@@ -1,8 +1,8 @@
 """What is computed in one go: the ordered operations of a run become regions, before memory is placed.
 
 The pass offers an executor larger and larger regions of element-wise operations, and takes those that it accepts:
-first each result with what only it reads (:meth:`_Fuser.grow`), then neighbours (:meth:`_Fuser.join`).  All operations
-of a region work on the same element at the same time, so what it reads and changes must lie in step.
+first each result with what only it reads (:meth:`_Fuser._grow`), then neighbours (:meth:`_Fuser._join`).  All
+operations of a region work on the same element at the same time, so what it reads and changes must lie in step.
 """
 
 from __future__ import annotations

@@ -135,9 +135,10 @@ def new_module() -> ir.Module:
 
 
 def element_wise(module: ir.Module, name: str, text: str) -> None:
-    """``name(instruction, lo, n)``: n elements from ``lo`` on of each row, by an expression (:mod:`engine.fuse`).
+    """``name(instruction, lo, n)``: n elements from ``lo`` on of each row, by an expression.
 
-    An input is read on and on, or is one number for the whole row (its step is 0).
+    Its text is one of :mod:`engine.native.expressions`.  An input is read on and on, or is one number for
+    the whole row (its step is 0).
     """
     function = ir.Function(module, ir.FunctionType(ir.VoidType(), [I64] * 3), name)
     b = ir.IRBuilder(function.append_basic_block("entry"))

@@ -26,6 +26,8 @@ MATH |= {"max": max, "min": min, "select": lambda choice, a, b: a if choice else
         ("{0} + ({1} + {0})", "a + (b + a)"),
         ("-({0} + 1)", "-(a + 1)"),
         ("-{0} * {1}", "-a * b"),
+        ("-(-{0}) - -1", "-(-a) - -1"),
+        ("-(-1) * {0}", "-(-1) * a"),
         ("select(({0} > 0) == ({1} > 0), -1, 0.5)", "select((a > 0) == (b > 0), -1, 0.5)"),
     ],
 )
@@ -61,6 +63,14 @@ def test_the_kernel_that_is_made_of_it_gives_what_the_op_s_own_gives(op: Op, in_
             for call in kernel(op.tree, attributes(op, {}))(np, out, *given, **sample.attrs):
                 call()
             np.testing.assert_allclose(out, wanted, 1e-6, 1e-7)
+
+
+@pytest.mark.parametrize(("code", "wanted"), [("{0}", [1.0, 2.0]), ("{rate}", [0.5, 0.5]), ("3", [3.0, 3.0])])
+def test_a_kernel_of_no_sign_or_function_gives_what_stands_there(code: str, wanted: list[float]) -> None:
+    out = np.full(2, 77.0)
+    for call in kernel(parse(code), {"rate": 0.5})(np, out, np.array([1.0, 2.0])):
+        call()
+    assert out.tolist() == wanted
 
 
 @each_op
