@@ -1,7 +1,7 @@
 """The four sets of points of the 2D page, and how they are split.
 
 Each set is one function that draws a class's points; :data:`SETS` names them.  A new set is
-one more function there (and its name in ``webapp.contract.protocol.PointsData``).
+one more function there.
 
 The plane is [-6, 6] x [-6, 6].  ``noise`` (0 to 0.5) blurs: at 0 the two classes are apart,
 the more noise the more they run into each other.  A point that is blown over the border is

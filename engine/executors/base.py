@@ -192,6 +192,22 @@ class Executor(Taker, Protocol):
         ...
 
 
+def together(arrays: Sequence[Any]) -> tuple[tuple[int, ...], list[tuple[int, ...]]]:
+    """The arrays' common shape and their strides in bytes, with neighbouring axes taken together where all allow it."""
+    shape: list[int] = []
+    strides: list[list[int]] = []  # of each axis, one an array
+    for at, size in enumerate(arrays[0].shape):
+        steps = [each.strides[at] for each in arrays]
+        if size == 1:
+            continue
+        if strides and all(outer == size * step for outer, step in zip(strides[-1], steps, strict=True)):
+            shape[-1], strides[-1] = shape[-1] * size, steps
+        else:
+            shape.append(size)
+            strides.append(steps)
+    return tuple(shape), [tuple(each[at] for each in strides) for at in range(len(arrays))]
+
+
 def _aligned(device: Device, nbytes: int) -> Any:
     """``nbytes`` of memory that begin at a multiple of ALIGN."""
     raw = device.empty((nbytes + ALIGN,), "uint8")

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from engine.devices import Device
+from engine.executors.base import together
 from engine.expression import Tree, parse, written
 from engine.fuse import Region, value_of
 from engine.op import attributes
@@ -61,21 +62,9 @@ class Access:
 
 def access(device: Device, array: Any, shape: Sequence[int]) -> Access:
     """How a kernel over ``shape`` reads (or writes) ``array``, which is broadcast to it."""
-    gone = len(shape) - array.ndim
-    own = [*(1,) * gone, *array.shape]
-    steps = [*(0,) * gone, *(each // array.itemsize for each in array.strides)]
-    sizes: list[int] = []
-    strides: list[int] = []
-    for size, had, step in zip(shape, own, steps, strict=True):
-        stride = step if had == size else 0
-        if size == 1:
-            continue
-        if sizes and strides[-1] == size * stride:
-            sizes[-1], strides[-1] = sizes[-1] * size, stride
-        else:
-            sizes.append(size)
-            strides.append(stride)
-    return Access(device.address(array), array.dtype.name, tuple(sizes), tuple(strides))
+    sizes, (steps,) = together([device.xp.broadcast_to(array, shape)])
+    strides = tuple(step // array.itemsize for step in steps)
+    return Access(device.address(array), array.dtype.name, sizes, strides)
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from engine.executors.base import together
 from engine.fuse import Region
 from engine.native import instructions as i
 from engine.native.expressions import Piece, pieces
@@ -124,22 +125,6 @@ class Table:
                 s0, s1, s2 = (0,) * (3 - len(sizes)) + strides
                 d0, d1, d2 = (1,) * (3 - len(sizes)) + sizes
                 self.add("strided", out, array, n=d2, m=d0, k=d1, a0=s0, a1=s1, b0=s2)
-
-
-def together(arrays: Sequence[np.ndarray]) -> tuple[tuple[int, ...], list[tuple[int, ...]]]:
-    """The arrays' common shape and their strides in bytes, with neighbouring axes taken together where all allow it."""
-    shape: list[int] = []
-    strides: list[list[int]] = []  # of each axis, one an array
-    for at, size in enumerate(arrays[0].shape):
-        steps = [each.strides[at] for each in arrays]
-        if size == 1:
-            continue
-        if strides and all(outer == size * step for outer, step in zip(strides[-1], steps, strict=True)):
-            shape[-1], strides[-1] = shape[-1] * size, steps
-        else:
-            shape.append(size)
-            strides.append(steps)
-    return tuple(shape), [tuple(each[at] for each in strides) for at in range(len(arrays))]
 
 
 def element_wise(table: Table, text: str, out: np.ndarray, inputs: Sequence[np.ndarray]) -> None:

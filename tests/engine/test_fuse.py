@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 import engine as en
+from engine.executors.base import together
 from engine.native.expressions import expressions as known
 from engine.native.expressions import pieces
-from engine.native.lowering import together
 from engine.plan import Plan, make_plan
 from engine.spec import Spec
 
