@@ -53,3 +53,22 @@ def test_a_kind_of_ones_own_opens_in_the_browser_and_trains(browser: Browser, tm
         expect(page.get_by_test_id("answer")).to_contain_text("At x = -0.50")
         page.context.close()
     assert watched[0][1].found == []
+
+
+def test_tabs_that_do_not_fit_scroll_to_the_page_that_is_shown(browser: Browser, tmp_path: Path) -> None:
+    watched: list[tuple[Page, Problems]] = []
+    with serving(tmp_path, "kind") as server:
+        page = opener(browser.new_context, server.url, watched)("/", viewport={"width": 390, "height": 844})
+        tabs = page.get_by_role("navigation").get_by_role("link")
+        expect(tabs).to_have_count(3)
+        boxes = tabs.evaluate_all("tabs => tabs.map((tab) => [tab.scrollWidth, tab.clientWidth])")
+        assert all(wanted <= given for wanted, given in boxes), boxes
+        last = tabs.filter(has_text="A wave")
+        expect(last).not_to_be_in_viewport(ratio=0.99)
+        page.goto("/toy")
+        expect(last).to_be_in_viewport(ratio=0.99)  # a part of a pixel is lost in rounding
+        expect(tabs.first).not_to_be_in_viewport(ratio=0.99)
+        tabs.first.focus()
+        expect(tabs.first).to_be_in_viewport(ratio=0.99)
+        page.context.close()
+    assert watched[0][1].found == []

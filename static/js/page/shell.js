@@ -1,5 +1,5 @@
 // The frame around every kind of page: header with tabs, language, theme; toolbar; messages.
-import { useEffect } from "../../vendor/preact/hooks.js";
+import { useEffect, useRef } from "../../vendor/preact/hooks.js";
 import { html } from "../lib/html.js";
 import { description, kindOf } from "../core/describe.js";
 import { language, setLanguage, t } from "../core/i18n.js";
@@ -14,6 +14,7 @@ import { goTo, page } from "../core/url.js";
 import { IconButton } from "../ui/controls.js";
 import { HelpDialog, executorWords } from "../ui/help.js";
 import { Announcer, Toasts } from "../ui/messages.js";
+import { useMore } from "../ui/overflow.js";
 import { Problems } from "./problems.js";
 import { Toolbar } from "./toolbar.js";
 
@@ -48,17 +49,23 @@ export function Shell() {
 
 function Header() {
   const [start] = description.kinds;
+  const tabs = useRef(/** @type {HTMLElement | null} */ (null));
+  const more = useMore(tabs, description.kinds.length);
+  useEffect(() => {
+    showInMiddle(tabs.current?.querySelector("[aria-current]"));
+  }, [page.value, language.value]);
   return html`<header class="header">
     <a class="skip" href="#main" onClick=${skipToMain}>${t("header.skip")}</a>
     <a class="logo" href=${start.path} onClick=${(/** @type {Event} */ event) => follow(event, start.name)}>
       <${Logo} /><span>${t("app.name")}</span>
     </a>
-    <nav class="tabs" aria-label=${t("header.pages")}>
+    <nav class=${`tabs ${more}`} ref=${tabs} aria-label=${t("header.pages")}>
       ${description.kinds.map(
         ({ name, path, title }) =>
           html`<a
             href=${path}
             aria-current=${page.value === name ? "page" : undefined}
+            onFocus=${(/** @type {Event} */ event) => showInMiddle(/** @type {Element} */ (event.currentTarget))}
             onClick=${(/** @type {Event} */ event) => follow(event, name)}
           >${t(title)}</a>`,
       )}
@@ -79,6 +86,14 @@ function Header() {
       <${IconButton} icon="help" label=${t("help.title")} keys="?" onClick=${() => (helpOpen.value = true)} />
     </div>
   </header>`;
+}
+
+/** Scroll the tabs so that this one stands in their middle, as far as they can be scrolled. @param {Element | null} [tab] */
+function showInMiddle(tab) {
+  const tabs = tab?.parentElement;
+  if (!tab || !tabs) return;
+  const [box, room] = [tab.getBoundingClientRect(), tabs.getBoundingClientRect()];
+  tabs.scrollLeft += (box.left + box.right - room.left - room.right) / 2;
 }
 
 /** What computes the network; the dot tells of the connection. */

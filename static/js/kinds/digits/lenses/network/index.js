@@ -84,7 +84,7 @@ function Hidden({ compact, ...props }) {
   const { run, shape, look } = props;
   const hidden = shape.sizes.slice(0, -1);
   const more = useMore(place, hidden.length);
-  return html`<div ref=${place} class=${`digits-hidden ${compact ? "compact" : ""} ${more}`}>
+  return html`<div ref=${place} class=${`digits-hidden ${compact ? `compact ${more}` : ""}`}>
     ${hidden.map(
       (
         size,
