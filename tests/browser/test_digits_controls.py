@@ -100,7 +100,7 @@ def test_the_ten_weight_images_fill_in_while_training(ready: Page) -> None:
 def test_a_weight_image_tells_what_speaks_for_its_digit(ready: Page) -> None:
     ready.locator(".digits-tile").nth(3).hover()
     lens = ready.get_by_role("tooltip")
-    expect(lens).to_contain_text(words("digits.lens_digit", digit=3))
+    expect(lens).to_contain_text(words("digits.card_digit", digit=3))
     ready.mouse.move(5, 5)
     expect(lens).to_have_count(0)
 
@@ -120,7 +120,7 @@ def test_layers_and_neurons_come_and_go(ready: Page) -> None:
     units = ready.get_by_role("slider", name=words("digits.units_of", layer=2))
     units.press("ArrowRight")
     expect(units).to_have_attribute("aria-valuenow", "2")
-    expect(ready.get_by_role("tooltip")).to_contain_text(words("digits.lens_unit", unit=2, layer=2))
+    expect(ready.get_by_role("tooltip")).to_contain_text(words("digits.card_unit", unit=2, layer=2))
     for left in (3, 2):
         applied(ready, remove.click)
         ready.wait_for_function("left => window.layerlab?.layers.length === left", arg=left)
@@ -266,10 +266,10 @@ def test_frames_are_painted_and_only_a_new_network_is_built(open_page: OpenPage)
 def test_a_layer_that_is_pointed_at_may_be_taken_away(open_page: OpenPage) -> None:
     page = open_page("/digits#layers=16,8")
     page.locator(".digits-units canvas").hover()
-    page.locator("#digits-lens").wait_for()
+    page.locator("#digits-card").wait_for()
     layer_buttons(page)[1].evaluate("button => button.click()")  # the pointer stays where it is
     has_layers(page, 784, 16, 10)
-    page.locator("#digits-lens").wait_for(state="detached")
+    page.locator("#digits-card").wait_for(state="detached")
 
 
 def test_drawing_works_with_a_finger(open_page: OpenPage) -> None:

@@ -74,6 +74,18 @@ test("every key that the page uses is in the catalogue", () => {
   );
 });
 
+test("what a part of the page says stands in its own folder, in one around it, or with what all pages say", () => {
+  const homes = new Map();
+  for (const [index, folder] of folders.entries())
+    for (const key of Object.keys(files[index].en)) homes.set(key, folder.replace(/texts$/, ""));
+  const strays = sources.flatMap((path) =>
+    [...read(path).matchAll(/["'`]([a-z]\w*(?:\.\w+)+)["'`]/g)]
+      .filter(([, key]) => homes.has(key) && homes.get(key) !== "static/i18n" && !path.startsWith(homes.get(key)))
+      .map(([, key]) => `${path}: ${key}`),
+  );
+  assert.deepEqual(strays, []);
+});
+
 test("every family of keys that are put together has members", () => {
   const keys = Object.keys(en);
   assert.deepEqual(

@@ -59,7 +59,7 @@ function Epoch({ run }) {
 }
 
 /** A setting of few choices, as the server lists them. @param {{run: Run, name: string}} props */
-export function ChoiceSelect({ run, name }) {
+function ChoiceSelect({ run, name }) {
   const choices = fields(run.kind)[name].choices ?? [];
   const options = choices.map((choice) => ({
     value: String(choice),
@@ -76,8 +76,7 @@ export function ChoiceSelect({ run, name }) {
 
 /** @param {string} kind @param {string} name @param {string} choice */
 function choiceText(kind, name, choice) {
-  const n = name === "speed" ? kindOf(kind).pace[choice] : undefined;
-  return t(n === 1 ? `${name}.${choice}_one` : `${name}.${choice}`, { n: n ?? 0 });
+  return t(`${name}.${choice}`, name === "speed" ? { n: kindOf(kind).pace[choice] ?? 0 } : {});
 }
 
 /** A number picked from handy ones; a value from the address is listed too. @param {{run: Run, name: string, choices: number[]}} props */

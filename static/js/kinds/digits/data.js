@@ -40,7 +40,7 @@ function Batch({ run }) {
   const { batch } = run.settings.value;
   const sizes = [...new Set([...BATCHES, batch])].filter((size) => size >= min && size <= max).sort((a, b) => a - b);
   const set = (/** @type {number} */ position) => run.set({ batch: sizes[position] });
-  return html`<${Slider} label=${t("digits.batch")} name="batch" min=${0} max=${sizes.length - 1} step=${1} value=${sizes.indexOf(batch)} text=${String(batch)} onInput=${set} />`;
+  return html`<${Slider} label=${t("setting.batch")} name="batch" min=${0} max=${sizes.length - 1} step=${1} value=${sizes.indexOf(batch)} text=${String(batch)} onInput=${set} />`;
 }
 
 /** The 28 x 28 pixels that go into the network, and its answer. @param {{run: import("../../core/run.js").Run, drawn: boolean}} props */

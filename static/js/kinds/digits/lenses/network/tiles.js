@@ -113,7 +113,7 @@ function Tiles({
       seen(event);
     };
     return html`<button key=${unit} type="button" class="digits-tile" data-unit=${unit}
-      tabindex=${unit === Math.min(current, count - 1) ? 0 : -1} aria-label=${name?.(unit)} aria-describedby=${looked?.layer === 0 && looked.unit === unit ? "digits-lens" : undefined}
+      tabindex=${unit === Math.min(current, count - 1) ? 0 : -1} aria-label=${name?.(unit)} aria-describedby=${looked?.layer === 0 && looked.unit === unit ? "digits-card" : undefined}
       onClick=${seen} onFocus=${focus} onBlur=${unseen} onPointerEnter=${seen} onPointerLeave=${unseen}>
       ${head?.(unit)}
       <${Picture} />

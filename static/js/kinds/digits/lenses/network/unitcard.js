@@ -34,7 +34,7 @@ export function UnitCard({ run, looked }) {
   if (unit >= (layers[layer]?.size ?? 0)) return null; // the layer was just made smaller, or taken away
   const pictured = layer === 0 && unit < view.units.count;
   const words = view.hidden.length === 0 ? digitWords(view, unit) : unitWords(view, layer, unit);
-  return html`<div ref=${card} class="digits-lens" id="digits-lens" role="tooltip">
+  return html`<div ref=${card} class="digits-card" id="digits-card" role="tooltip">
     ${pictured && html`<${UnitPicture} run=${run} unit=${unit} />`}
     <div>
       <b>${words.title}</b>
@@ -71,12 +71,12 @@ function UnitPicture({ run, unit }) {
 /** @param {View} view @param {number} digit */
 function digitWords(view, digit) {
   return {
-    title: t("digits.lens_digit", { digit }),
-    text: t("digits.lens_digit_text", { digit }),
+    title: t("digits.card_digit", { digit }),
+    text: t("digits.card_digit_text", { digit }),
     values: [
-      [t("digits.lens_weight"), `±${formatNumber(view.units.scale[digit], 3)}`],
-      [t("digits.lens_bias"), formatNumber(view.units.biases[digit], 3)],
-      [t("digits.lens_probability"), percentText(view.output.activations[digit])],
+      [t("digits.card_weight"), `±${formatNumber(view.units.scale[digit], 3)}`],
+      [t("digits.card_bias"), formatNumber(view.units.biases[digit], 3)],
+      [t("digits.card_probability"), percentText(view.output.activations[digit])],
     ],
   };
 }
@@ -84,14 +84,14 @@ function digitWords(view, digit) {
 /** @param {View} view @param {number} layer @param {number} unit */
 function unitWords(view, layer, unit) {
   const first = layer === 0;
-  const value = [t("digits.lens_value"), formatNumber(view.hidden[layer].activations[unit], 3)];
+  const value = [t("digits.card_value"), formatNumber(view.hidden[layer].activations[unit], 3)];
   const weights = [
-    [t("digits.lens_weight"), `±${formatNumber(view.units.scale[unit], 3)}`],
-    [t("digits.lens_bias"), formatNumber(view.units.biases[unit], 3)],
+    [t("digits.card_weight"), `±${formatNumber(view.units.scale[unit], 3)}`],
+    [t("digits.card_bias"), formatNumber(view.units.biases[unit], 3)],
   ];
   return {
-    title: t("digits.lens_unit", { unit: unit + 1, layer: layer + 1 }),
-    text: first ? t("digits.lens_unit_text") : "",
+    title: t("digits.card_unit", { unit: unit + 1, layer: layer + 1 }),
+    text: first ? t("digits.card_unit_text") : "",
     values: first ? [...weights, value] : [value],
   };
 }
