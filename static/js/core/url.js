@@ -37,7 +37,7 @@ export const findings = signal(/** @type {Findings} */ ({ kind: page.value, faul
 function takeInQuery() {
   const query = new URLSearchParams(location.search);
   query.delete("lang");
-  if (query.size === 0) return;
+  if (query.toString() === "") return;
   const hash = [query.toString(), location.hash.slice(1)].filter(Boolean).join("&");
   history.replaceState(history.state, "", `${location.pathname}${languageQuery()}#${hash}`);
 }
