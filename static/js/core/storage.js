@@ -3,7 +3,7 @@
 /**
  * @param {() => Storage} open Asked for each time: already reading the property may throw.
  */
-export function keeper(open) {
+function keeper(open) {
   return {
     /** @param {string} name @returns {string | null} */
     get(name) {

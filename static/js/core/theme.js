@@ -5,7 +5,7 @@ import { browser } from "./storage.js";
 
 /** @typedef {"auto" | "light" | "dark"} Theme */
 /** @type {Theme[]} */
-export const THEMES = ["auto", "light", "dark"];
+const THEMES = ["auto", "light", "dark"];
 
 const system = matchMedia("(prefers-color-scheme: dark)");
 const stored = browser.get("layerlab.theme");
@@ -17,7 +17,7 @@ system.addEventListener("change", () => {
 });
 
 /** Whether the page is dark now. */
-export const dark = computed(() => (theme.value === "auto" ? systemDark.value : theme.value === "dark"));
+const dark = computed(() => (theme.value === "auto" ? systemDark.value : theme.value === "dark"));
 
 /** Set after the attribute, so that colours are read from the style that holds. */
 const applied = signal("");

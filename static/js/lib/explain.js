@@ -20,7 +20,7 @@ const MOST_NAMES = 6;
  * @param {Fields} [fields]
  * @returns {Fault | null}
  */
-export function faultOf(problem, sent = {}, fields = {}) {
+function faultOf(problem, sent = {}, fields = {}) {
   const match = /^(?:settings\.)?(\w+)(?:\[(\d+)\])?(?:\.(\w+))?$/.exec(String(problem.values?.where ?? ""));
   if (!match || !Object.hasOwn(fields, match[1])) return null;
   const [, field, index, part] = match;

@@ -40,7 +40,7 @@ export function LossPanel({ run }) {
 }
 
 /** Whether what is seen is what happens now; red only while the network trains. @param {{run: Run}} props */
-export function Live({ run }) {
+function Live({ run }) {
   const { playing, reason } = run.status.value;
   const state = connection.value;
   const resting = reason === "diverged" ? "stopped" : "paused";

@@ -60,7 +60,7 @@ export function Probabilities({ run, upright = false, label }) {
     };
   });
   return html`<ol ref=${list} class=${upright ? "digits-bars upright" : "digits-bars"} aria-label=${label}>
-    ${Array.from({ length: 10 }, (_, digit) => html`<li key=${digit}><b>${digit}</b><${Bar} upright=${upright} /><span class="share"></span></li>`)}
+    ${Array.from({ length: 10 }, (_, digit) => html`<li key=${digit}><b>${digit}</b><${Bar} upright=${upright} /><span class=${upright ? "share visually-hidden" : "share"}></span></li>`)}
   </ol>`;
 }
 

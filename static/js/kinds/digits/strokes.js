@@ -6,7 +6,7 @@
  */
 
 /** Width of the pen, as a part of the sheet's side: what MNIST's pens leave after scaling. */
-export const PEN = 0.09;
+const PEN = 0.09;
 
 /**
  * Draws the strokes, smoothed through the middles between their points.

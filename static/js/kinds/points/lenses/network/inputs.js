@@ -60,7 +60,7 @@ export function InputToggles({ run, layout, inputs, touch }) {
 }
 
 /** An input's name as mathematics is printed. @param {{name: string}} props */
-export function MathName({ name }) {
+function MathName({ name }) {
   const text = INPUT_NAMES[name] ?? name;
   return html`<span class="math">${text.startsWith("sin ") ? html`<span class="upright">sin </span>${text.slice(4)}` : text}</span>`;
 }

@@ -108,9 +108,4 @@ export class LinkLayer {
   draws({ layer, source, target }) {
     return this.#drawn.has(this.#offsets[layer - 1] + source * this.#sizes[layer] + target);
   }
-
-  /** The weight of a link in the flat section. @param {{layer: number, source: number, target: number}} link */
-  index({ layer, source, target }) {
-    return this.#offsets[layer - 1] + source * this.#sizes[layer] + target;
-  }
 }
