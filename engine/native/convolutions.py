@@ -12,6 +12,7 @@ from engine.native.instructions import (
     B0,
     B1,
     C0,
+    C1,
     CHANNELS,
     COUNT0,
     COUNT1,
@@ -27,7 +28,6 @@ from engine.native.instructions import (
     KERNEL1,
     OUT,
     PAD0,
-    ROOM,
     SIZE0,
     STRIDE0,
     STRIDE1,
@@ -47,13 +47,13 @@ from engine.native.tiles import PANEL
 
 
 @kernel
-def frame(at, lo, count):
+def frame(at, begin, count, room):
     """Put M images (K, N, C channels) into larger ones (A0, A1); what is around them stays as it is.
 
-    From B0 pixels down and B1 across, C0 and ROOM pixels apart.
+    From B0 pixels down and B1 across, C0 and C1 pixels apart.
     """
     row = columns(at)
-    height, width, channels, apart = row[K], row[N], row[C], row[ROOM]
+    height, width, channels, apart = row[K], row[N], row[C], row[C1]
     line = 4 * width * channels
     for image in range(row[M]):
         for i in range(height):
@@ -67,7 +67,7 @@ def frame(at, lo, count):
 
 
 @kernel
-def mirrored(at, lo, count):
+def mirrored(at, begin, count, room):
     """Filters (M, K, N, C) upside down, left to right, and with C before N."""
     row = columns(at)
     places, inner, outer = row[M] * row[K], row[N], row[C]
@@ -98,7 +98,7 @@ def reach(shift, stride, size, windows):
 
 
 @kernel
-def convolution(at, lo, count):
+def convolution(at, begin, count, room):
     """out (images, rows, columns, n) from padded images at A and filters (height, width, channels, n) at B.
 
     The sums begin at C (n,), if there is something.
@@ -139,7 +139,7 @@ def convolution(at, lo, count):
 
 
 @kernel
-def filter_gradient(at, lo, count):
+def filter_gradient(at, begin, count, room):
     """out (height, width, channels, n) from padded images at A and g (images, rows, columns, n) at B."""
     row = columns(at)
     s, tiles = i64s(row[INFO], WINDOW), row[TILES]

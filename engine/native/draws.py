@@ -24,7 +24,7 @@ def start_of(state):
 
 
 @kernel
-def uniform_numbers(at, lo, count):
+def uniform_numbers(at, begin, count, room):
     """N numbers from the state at A."""
     row = columns(at)
     start, o = start_of(row[A]), f32s(row[OUT], row[N])
@@ -33,7 +33,7 @@ def uniform_numbers(at, lo, count):
 
 
 @kernel
-def normal_numbers(at, lo, count):
+def normal_numbers(at, begin, count, room):
     """N numbers of a bell curve from the state at A."""
     row = columns(at)
     start, o = start_of(row[A]), f32s(row[OUT], row[N])

@@ -69,16 +69,14 @@ class NativeProgram(Program):
 
     def _once(self, code: np.ndarray, first: int, end: int) -> Call:
         """Some rows of a table as a call."""
-        return partial(self._machine.run, code[first:end], 1, NO_STREAMS)
+        return partial(self._machine.run, code[first:end], 1, NO_STREAMS, self._room)
 
     def _finished(self) -> np.ndarray:
         """The table's instructions, ready to run."""
         table = self._table
-        code = np.array(table.rows, np.int64).reshape(-1, i.WIDTH)
-        room = table.keep(np.empty(table.room + ALIGN, np.uint8))
-        products = code[:, i.OP] == table.codes["product"]
-        code[products, i.ROOM] = address(room) + -address(room) % ALIGN
-        return code
+        room = address(table.keep(np.empty(table.room + ALIGN, np.uint8)))
+        self._room = room + -room % ALIGN
+        return np.array(table.rows, np.int64).reshape(-1, i.WIDTH)
 
     def run(self, steps: int = 1, streams: Mapping[Tensor, Any] | None = None) -> None:
         """See :meth:`engine.executors.base.Program.run`."""
@@ -108,7 +106,7 @@ class NativeProgram(Program):
             for feed, stream in feeding
             for place, offset in self._readers(code, feed)
         ]
-        self._machine.run(code, steps, np.array(moves, np.int64).reshape(-1, 3))
+        self._machine.run(code, steps, np.array(moves, np.int64).reshape(-1, 3), self._room)
         for feed, stream in feeding if steps else ():
             for place, offset in self._readers(code, feed):
                 code.flat[place] = address(feed) + offset

@@ -1,6 +1,7 @@
 """What an instruction of the native machine is: a row of int64, and what its columns mean.
 
-OP is the address of the kernel's code, OUT and others are addresses of numbers.
+OP is the address of the kernel's code, OUT and others are addresses of numbers.  UNITS: into how many parts its
+work can be cut, in any order and by anybody (for an element-wise one, the elements of a row); 1: it is done whole.
 
 Element-wise instructions have three columns an input: its address, how many bytes it moves on an
 element (0: one number for the row), and from row to row.  The others have columns of their own.
@@ -11,9 +12,9 @@ from __future__ import annotations
 import re
 
 INPUTS = 9  # of an element-wise instruction, at most
-OP, N, M, CHAIN, OUT, OUT_ROW, IN = range(7)
+OP, UNITS, N, M, CHAIN, OUT, OUT_ROW, IN = range(8)
 WIDTH = IN + 3 * INPUTS
-A, B, C, K, A0, A1, B0, B1, C0, ROOM, INFO, TILES = range(IN, IN + 12)  # of the other instructions
+A, B, C, K, A0, A1, B0, B1, C0, C1, INFO, TILES = range(IN, IN + 12)  # of the other instructions
 
 DEEP, WIDE = 256, 512  # rows and columns of a second factor that are packed at a time: half of a second-level cache
 PACKED = 4 * DEEP * (WIDE + 64)  # bytes that they take at most: the last panel may be no more than begun

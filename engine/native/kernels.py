@@ -1,15 +1,16 @@
 """The native machine's loop, and its kernels beside products and element-wise operations.
 
-A kernel is a function of an instruction's address (``lo`` and ``count`` are for element-wise ones
-alone) that Numba compiles; it reads from the instruction's columns what it works on.  Arrays are
-float32 without gaps, row by row, unless it says otherwise.
+A kernel is a function that Numba compiles, of an instruction's address, of which units of its work are
+wanted (``count`` from ``begin`` on; an instruction of UNITS 1 is done whole), and of the address of
+memory to work in, which nobody else uses meanwhile.  It reads from the instruction's columns what it works on.
+Arrays are float32 without gaps, row by row, unless it says otherwise.
 """
 
 import numpy as np
 from numba import carray, cfunc, njit, types
 from numba.extending import intrinsic
 
-from engine.native.instructions import A0, A1, B0, BLOCK, CHAIN, OP, OUT, WIDTH, A, B, C, K, M, N
+from engine.native.instructions import A0, A1, B0, BLOCK, CHAIN, OP, OUT, UNITS, WIDTH, A, B, C, K, M, N
 from engine.native.lanes import BYTES, W
 from engine.native.simd import (
     add,
@@ -41,7 +42,8 @@ LEAST = F(-np.inf)
 
 def kernel(function):
     """Compile a kernel, or take it from the cache."""
-    compiled = cfunc(types.void(types.int64, types.int64, types.int64), cache=True, error_model="numpy")(function)
+    signature = types.void(types.int64, types.int64, types.int64, types.int64)
+    compiled = cfunc(signature, cache=True, error_model="numpy")(function)
     KERNELS[function.__name__] = compiled
     return compiled
 
@@ -96,32 +98,37 @@ def copy_numbers(out, a, count):
             o[i] = x[i]
 
 
-@njit(types.void(types.int64[:, ::1], types.int64, types.int64[:, ::1]), nogil=True, error_model="numpy", cache=True)
-def run(code, steps, streams):
+@njit(
+    types.void(types.int64[:, ::1], types.int64, types.int64[:, ::1], types.int64),
+    nogil=True,
+    error_model="numpy",
+    cache=True,
+)
+def run(code, steps, streams, room):
     """Run all instructions ``steps`` times; in each step, the streams' columns name the next part of their stream.
 
-    A stream is (the column's address, that of its first part, bytes a step).
+    A stream is (the column's address, that of its first part, bytes a step).  ``room``: memory to work in.
     """
-    begin, end, size = code.ctypes.data, code.ctypes.data + 8 * WIDTH * code.shape[0], 8 * WIDTH
+    table, end, size = code.ctypes.data, code.ctypes.data + 8 * WIDTH * code.shape[0], 8 * WIDTH
     for step in range(steps):
         for at in range(streams.shape[0]):
             i64s(streams[at, 0], 1)[0] = streams[at, 1] + step * streams[at, 2]
-        now = begin
+        now = table
         while now < end:
             row = columns(now)
-            chain, n = row[CHAIN], row[N]
+            chain, units = row[CHAIN], row[UNITS]
             if chain <= 1:
-                call_kernel(row[OP], now, 0, n)
+                call_kernel(row[OP], now, 0, units, room)
                 now += size
                 continue
-            for lo in range(0, n, BLOCK):
+            for begin in range(0, units, BLOCK):
                 for link in range(now, now + chain * size, size):
-                    call_kernel(columns(link)[OP], link, lo, min(n - lo, BLOCK))
+                    call_kernel(columns(link)[OP], link, begin, min(units - begin, BLOCK), room)
             now += chain * size
 
 
 @kernel
-def copy_bytes(at, lo, count):
+def copy_bytes(at, begin, count, room):
     row = columns(at)
     copy_numbers(row[OUT], row[A], row[N])
 
@@ -134,13 +141,13 @@ def fill_row(out, x, n):
 
 
 @kernel
-def fill(at, lo, count):
+def fill(at, begin, count, room):
     row = columns(at)
     fill_row(row[OUT], splat(row[A]), row[N])
 
 
 @kernel
-def strided(at, lo, count):
+def strided(at, begin, count, room):
     """out (M, K, N) = a read with the strides A0, A1, B0 (in bytes; 0 repeats, below 0 goes back)."""
     row = columns(at)
     to = row[OUT]
@@ -154,7 +161,7 @@ def strided(at, lo, count):
 
 
 @kernel
-def column_sums(at, lo, count):
+def column_sums(at, begin, count, room):
     """out (N,) of a (M, N)."""
     row = columns(at)
     m, n = row[M], row[N]
@@ -185,7 +192,7 @@ def row_sum(a, n):
 
 
 @kernel
-def row_sums(at, lo, count):
+def row_sums(at, begin, count, room):
     """out (M,) of a (M, N)."""
     row = columns(at)
     o = f32s(row[OUT], row[M])
@@ -203,7 +210,7 @@ def row_maximum(a, n):
 
 
 @kernel
-def row_maxima(at, lo, count):
+def row_maxima(at, begin, count, room):
     """out (M,) of a (M, N)."""
     row = columns(at)
     o = f32s(row[OUT], row[M])
@@ -225,7 +232,7 @@ def powers(out, a, n, edge, keep):
 
 
 @kernel
-def softmax_rows(at, lo, count):
+def softmax_rows(at, begin, count, room):
     """out (M, N) of a (M, N)."""
     row = columns(at)
     n = row[N]
@@ -245,7 +252,7 @@ def log_of_sum(a, n):
 
 
 @kernel
-def log_softmax_rows(at, lo, count):
+def log_softmax_rows(at, begin, count, room):
     """out (M, N) of a (M, N)."""
     row = columns(at)
     n = row[N]
@@ -258,7 +265,7 @@ def log_softmax_rows(at, lo, count):
 
 
 @kernel
-def chosen_loss(at, lo, count):
+def chosen_loss(at, begin, count, room):
     """out (M,) = -log_softmax(a (M, N))[label], labels at B; one outside 0 .. N - 1 is noted at C."""
     row = columns(at)
     m, n = row[M], row[N]
@@ -271,7 +278,7 @@ def chosen_loss(at, lo, count):
 
 
 @kernel
-def one_hot_rows(at, lo, count):
+def one_hot_rows(at, begin, count, room):
     """out (M, N) of labels at A (M,); one outside 0 .. N - 1 is noted at C."""
     row = columns(at)
     m, n = row[M], row[N]
@@ -285,7 +292,7 @@ def one_hot_rows(at, lo, count):
 
 
 @kernel
-def gather_rows(at, lo, count):
+def gather_rows(at, begin, count, room):
     """M rows of N bytes, their numbers at B; one outside 0 .. K - 1 leaves its row alone and is noted at C."""
     row = columns(at)
     numbers, wrong = i32s(row[B], row[M]), i32s(row[C], 1)
@@ -297,7 +304,7 @@ def gather_rows(at, lo, count):
 
 
 @kernel
-def scatter_rows(at, lo, count):
+def scatter_rows(at, begin, count, room):
     """out (K, N) = 0, with row i of a (M, N) added to row numbers[i], those at B; a wrong one is noted at C."""
     row = columns(at)
     n = row[N]
@@ -313,7 +320,7 @@ def scatter_rows(at, lo, count):
 
 
 @kernel
-def add_whole(at, lo, count):
+def add_whole(at, begin, count, room):
     """Sums of int32, as counters need them."""
     row = columns(at)
     o, x, y = i32s(row[OUT], row[N]), i32s(row[A], row[N]), i32s(row[B], row[N])

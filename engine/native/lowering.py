@@ -80,12 +80,12 @@ class Table:
     rows: list[list[int]] = field(default_factory=list)
     kept: list[np.ndarray] = field(default_factory=list)
     framed: dict[object, np.ndarray] = field(default_factory=dict)  # images with padding, by node and windows
-    room: int = 0  # bytes that the largest product packs
+    room: int = 0  # bytes that an instruction needs at most to work in
 
     def add(self, kernel: str, out: np.ndarray, *inputs: np.ndarray, n: int, **more: int) -> list[int]:
         """One instruction; ``more`` names further columns of :mod:`engine.native.instructions`."""
         row = [0] * i.WIDTH
-        row[i.OP], row[i.OUT], row[i.N] = self.codes[kernel], address(out), n
+        row[i.OP], row[i.UNITS], row[i.OUT], row[i.N] = self.codes[kernel], 1, address(out), n
         for column, array in zip((i.A, i.B, i.C), inputs, strict=False):
             row[column] = address(array)
         for name, value in more.items():
@@ -143,7 +143,7 @@ def element_wise(table: Table, text: str, out: np.ndarray, inputs: Sequence[np.n
     ups = [each[-2] if len(each) > 1 else 0 for each in strides]
     for place in np.ndindex(outer):
         moved = [sum(p * s for p, s in zip(place, each[:-2], strict=True)) for each in strides]
-        row = table.add(text, out, n=n, m=rows, out_row=ups[0])
+        row = table.add(text, out, n=n, units=n, m=rows, out_row=ups[0])
         row[i.OUT] += moved[0]
         for at, array in enumerate(spread):
             row[i.IN + 3 * at : i.IN + 3 * at + 3] = [address(array) + moved[at + 1], steps[at + 1], ups[at + 1]]
@@ -188,7 +188,7 @@ def _product(table: Table, node: Node, out: np.ndarray, ins: Sequence[np.ndarray
     if start:  # a row that is added to all, or a matrix
         more = {"c": address(table.plain(start[0])), "c0": 0 if start[0].ndim == 1 else 4 * columns}
     table.add("product", out, a, b, m=rows, k=inner, n=columns, a0=a0, a1=a1, b0=b0, b1=b1, **more)
-    table.room = i.PACKED
+    table.room = max(table.room, i.PACKED)
 
 
 @lowering("sum_like", "sum", "max")

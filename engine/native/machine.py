@@ -30,7 +30,7 @@ SOURCES = (
     "expression.py",
     "ops/splitmix.py",
 )
-Run = Callable[[np.ndarray, int, np.ndarray], None]  # (instructions, steps, streams)
+Run = Callable[[np.ndarray, int, np.ndarray, int], None]  # (instructions, steps, streams, memory to work in)
 
 
 @dataclass(frozen=True, eq=False)

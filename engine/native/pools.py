@@ -48,7 +48,7 @@ def corner(s, image, i, j):
 
 
 @kernel
-def pool(at, lo, count):
+def pool(at, begin, count, room):
     """out (images, rows, columns, channels) of images (height, width, channels) at A."""
     row = columns(at)
     s = i64s(row[INFO], WINDOW)
@@ -72,7 +72,7 @@ def pool(at, lo, count):
 
 
 @kernel
-def pool_back(at, lo, count):
+def pool_back(at, begin, count, room):
     """What a pool sends back to its images at B: the gradient at A, to a window's (first) largest pixel or in parts."""
     row = columns(at)
     s = i64s(row[INFO], WINDOW)

@@ -8,7 +8,7 @@ address of the tiles' function.
 
 from numba import njit
 
-from engine.native.instructions import A0, A1, B0, B1, C0, DEEP, OUT, ROOM, TILES, WIDE, A, B, C, K, M, N
+from engine.native.instructions import A0, A1, B0, B1, C0, DEEP, OUT, TILES, WIDE, A, B, C, K, M, N
 from engine.native.kernels import LOOPS, columns, copy_row, kernel
 from engine.native.lanes import W
 from engine.native.simd import read, tile, turn, write
@@ -64,14 +64,14 @@ def block(tiles, out, out0, a, a0, a1, b, b0, panel, m, n, k, start, start0):
 
 
 @kernel
-def product(at, lo, count):
+def product(at, begin, count, room):
     """out (M, N) = a (M, K) @ b (K, N) + start (M, N), which lies at C if there is one.
 
-    A0, A1, B0, B1, C0: bytes from row to row and from column to column.  ROOM: memory to pack in.
+    A0, A1, B0, B1, C0: bytes from row to row and from column to column.
     """
     row = columns(at)
     tiles, out, a, b, start, start0 = row[TILES], row[OUT], row[A], row[B], row[C], row[C0]
-    m, n, k, a0, a1, b0, b1, room = row[M], row[N], row[K], row[A0], row[A1], row[B0], row[B1], row[ROOM]
+    m, n, k, a0, a1, b0, b1 = row[M], row[N], row[K], row[A0], row[A1], row[B0], row[B1]
     if (n <= PANEL and k <= DEEP) or (b1 == 4 and (b0 <= NARROW or m <= ROWS or k <= SHALLOW)):
         panel = 4 * PANEL
         if b1 != 4:

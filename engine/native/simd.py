@@ -113,4 +113,4 @@ def _call(count: int) -> Any:
     )
 
 
-call_kernel, tile = _call(3), _call(15)  # tile: see tiles.py; its address comes first
+call_kernel, tile = _call(4), _call(15)  # tile: see tiles.py; its address comes first

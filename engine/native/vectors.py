@@ -140,9 +140,9 @@ def element_wise(module: ir.Module, name: str, text: str) -> None:
     Its text is one of :mod:`engine.native.expressions`.  An input is read on and on, or is one number for
     the whole row (its step is 0).
     """
-    function = ir.Function(module, ir.FunctionType(ir.VoidType(), [I64] * 3), name)
+    function = ir.Function(module, ir.FunctionType(ir.VoidType(), [I64] * 4), name)
     b = ir.IRBuilder(function.append_basic_block("entry"))
-    at, lo, n = function.args
+    at, lo, n, _ = function.args
     instruction = b.inttoptr(at, I64.as_pointer())
 
     def column(place: int) -> ir.Value:

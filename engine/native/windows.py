@@ -40,7 +40,7 @@ def _framed(table: Table, node: Node, image: np.ndarray, over: Windows, apart: t
     larger = table.framed[key] = table.keep(np.zeros((images, rows, columns, channels), np.float32))
     table.add(
         "frame", larger, image, n=width, m=images, k=height, c=channels, a0=rows, a1=columns,
-        b0=down.before, b1=across.before, c0=apart[0], room=apart[1],
+        b0=down.before, b1=across.before, c0=apart[0], c1=apart[1],
     )  # fmt: skip
     return larger
 
