@@ -12,7 +12,7 @@ from engine.executors.base import together
 from engine.fuse import Region
 from engine.native import instructions as i
 from engine.native.expressions import Piece, pieces
-from engine.ops.array import stretches
+from engine.ops.array import stretches, window
 from engine.passes import Node
 
 Lowering = Callable[["Table", Node, np.ndarray, Sequence[np.ndarray]], None]
@@ -292,9 +292,9 @@ def _copies(table: Table, node: Node, out: np.ndarray, ins: Sequence[np.ndarray]
         table.add("fill", out, value, n=out.size)
         if name == "pad":
             ends = [(b, b + size) for (b, _), size in zip(attrs["widths"], ins[0].shape, strict=True)]
-            table.copy(out[tuple(slice(*each) for each in ends)], ins[0])
+            table.copy(window(out, tuple(slice(*each) for each in ends)), ins[0])
         else:
-            table.copy(out[attrs["index"]], ins[0])
+            table.copy(window(out, attrs["index"]), ins[0])
     elif name == "assign":
         table.copy(out, ins[1])
     else:

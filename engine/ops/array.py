@@ -87,7 +87,7 @@ def _expand_spec(x: Spec, *, axis: int | tuple[int, ...]) -> Spec:
 
 
 def _expand(x: Any, *, axis: int | tuple[int, ...]) -> Any:
-    return x[tuple(None if new else slice(None) for new in _expanded(x.ndim, axis))]
+    return window(x, tuple(None if new else slice(None) for new in _expanded(x.ndim, axis)))
 
 
 expand = op(
@@ -100,6 +100,11 @@ expand = op(
 def _whole(index: tuple[Any, ...]) -> tuple[Any, ...]:
     """``index`` without the dots at its end, which stand for all axes that it doesn't name."""
     return index[:-1] if index and index[-1] is Ellipsis else index
+
+
+def window(x: Any, index: tuple[Any, ...]) -> Any:
+    """``x[index]`` on x's memory: without the dots, NumPy gives a copy of a single number."""
+    return x[(*_whole(index), ...)]
 
 
 def _slice_spec(x: Spec, *, index: tuple[Any, ...]) -> Spec:
@@ -127,7 +132,7 @@ def _slice_fill_spec(g: Spec, x: Spec, *, index: tuple[Any, ...]) -> Spec:
 
 
 def _fill_slice(xp: Any, out: Any, g: Any, *, like: Shape, index: tuple[Any, ...]) -> Sequence[Call]:
-    return (partial(out.fill, 0), partial(xp.copyto, out[index], g))
+    return (partial(out.fill, 0), partial(xp.copyto, window(out, index), g))
 
 
 def _slice_gapless(x: Spec, *, index: tuple[Any, ...]) -> bool:
@@ -139,8 +144,8 @@ def _slice_gapless(x: Spec, *, index: tuple[Any, ...]) -> bool:
 
 slice_ = op(
     "slice", "A part, as Python slices it.",
-    spec=_slice_spec, view=lambda x, *, index: x[(*_whole(index), ...)], gapless=_slice_gapless,
-    grad=lambda y, g, x, index: [slice_fill(g, x, index=(*_whole(index), ...))],
+    spec=_slice_spec, view=lambda x, *, index: window(x, index), gapless=_slice_gapless,
+    grad=lambda y, g, x, index: [slice_fill(g, x, index=index)],
     samples=(
         sample((5, 4), index=(slice(1, 4), 2)), sample((6,), index=(slice(None, None, 2),)),
         sample((5, 4), index=(slice(None, None, -1),)), sample((5, 4), index=(-1, 2)),
@@ -150,7 +155,7 @@ slice_fill: Op = op(
     "slice_fill", "Zeros in the second input's shape, with the first at the place of a slice.",
     spec=_slice_fill_spec, kernel=_fill_slice, shape_only=(1,),
     grad=lambda y, g, a, x, index: [slice_(g, index=index), None],
-    samples=[sample((3,), (5, 4), index=(slice(1, 4), 2, ...))],
+    samples=(sample((3,), (5, 4), index=(slice(1, 4), 2, ...)), sample((), (5, 4), index=(-1, 2))),
 )  # fmt: skip
 
 
@@ -196,9 +201,9 @@ def vector(*specs: Spec) -> Spec:
 def _pack(xp: Any, out: Any, *parts: Any) -> Sequence[Call]:
     calls = []
     for place, part in zip(stretches([each.size for each in parts]), parts, strict=True):
-        window = out[place].reshape(part.shape)
-        if (_address(window), window.strides) != (_address(part), part.strides):  # most are computed in place
-            calls.append(partial(xp.copyto, window, part))
+        own = out[place].reshape(part.shape)
+        if (_address(own), own.strides) != (_address(part), part.strides):  # most are computed in place
+            calls.append(partial(xp.copyto, own, part))
     return calls
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from engine.errors import ShapeError, user_source
 from engine.graph import Tensor
 from engine.op import Call, Op, op, sample
-from engine.ops.array import reshape_like, slice_, stretches, sum_like
+from engine.ops.array import reshape_like, slice_, stretches, sum_like, window
 from engine.ops.rules import reduced
 from engine.spec import Spec, broadcast, normalize_axes, normalize_axis
 
@@ -52,7 +52,7 @@ def _inside(widths: Widths) -> tuple[slice, ...]:
 
 
 def _pad(xp: Any, out: Any, x: Any, *, widths: Widths, value: float = 0.0) -> Sequence[Call]:
-    return (partial(out.fill, value), partial(xp.copyto, out[_inside(widths)], x))
+    return (partial(out.fill, value), partial(xp.copyto, window(out, _inside(widths)), x))
 
 
 pad = op(
