@@ -18,12 +18,14 @@ from engine.native.simd import (
     choose,
     divided,
     first,
+    flush,
     largest,
     load,
     load_part,
     maximum,
     power_of_e,
     read,
+    set_control,
     splat,
     spread,
     store,
@@ -108,7 +110,9 @@ def run(code, steps, streams, room):
     """Run all instructions ``steps`` times; in each step, the streams' columns name the next part of their stream.
 
     A stream is (the column's address, that of its first part, bytes a step).  ``room``: memory to work in.
+    Subnormal numbers count as 0 meanwhile.
     """
+    before = flush()
     table, end, size = code.ctypes.data, code.ctypes.data + 8 * WIDTH * code.shape[0], 8 * WIDTH
     for step in range(steps):
         for at in range(streams.shape[0]):
@@ -125,6 +129,7 @@ def run(code, steps, streams, room):
                 for link in range(now, now + chain * size, size):
                     call_kernel(columns(link)[OP], link, begin, min(units - begin, BLOCK), room)
             now += chain * size
+    set_control(before)
 
 
 @kernel
