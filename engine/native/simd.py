@@ -148,4 +148,4 @@ def _flush(b: ir.IRBuilder) -> ir.Value:
 
 _ANY = ir.IntType(8).as_pointer()
 flush = _function(INT)(_flush)  # from now on, what is subnormal counts as 0 in this thread; gives the word as it was
-set_control = _function(NOTHING, INT)(lambda b, value: _nothing(_set_control(b, value)))
+set_control = _function(NOTHING, INT)(_set_control)
