@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 
 from benchmarks import report
@@ -11,6 +12,10 @@ from benchmarks.against import ROOT, Checkout
 from benchmarks.costs import SIZES, small_cnn, toy
 from benchmarks.measure import UnequalLoss, compare, take_turns
 from benchmarks.peers import layerlab
+from benchmarks.pieces import blas
+from benchmarks.pieces import run as pieces
+from benchmarks.pieces.catalogue import CATALOGUE, Product
+from benchmarks.pieces.form import Form
 from benchmarks.stream import Class
 from benchmarks.workloads import BATCHES, WORKLOADS, Dropout, Unsupported, Workload, dense
 
@@ -170,6 +175,54 @@ def test_growth_goes_from_small_to_large():
     for sizes in SIZES.values():
         assert list(sizes) == sorted(sizes)
         assert all(layers[0] == 784 and layers[-1] == 10 for layers, _ in sizes.values())
+
+
+def test_pieces_have_names_of_their_own_and_inputs_of_their_shapes():
+    names = [piece.name for piece in CATALOGUE]
+    assert len(set(names)) == len(names)
+    for piece in CATALOGUE:
+        assert [each.shape for each in piece.arrays()] == list(piece.shapes)
+        assert {each.dtype.name for each in piece.arrays()} == {"float32"}
+        assert piece.flops or piece.nbytes
+
+
+class Engine:
+    """An engine that multiplies as NumPy does, but for what is added."""
+
+    def __init__(self, name: str, added: float) -> None:
+        self.NAME, self._added = name, added
+
+    def forms(self, piece: Product) -> dict[str, Form]:
+        a, b = piece.arrays()
+        return {"": Form(lambda times: sum(range(300 * times)), lambda: [a @ b + self._added])}
+
+
+def test_pieces_are_measured_of_engines_that_agree():
+    found = pieces.compare([Engine("ours", 0.0), blas, Engine("it", 1e-5)], Product(4, 5, 6), 3, 1e-4)
+    assert list(found.times) == ["ours", "NumPy", "it"]
+    assert all(len(rounds) == 3 for rounds in found.times.values())
+
+
+def test_a_piece_that_a_peer_computes_otherwise_is_not_measured():
+    with pytest.raises(pieces.UnequalResults, match="product 4x5x6: it: result 0 is off"):
+        pieces.compare([Engine("ours", 0.0), Engine("it", 0.1)], Product(4, 5, 6), 1, 1e-4)
+
+
+def test_a_turned_factor_gives_the_same_product():
+    for turned in ("", "first", "second", "both"):
+        piece = Product(4, 5, 6, turned)
+        a, b = (each.T if turn else each for each, turn in zip(piece.arrays(), piece.turns, strict=True))
+        form = blas.forms(piece)[""]
+        form.run(1)
+        np.testing.assert_allclose(form.results()[0], a @ b, rtol=1e-5)
+
+
+def test_a_piece_is_judged_by_its_fastest_peer():
+    product = Product(1000, 500, 1000)  # a thousand million operations
+    times = {"ours": [0.02, 0.02], "slow": [0.04, 0.04], "quick": [0.018, 0.018]}
+    row = pieces.Measured(product, times, [100e9, 100e9], ["a note"]).row()
+    assert row[1:4] == ["20,000", "50.0 GF/s", "50%"]
+    assert row[4:] == ["slow 40,000; quick 18,000", "0.90", "0.95 **missed**; a note"]
 
 
 def test_a_class_of_pages_is_served(lab):

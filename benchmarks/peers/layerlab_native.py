@@ -19,7 +19,7 @@ SMALL = 1 << 20  # bytes of all batches, up to which a stream holds them several
 
 
 @functools.cache
-def _executor() -> native.Native:
+def executor() -> native.Native:
     return native.load(CACHE)
 
 
@@ -37,7 +37,7 @@ class Runner(NumpyRunner):
             self._streams = {tensor: np.concatenate([each] * repeat) for tensor, each in self._streams.items()}
 
     def _open(self, graph: en.Graph, device: str) -> en.Session:
-        return en.Session(graph, device=device, executor=_executor())
+        return en.Session(graph, device=device, executor=executor())
 
     def run(self, steps: int) -> None:
         while steps:
