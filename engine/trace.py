@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from engine.executors import Program
+from engine.executors.subnormal import Flushed
 from engine.fuse import Region
 from engine.graph import Tensor
 from engine.passes import Node
@@ -120,7 +121,7 @@ def measure(program: Program, repeat: int = 20) -> Trace:
     owners = Counter(owner for _, owner in calls)
     spent: dict[Region, list[int]] = {step: [0] * repeat for step in owners}
     clock = _clock_cost()
-    with np.errstate(all="ignore"):
+    with np.errstate(all="ignore"), Flushed():
         for at in range(repeat):
             for call, owner in calls:
                 start = perf_counter_ns()

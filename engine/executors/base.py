@@ -13,6 +13,7 @@ import numpy as np
 
 from engine.devices import Device, find_device
 from engine.errors import EngineError, FeedError
+from engine.executors.subnormal import Flushed
 from engine.fuse import Region, Taker
 from engine.graph import CONSTANT, PLACEHOLDER, VARIABLE, Tensor
 from engine.op import Call
@@ -68,14 +69,14 @@ class Program:
             self.owners += [step] * len(calls)
 
     def run(self, steps: int = 1, streams: Mapping[Tensor, Any] | None = None) -> None:
-        """Run the plan ``steps`` times.  Overflow gives inf and NaN, as hardware does, without warnings.
+        """Run the plan ``steps`` times.  Overflow gives inf and NaN, as hardware does; subnormal numbers count as 0.
 
         ``streams`` maps fed tensors to arrays with one more axis in front, (steps, ...): each step takes
         its own part.  Raises FeedError for a stream that doesn't fit; EngineError, with the operation's
         name and line, for a row number that isn't there, and for a program that was retired.
         """
         feeding = self.feeding(steps, streams)
-        with np.errstate(all="ignore"):
+        with np.errstate(all="ignore"), Flushed():
             for step in range(steps):
                 for feed, stream in feeding:
                     feed[...] = stream[step]
