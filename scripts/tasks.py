@@ -45,6 +45,8 @@ class Outcome:
         return f"{verdict:<8} {self.name:<22} {self.seconds:6.1f} s  {self.note}"
 
 
+NO_TESTS = 5  # pytest's exit status
+
 Check = Callable[[list[str]], Outcome]
 
 
@@ -91,7 +93,7 @@ def lint(_: list[str]) -> int:
 def test(options: list[str]) -> int:
     """All checks, all tests; words after ``test`` go on to pytest (e.g. ``test -x -k wire``)."""
     prepare.python_packages("dev")
-    checks = (ruff, ruff_format, mypy, tsc, prettier, node_tests, pytest, browser_tests)
+    checks = (ruff, ruff_format, mypy, tsc, prettier, node_tests, engine_tests, pytest, browser_tests)
     return _summary([_timed(check, options) for check in checks])
 
 
@@ -130,10 +132,18 @@ def node_tests(_: list[str]) -> Outcome:
     return _counted("node --test", command, report)
 
 
+def engine_tests(options: list[str]) -> Outcome:
+    """These only compute, so they share out the cores; the others look at clocks and ports."""
+    report = TOOLS / "engine.xml"
+    command = [str(PYTHON), "-m", "pytest", "tests/engine", "-n", "auto", f"--junitxml={report}", *options]
+    return _counted("pytest, the engine", command, report, chosen=bool(options))
+
+
 def pytest(options: list[str]) -> Outcome:
     report = TOOLS / "pytest.xml"
-    command = [str(PYTHON), "-m", "pytest", "--ignore=tests/browser", f"--junitxml={report}", *options]
-    return _counted("pytest", command, report)
+    elsewhere = ["--ignore=tests/browser", "--ignore=tests/engine"]
+    command = [str(PYTHON), "-m", "pytest", *elsewhere, f"--junitxml={report}", *options]
+    return _counted("pytest", command, report, chosen=bool(options))
 
 
 def browser_tests(options: list[str]) -> Outcome:
@@ -143,7 +153,7 @@ def browser_tests(options: list[str]) -> Outcome:
     say(f"browser: {path or 'from Playwright'}, version {found}")
     report = TOOLS / "browser.xml"
     command = [str(PYTHON), "-m", "pytest", "tests/browser", f"--junitxml={report}", *options]
-    return _counted("browser tests", command, report, LAYERLAB_CHROMIUM=path)
+    return _counted("browser tests", command, report, chosen=bool(options), LAYERLAB_CHROMIUM=path)
 
 
 def _command(name: str, command: list[str]) -> Outcome:
@@ -151,8 +161,13 @@ def _command(name: str, command: list[str]) -> Outcome:
     return Outcome(name, passed=int(good), failed=int(not good))
 
 
-def _counted(name: str, command: list[str], report: os.PathLike[str], **variables: str) -> Outcome:
-    """Run a test runner and read from its JUnit report how many tests there were."""
+def _counted(
+    name: str, command: list[str], report: os.PathLike[str], chosen: bool = False, **variables: str
+) -> Outcome:
+    """Run a test runner and read from its JUnit report how many tests there were.
+
+    ``chosen``: only some tests are wanted, and there may be none of this kind among them.
+    """
     if os.path.exists(report):
         os.remove(report)
     code = subprocess.run(command, cwd=ROOT, env={**os.environ, **variables}).returncode
@@ -160,7 +175,9 @@ def _counted(name: str, command: list[str], report: os.PathLike[str], **variable
     failed = sum(case.find("failure") is not None or case.find("error") is not None for case in cases)
     skipped = sum(case.find("skipped") is not None for case in cases)
     outcome = Outcome(name, len(cases) - failed - skipped, failed, skipped)
-    if code and not failed:  # it broke off: no report, no tests, an internal error
+    if code == NO_TESTS and chosen:
+        outcome.skipped, outcome.note = 1, "none of them is chosen; "
+    elif code and not failed:  # it broke off: no report, no tests, an internal error
         outcome.failed = 1
         outcome.note = f"exit status {code}; "
     outcome.note += f"{outcome.passed} passed, {outcome.failed} failed, {outcome.skipped} skipped"
