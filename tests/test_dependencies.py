@@ -10,6 +10,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 from tests.test_imports import MODULES, imports_of
 
@@ -42,12 +43,37 @@ def test_what_is_imported_is_declared(name: str) -> None:
     assert not missing, f"{name} imports {missing}, which pyproject.toml does not name"
 
 
-@pytest.mark.parametrize("name", [*RUN, *EXTRAS, *DEV])
-def test_what_is_declared_is_pinned(name: str) -> None:
-    lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
-    pins = [line for line in lines if normal(line.partition("==")[0]) == name]
-    assert len(pins) == 1
-    assert "==" in pins[0]
+SYSTEMS = [("linux", "x86_64"), ("linux", "aarch64"), ("win32", "AMD64"), ("darwin", "arm64"), ("darwin", "x86_64")]
+
+
+def on_system(lines: list[str], system: str, machine: str) -> dict[str, list[Requirement]]:
+    """The requirements that hold there, by name."""
+    found: dict[str, list[Requirement]] = {}
+    for text in filter(None, (line.partition("#")[0].strip() for line in lines)):
+        requirement = Requirement(text)
+        marker = requirement.marker
+        if marker is None or marker.evaluate({"sys_platform": system, "platform_machine": machine}):
+            found.setdefault(normal(requirement.name), []).append(requirement)
+    return found
+
+
+@pytest.mark.parametrize("system, machine", SYSTEMS)
+def test_what_is_declared_is_pinned_once_on_every_system(system: str, machine: str) -> None:
+    pins = on_system((ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines(), system, machine)
+    for name in {*RUN, *EXTRAS, *DEV}:
+        assert len(pins.get(name, [])) == 1, f"{name} on {system} {machine}: {pins.get(name)}"
+        assert {each.operator for each in pins[name][0].specifier} == {"=="}
+
+
+@pytest.mark.parametrize("system, machine", SYSTEMS)
+def test_the_native_executor_can_be_had_with_the_pinned_versions(system: str, machine: str) -> None:
+    pins = on_system((ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines(), system, machine)
+    version = {name: next(iter(pins[name][0].specifier)).version for name in ("numba", "llvmlite", "numpy")}
+    (wanted,) = on_system(PROJECT["project"]["optional-dependencies"]["native"], system, machine)["numba"]
+    assert wanted.specifier.contains(version["numba"])
+    if (system, machine) == ("darwin", "x86_64"):  # the last with wheels for Macs with Intel, and what fits them
+        assert version == {"numba": "0.62.1", "llvmlite": "0.45.1", "numpy": "2.3.5"}
+        assert not wanted.specifier.contains("0.63.0")  # else pip would take its source, which needs an LLVM
 
 
 @pytest.mark.parametrize("name", [*RUN, *EXTRAS, *DEV, *VENDORED])
