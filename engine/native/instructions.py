@@ -21,12 +21,15 @@ PACKED = 4 * DEEP * (WIDE + 64)  # bytes that they take at most: the last panel 
 BLOCK = 1024  # elements of a chain that are worked on at a time: they stay in the first-level cache
 
 # What a kernel must know of windows over images lies in an array of its own: images; windows down and across;
-# elements of a window; channels; filters; bytes from image to image, row to row, pixel to pixel; how far windows,
-# and their elements, lie apart; pixels of padding above and to the left; the image's size; the kind of pool.
+# elements of a window; channels; filters; bytes from image to image, row to row, pixel to pixel, and the same of the
+# result; how far windows, and their elements, lie apart; pixels of padding above and to the left; the image's size;
+# the kind of pool.  Then how it is read: bytes of a row with its padding (0: as it lies), pixels that it takes from the
+# image, and pixels after them; how often each channel comes; lines of windows and images that are done at a time.
 (
-    IMAGES, COUNT0, COUNT1, KERNEL0, KERNEL1, CHANNELS, FILTERS, IMAGE0, IMAGE1, IMAGE2, STRIDE0, STRIDE1,
-    DILATION0, DILATION1, PAD0, PAD1, SIZE0, SIZE1, POOL, WINDOW,
-) = range(20)  # fmt: skip
+    IMAGES, COUNT0, COUNT1, KERNEL0, KERNEL1, CHANNELS, FILTERS, IMAGE0, IMAGE1, IMAGE2, OUT0, OUT1, OUT2, STRIDE0,
+    STRIDE1, DILATION0, DILATION1, PAD0, PAD1, SIZE0, SIZE1, POOL, FRAME, TAKEN, AFTER, TIMES, LINES, TOGETHER, WINDOW,
+) = range(29)  # fmt: skip
+PIXELS = 512  # of the filters' gradient that are added up in one go: sums of sums lose less
 MAX, AVERAGE, AVERAGE_WITH_PADDING = range(3)  # pools
 
 _OPERAND = re.compile(r"(?<![\w.])([xtui])(\d+)\b")

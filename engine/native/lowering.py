@@ -18,7 +18,10 @@ from engine.passes import Node
 Lowering = Callable[["Table", Node, np.ndarray, Sequence[np.ndarray]], None]
 LOWERINGS: dict[str, Lowering] = {}
 PARTS = 64  # instructions that one element-wise operation may become
-USE_TILES = ("product", "convolution", "filter_gradient")
+USE_TILES = {
+    "product": "tile", "convolution": "tile", "filter_gradient": "tile",
+    "depthwise": "tile_apart", "depthwise_gradient": "tile_apart",
+}  # fmt: skip
 
 
 class NotNative(Exception):
@@ -29,7 +32,7 @@ def add_instructions(table: Table, step: Region, arrays: Mapping[Node, np.ndarra
     """Add what ``step`` does to ``table``; False, with the table as it was, if there are no instructions for it."""
     found = step.made or pieces(step, table.codes)
     rule = LOWERINGS.get(step.name)
-    mark, framed = len(table.rows), len(table.framed)
+    mark = len(table.rows)
     if (rule is None and found is None) or step.last.spec.size == 0:
         return False
     try:
@@ -41,8 +44,6 @@ def add_instructions(table: Table, step: Region, arrays: Mapping[Node, np.ndarra
             rule(table, first, arrays[step.last], [arrays[each] for each in (*first.inputs, *added)])
     except NotNative:
         del table.rows[mark:]
-        for key in list(table.framed)[framed:]:  # by instructions that are gone
-            del table.framed[key]
         return False
     return True
 
@@ -79,7 +80,6 @@ class Table:
     wrong: np.ndarray  # not 0 once a row number or label was out of range
     rows: list[list[int]] = field(default_factory=list)
     kept: list[np.ndarray] = field(default_factory=list)
-    framed: dict[object, np.ndarray] = field(default_factory=dict)  # images with padding, by node and windows
     room: int = 0  # bytes that an instruction needs at most to work in
 
     def add(self, kernel: str, out: np.ndarray, *inputs: np.ndarray, n: int, **more: int) -> list[int]:
@@ -91,7 +91,7 @@ class Table:
         for name, value in more.items():
             row[getattr(i, name.upper())] = value
         if kernel in USE_TILES:
-            row[i.TILES] = self.codes["tile"]
+            row[i.TILES] = self.codes[USE_TILES[kernel]]
         self.rows.append(row)
         return row
 

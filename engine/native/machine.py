@@ -23,6 +23,7 @@ import numpy as np
 from engine.native.expressions import expressions
 
 ENGINE = Path(__file__).resolve().parents[1]
+TILES = ("tile", "tile_apart")  # functions of tiles.py
 # What compiled code is made from, and nothing else: tests/engine/test_native_cache.py reads it off the imports.
 KERNELS = ("kernels", "products", "convolutions", "pools", "draws")
 SOURCES = (
@@ -57,7 +58,7 @@ def load(folder: Path) -> Machine:
     folder, known = folder / name(), expressions()
     folder.mkdir(parents=True, exist_ok=True)
     vectors = importlib.import_module("engine.native.vectors")
-    names = {"tile": "tile", **{text: f"expression_{at}" for at, text in enumerate(known)}}
+    names = {**{each: each for each in TILES}, **{text: f"expression_{at}" for at, text in enumerate(known)}}
     data = _cached(folder / f"vectors-{_hash(*known)}.o", lambda: _vector_code(names))
     kept, addresses = vectors.addresses(data, list(names.values()))
     kernels = _kernels(folder)
@@ -116,8 +117,8 @@ def _vector_code(names: Mapping[str, str]) -> bytes:
     vectors, tiles = (importlib.import_module(f"engine.native.{each}") for each in ("vectors", "tiles"))
     module = vectors.new_module()
     for text, name in names.items():
-        if text == "tile":
-            tiles.tile(module, name)
+        if text in TILES:
+            tiles.tile(module, name, apart=name == "tile_apart")
         else:
             vectors.element_wise(module, name, text)
     code: bytes = vectors.compiled(module)

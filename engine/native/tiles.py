@@ -14,12 +14,14 @@ PANEL = VECTORS * W  # columns of a tile
 _NAMES = ("out", "out0", "a", "a0", "a1", "b", "b0", "k", "runs", "a2", "b2", "columns", "start", "start0")
 
 
-def tile(module: ir.Module, name: str) -> None:
+def tile(module: ir.Module, name: str, apart: bool = False) -> None:
     """out (rows, columns) = a (rows, runs * k) @ b (runs * k, columns) + start (rows, columns), if start isn't 0.
 
+    With ``apart`` each column has an a of its own, (rows, runs * k, columns): a's numbers stand for W side by side.
+
     The function's arguments are those of :data:`_NAMES`, then ``rows``: at most ROWS; ``columns`` are at most
-    PANEL.  out0, a0, start0: bytes from row to row.  Within a run of k numbers, those of a lie a1 bytes apart
-    and the rows of b b0; from run to run it is a2 and b2.
+    PANEL (``apart``: W).  out0, a0, start0: bytes from row to row.  Within a run of k numbers, those of a lie a1
+    bytes apart and the rows of b b0; from run to run it is a2 and b2.
     """
     function = ir.Function(module, ir.FunctionType(ir.VoidType(), [I64] * (len(_NAMES) + 1)), name)
     b = ir.IRBuilder(function.append_basic_block("entry"))
@@ -27,19 +29,19 @@ def tile(module: ir.Module, name: str) -> None:
     wide = b.icmp_signed(">", arguments[_NAMES.index("columns")], number(W))
     done = b.append_basic_block("done")
     switch = b.switch(b.add(rows, b.select(wide, number(ROWS), number(0))), done)
-    for vectors in range(1, VECTORS + 1):
+    for vectors in range(1, 2 if apart else VECTORS + 1):
         for count in range(1, ROWS + 1):
             block = b.append_basic_block("size")
             switch.add_case(number(count + ROWS * (vectors - 1)), block)
             b.position_at_end(block)
-            b.call(_of_size(module, count, vectors), arguments).tail = "tail"
+            b.call(_of_size(module, name, count, vectors, apart), arguments).tail = "tail"
             b.branch(done)
     b.position_at_end(done)
     b.ret_void()
 
 
-def _of_size(module: ir.Module, rows: int, vectors: int) -> ir.Function:
-    function = ir.Function(module, ir.FunctionType(ir.VoidType(), [I64] * len(_NAMES)), f"tile_{rows}_{vectors}")
+def _of_size(module: ir.Module, name: str, rows: int, vectors: int, apart: bool) -> ir.Function:
+    function = ir.Function(module, ir.FunctionType(ir.VoidType(), [I64] * len(_NAMES)), f"{name}_{rows}_{vectors}")
     function.linkage = "internal"
     b = ir.IRBuilder(function.append_basic_block("entry"))
     now = dict(zip(_NAMES, function.args, strict=True))
@@ -67,7 +69,7 @@ def _of_size(module: ir.Module, rows: int, vectors: int) -> ir.Function:
             ys = [masked_load(b, b.add(right, number(v * BYTES)), wanted[v]) for v in range(vectors)]
             for i in range(rows):
                 left = b.add(b.load(walks[i // 3 * 3]), b.mul(number(i % 3), now["a0"]))
-                x = spread(b, b.load(pointer(b, left, FLOAT), align=4), VECTOR)
+                x = masked_load(b, left, last) if apart else _everywhere(b, left)
                 for v in range(vectors):
                     total = sums[i, v]
                     b.store(llvm_function(b, f"fma.v{W}f32", VECTOR, (x, ys[v], b.load(total))), total)
@@ -78,3 +80,8 @@ def _of_size(module: ir.Module, rows: int, vectors: int) -> ir.Function:
         masked_store(b, place(now["out"], "out0", i, v), b.load(total), wanted[v])
     b.ret_void()
     return function
+
+
+def _everywhere(b: ir.IRBuilder, address: ir.Value) -> ir.Value:
+    """One number in all lanes."""
+    return spread(b, b.load(pointer(b, address, FLOAT), align=4), VECTOR)

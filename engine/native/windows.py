@@ -2,47 +2,76 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from engine.native.instructions import AVERAGE, AVERAGE_WITH_PADDING, MAX, WINDOW
-from engine.native.lowering import NotNative, Table, address, float32, lowering
+from engine.native.instructions import AVERAGE, AVERAGE_WITH_PADDING, MAX, PIXELS, WINDOW
+from engine.native.lowering import Table, address, float32, lowering
 from engine.ops import pool
-from engine.ops.window import Windows, settings, windows
+from engine.ops.window import Axis, Windows, settings, windows
 from engine.passes import Node
 
+CACHE = 1 << 20  # bytes that stay in the second-level cache
+FRAMES = 1 << 18  # bytes of padded rows, beside the filters and the result
+SUMS = 64  # sums of PIXELS that are added up before they go to the result
 
-def _info(table: Table, over: Windows, image: np.ndarray, filters: int, kind: int = 0) -> int:
-    """The address of what a kernel must know of the windows ``over`` an image (batch, height, width, channels)."""
-    down, across = over.down, over.across
+
+def _tile() -> tuple[int, int, int]:
+    """Rows and columns of a tile, and numbers in a vector: this processor's, which only a machine can ask for."""
+    from engine.native.lanes import W
+    from engine.native.tiles import PANEL, ROWS
+
+    return ROWS, PANEL, W
+
+
+class _Rows(NamedTuple):
+    """How rows of an image are read: ``skipped`` pixels are left out, then come ``taken`` ones between others of 0.
+
+    ``pitch``: the bytes of all these, each channel ``times`` times; 0 if there is nothing to be put around them.
+    """
+
+    skipped: int
+    taken: int
+    after: int
+    times: int
+    pitch: int
+
+
+def _rows(over: Windows, channels: int, times: int = 1) -> _Rows:
+    axis = over.across
+    if axis.kernel == 0:
+        return _Rows(0, 0, 0, times, 0)
+    end = (axis.windows - 1) * axis.stride - axis.before + axis.dilation * (axis.kernel - 1) + 1  # of the last window
+    skipped, before, after = max(0, -axis.before), max(0, axis.before), max(0, end - axis.size)
+    taken = max(0, min(end, axis.size) - skipped)
+    padded = before > 0 or after > 0 or times > 1
+    return _Rows(skipped, taken, after, times, 4 * (before + taken + after) * channels * times if padded else 0)
+
+
+def _under(axis: Axis, lines: int) -> int:
+    """Pixels under so many windows."""
+    return min(axis.size, max(0, (lines - 1) * axis.stride + axis.dilation * (axis.kernel - 1) + 1))
+
+
+def _info(
+    table: Table, over: Windows, image: np.ndarray, out: np.ndarray, *, rows: _Rows | None = None, lines: int = 0,
+    together: int = 0, kind: int = 0,
+) -> int:  # fmt: skip
+    """The address of what a kernel must know of the windows ``over`` an image (batch, height, width, channels).
+
+    ``lines`` of windows and images ``together``: how many are done at a time.
+    """
+    down, across, rows = over.down, over.across, rows or _Rows(0, 0, 0, 1, 0)
     numbers = [
-        len(image), down.windows, across.windows, down.kernel, across.kernel, image.shape[3], filters,
-        *image.strides[:3], down.stride, across.stride, down.dilation, across.dilation, down.before, across.before,
-        down.size, across.size, kind,
+        len(image), *out.shape[1:3], down.kernel, across.kernel, image.shape[3] * rows.times, out.shape[3],
+        *image.strides[:2], image.strides[2] * rows.times, *out.strides[:3], down.stride, across.stride, down.dilation,
+        across.dilation, down.before, across.before, down.size, across.size, kind, rows.pitch, rows.taken, rows.after,
+        rows.times, lines, together,
     ]  # fmt: skip
     assert len(numbers) == WINDOW
     return address(table.keep(np.array(numbers, np.int64)))
-
-
-def _framed(table: Table, node: Node, image: np.ndarray, over: Windows, apart: tuple[int, int] = (1, 1)) -> np.ndarray:
-    """``image`` (of ``node``) with the padding of ``over``, and its pixels ``apart``; the image itself without any."""
-    down, across = over.down, over.across
-    key = (node, over, apart)
-    if key in table.framed and not node.variables:  # a value that doesn't change was framed before
-        return table.framed[key]
-    image = table.plain(image)
-    if apart == (1, 1) and not any((down.before, down.after, across.before, across.after)):
-        return image
-    images, height, width, channels = image.shape
-    rows, columns = (down.before + down.size + down.after, across.before + across.size + across.after)
-    larger = table.framed[key] = table.keep(np.zeros((images, rows, columns, channels), np.float32))
-    table.add(
-        "frame", larger, image, n=width, m=images, k=height, c=channels, a0=rows, a1=columns,
-        b0=down.before, b1=across.before, c0=apart[0], c1=apart[1],
-    )  # fmt: skip
-    return larger
 
 
 def _over(shape: Sequence[int], kernel: Sequence[int], attrs: Any) -> Windows:
@@ -50,66 +79,132 @@ def _over(shape: Sequence[int], kernel: Sequence[int], attrs: Any) -> Windows:
     return windows(shape[1:3], kernel, *settings(**how))
 
 
+def _by_lines(
+    table: Table, kernel: str, out: np.ndarray, image: np.ndarray, filters: np.ndarray, *start: np.ndarray,
+    over: Windows, times: int = 1, **more: int,
+) -> None:  # fmt: skip
+    """A convolution of ``image`` line by line of ``out``, as many at a time as have their padded rows in a cache."""
+    rows, down = _rows(over, image.shape[3], times), over.down
+    lines = down.windows
+    if rows.pitch:
+        lines = max(1, min(lines, (FRAMES // rows.pitch - _under(down, 1)) // down.stride + 1))
+        table.room = max(table.room, _under(down, lines) * rows.pitch)
+    info = _info(table, over, image, out, rows=rows, lines=lines)
+    units = out.shape[0] * out.shape[1]
+    table.add(kernel, out, image[:, :, rows.skipped :], filters, *start, n=0, units=units, info=info, **more)
+
+
+def _convolve(
+    table: Table, out: np.ndarray, image: np.ndarray, filters: np.ndarray, over: Windows, *start: np.ndarray
+) -> None:
+    """``out`` = ``image`` convolved with ``filters`` (height, width, in, out) of any strides, + ``start``."""
+    height, width, channels, n = filters.shape
+    panel = _tile()[1]
+    panels = table.keep(np.empty((-(-n // panel), height * width * channels, panel), np.float32))
+    strides = dict(zip(("a0", "a1", "b0", "b1"), filters.strides, strict=True))
+    table.add("filter_panels", panels, filters, n=n, units=height * width, m=height, k=width, c=channels, **strides)
+    _by_lines(table, "convolution", out, image, panels, *map(table.plain, start), over=over)
+
+
+def _convolve_apart(
+    table: Table, out: np.ndarray, image: np.ndarray, filters: np.ndarray, over: Windows, *, times: int = 1
+) -> None:
+    """The same with ``filters`` (height, width, channels) of one channel each; those come ``times`` times."""
+    b0, b1, _ = filters.strides
+    _by_lines(table, "depthwise", out, image, filters, over=over, times=times, b0=b0, b1=b1)
+
+
+def _send_back(
+    table: Table, out: np.ndarray, g: np.ndarray, filters: np.ndarray, over: Windows, *, by: Callable[..., None]
+) -> None:
+    """What a convolution ``by`` windows ``over`` images sends back to them, at ``out``.
+
+    It is a convolution of ``g`` for all pixels that lie a stride apart, with those of the ``filters`` that reach them.
+    """
+    g = table.plain(g)
+    for i, down, vertical in over.down.backwards():
+        for j, across, horizontal in over.across.backwards():
+            part = out[:, i :: over.down.stride, j :: over.across.stride]
+            by(table, part, g, filters[down, across], Windows(vertical, horizontal))
+
+
 @lowering("conv2d", "conv2d+add")
 def _conv2d(table: Table, node: Node, out: np.ndarray, ins: Sequence[np.ndarray]) -> None:
     image, filters, *start = ins
     float32(out, image, filters)
-    over = _over(image.shape, filters.shape[:2], node.attrs)
-    framed = _framed(table, node.inputs[0], image, over)
-    info = _info(table, over, framed, filters.shape[3])
-    table.add("convolution", out, framed, table.plain(filters), *map(table.plain, start), n=0, info=info)
-
-
-@lowering("conv2d_filters")
-def _conv2d_filters(table: Table, node: Node, out: np.ndarray, ins: Sequence[np.ndarray]) -> None:
-    image, g = ins
-    float32(out, image, g)
-    if image.size == 0:
-        raise NotNative
-    over = _over(image.shape, out.shape[:2], node.attrs)
-    framed = _framed(table, node.inputs[0], image, over)
-    table.add("filter_gradient", out, framed, table.plain(g), n=0, info=_info(table, over, framed, out.shape[3]))
+    _convolve(table, out, table.plain(image), filters, _over(image.shape, filters.shape[:2], node.attrs), *start)
 
 
 @lowering("conv2d_input")
 def _conv2d_input(table: Table, node: Node, out: np.ndarray, ins: Sequence[np.ndarray]) -> None:
-    """The gradient, its pixels as far apart as the windows were, convolved with the filters upside down."""
     g, filters = ins
     float32(out, g, filters)
-    forward = _over(out.shape, filters.shape[:2], node.attrs)
-    axes = (forward.down, forward.across)
-    wide = [(axis.windows - 1) * axis.stride + 1 for axis in axes]
-    pads = [
-        (axis.dilation * (axis.kernel - 1) - axis.before, axis.size + axis.before - size)
-        for axis, size in zip(axes, wide, strict=True)
-    ]
-    if any(min(pair) < 0 for pair in pads):  # more padding than a window reaches
-        raise NotNative
-    over = windows(wide, filters.shape[:2], (1, 1), (pads[0], pads[1]), (axes[0].dilation, axes[1].dilation))
-    filters = table.plain(filters)
-    height, width, inner, outer = filters.shape
-    turned = table.keep(np.empty((height, width, outer, inner), np.float32))
-    table.add("mirrored", turned, filters, n=inner, m=height, k=width, c=outer)
-    framed = _framed(table, node.inputs[0], g, over, (axes[0].stride, axes[1].stride))
-    table.add("convolution", out, framed, turned, n=0, info=_info(table, over, framed, inner))
+    over = _over(out.shape, filters.shape[:2], node.attrs)
+    _send_back(table, out, g, filters.transpose(0, 1, 3, 2), over, by=_convolve)
 
 
-def _pool_info(table: Table, node: Node, image: np.ndarray) -> int:
+@lowering("depthwise_conv2d")
+def _depthwise(table: Table, node: Node, out: np.ndarray, ins: Sequence[np.ndarray]) -> None:
+    image, filters = map(table.plain, ins)
+    float32(out, image, filters)
+    over, each = _over(image.shape, filters.shape[:2], node.attrs), filters.shape[3]
+    _convolve_apart(table, out, image, filters.reshape(*filters.shape[:2], -1), over, times=each)
+
+
+@lowering("depthwise_conv2d_input")
+def _depthwise_input(table: Table, node: Node, out: np.ndarray, ins: Sequence[np.ndarray]) -> None:
+    g, filters = map(table.plain, ins)
+    float32(out, g, filters)
+    over, each = _over(out.shape, filters.shape[:2], node.attrs), filters.shape[3]
+    whole = out if each == 1 else table.keep(np.empty((*out.shape[:3], out.shape[3] * each), np.float32))
+    _send_back(table, whole, g, filters.reshape(*filters.shape[:2], -1), over, by=_convolve_apart)
+    if each > 1:
+        table.add("group_sums", out, whole, n=out.shape[3], units=out.size // out.shape[3], k=each)
+
+
+@lowering("conv2d_filters", "depthwise_conv2d_filters")
+def _filters(table: Table, node: Node, out: np.ndarray, ins: Sequence[np.ndarray]) -> None:
+    """Sums over all images, some of them or some of their lines at a time: as many as stay in a cache."""
+    image, g = map(table.plain, ins)
+    float32(out, image, g)
+    table.add("fill", out, table.keep(np.zeros(1, np.float32)), n=out.size)
+    if image.size == 0:
+        return
+    over = _over(image.shape, out.shape[:2], node.attrs)
+    (height, width, channels, n), (tall, panel, vector) = out.shape, _tile()
+    dense, down = node.op.name == "conv2d_filters", over.down
+    rows = _rows(over, channels, 1 if dense else n)
+    line = down.stride * (rows.pitch or image.strides[1]) + g.strides[1]  # bytes that a line of windows reads, about
+    lines = max(1, min(down.windows, CACHE // line))
+    sums = -(-down.windows // max(1, PIXELS // over.across.windows))  # of PIXELS, an image
+    together = max(1, min(len(image), CACHE // (line * lines), SUMS // sums)) if lines == down.windows and dense else 1
+    panels = -(-n // panel)
+    packed = 4 * panels * panel * together * lines * over.across.windows if dense and panels > 1 else 0
+    table.room = max(table.room, 4 * tall * panel + together * _under(down, lines) * rows.pitch + packed)
+    runs, run = (1, width * channels) if over.across.dilation == 1 else (width, channels)
+    units = height * (runs * -(-run // tall) * panels if dense else -(-channels * n // vector))
+    table.add(
+        "filter_gradient" if dense else "depthwise_gradient", out, image, g, n=0, units=units,
+        info=_info(table, over, image, g, rows=rows, lines=lines, together=together),
+    )  # fmt: skip
+
+
+def _pool_info(table: Table, node: Node, image: np.ndarray, out: np.ndarray) -> int:
     how = {name: value for name, value in node.attrs.items() if name not in ("count_padding", "like")}
     average = AVERAGE_WITH_PADDING if node.attrs.get("count_padding") else AVERAGE
     over = pool.windows_over(image.shape, how)
-    return _info(table, over, image, 0, MAX if node.op.name.startswith("max") else average)
+    return _info(table, over, image, out, kind=MAX if node.op.name.startswith("max") else average)
 
 
 @lowering("max_pool", "avg_pool")
 def _pool(table: Table, node: Node, out: np.ndarray, ins: Sequence[np.ndarray]) -> None:
     float32(out)
     image = table.plain(ins[0])
-    table.add("pool", out, image, n=0, info=_pool_info(table, node, image))
+    table.add("pool", out, image, n=0, info=_pool_info(table, node, image, out))
 
 
 @lowering("max_pool_back", "avg_pool_back")
 def _pool_back(table: Table, node: Node, out: np.ndarray, ins: Sequence[np.ndarray]) -> None:
     float32(out)
     g, image = table.plain(ins[0]), table.plain(ins[-1])  # of an average only the gradient is read
-    table.add("pool_back", out, g, image, n=0, info=_pool_info(table, node, out))
+    table.add("pool_back", out, g, image, n=0, info=_pool_info(table, node, out, g))

@@ -42,10 +42,16 @@ def _to_filters(xp: Any, out: Any, x: Any, g: Any, *, like: Shape, **how: Any) -
     g, calls = contiguous(xp, g)
     split = g.reshape(*g.shape[:3], *like[2:])
     part = xp.empty_like(split)
+    lines, images = xp.empty((*split.shape[:2], *like[2:]), g.dtype), xp.empty((len(split), *like[2:]), g.dtype)
     calls.append(partial(out.fill, 0))
     for i, j, at, pixels in _windows(x.shape, like, how).elements():
-        calls.append(partial(xp.multiply, x[pixels][..., None], split[at], part[at]))
-        calls.append(partial(part[at].sum, (0, 1, 2), None, out[i, j]))
+        found = part[at]
+        calls += [
+            partial(xp.multiply, x[pixels][..., None], split[at], found),
+            partial(found.sum, 2, None, lines[:, : found.shape[1]]),  # sums of sums lose less than one long one
+            partial(lines[:, : found.shape[1]].sum, 1, None, images),
+            partial(images.sum, 0, None, out[i, j]),
+        ]
     return calls
 
 

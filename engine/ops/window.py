@@ -7,9 +7,10 @@ windows as pixels, divided by the stride) or ((top, bottom), (left, right)) pixe
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from engine.errors import ShapeError
 from engine.op import Call, Draw, Op, Sample, op, sample
@@ -38,6 +39,26 @@ class Axis:
         """How many there are."""
         return (self.size + self.before + self.after - self.dilation * (self.kernel - 1) - 1) // self.stride + 1
 
+    def backwards(self) -> list[Phase]:
+        """How what windows send back is gathered: for every pixel by windows, stride 1, over the windows' gradients.
+
+        Pixel y lies under element k of window o where y = o * stride + k * dilation - before.  So pixels that lie
+        ``stride`` apart are sent numbers by the same elements, every other one by every other window.
+        """
+        return [self._phase(first) for first in range(min(self.stride, self.size))]
+
+    def _phase(self, first: int) -> Phase:
+        shift, common = first + self.before, math.gcd(self.stride, self.dilation)
+        elements = [k for k in range(self.kernel) if (shift - k * self.dilation) % self.stride == 0]
+        pixels = -(-(self.size - first) // self.stride)
+        if not elements:
+            return Phase(first, slice(0, 0), Axis(self.windows, 0, 1, 1, 0, pixels - 1 - self.windows))
+        last, apart = elements[-1], self.stride // common
+        before, dilation = (last * self.dilation - shift) // self.stride, self.dilation // common
+        after = pixels + dilation * (len(elements) - 1) - self.windows - before
+        stop = elements[0] - 1 if elements[0] else None
+        return Phase(first, slice(last, stop, -apart), Axis(self.windows, len(elements), 1, dilation, before, after))
+
     def overlap(self, at: int) -> tuple[slice, slice] | None:
         """The windows whose element ``at`` lies on a pixel, and those pixels; None if all lie on padding."""
         shift = at * self.dilation - self.before
@@ -47,6 +68,18 @@ class Axis:
             return None
         start = first * self.stride + shift
         return slice(first, end), slice(start, start + (end - first - 1) * self.stride + 1, self.stride)
+
+
+class Phase(NamedTuple):
+    """Pixels that lie a stride apart, from ``first`` on, and what sends them numbers.
+
+    Those elements of the windows, the last one first; and windows over the windows' gradients, where ``before`` and
+    ``after`` below 0 are pixels that aren't read.
+    """
+
+    first: int
+    elements: slice
+    axis: Axis
 
 
 @dataclass(frozen=True)
