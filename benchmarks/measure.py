@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
-from benchmarks.workloads import BATCHES, Runner, Unsupported, Workload
+from benchmarks.workloads import BATCHES, EARLY, LATE, Runner, Unsupported, Workload
 
 TOLERANCE = 3e-3  # relative: float32 sums in other orders, Adam's epsilon inside or outside the correction
 
@@ -18,12 +19,19 @@ class UnequalLoss(Exception):
     """Nobody agrees with the first runner, which is ours: one of them trains another network."""
 
 
-def compare(
-    modules: Sequence[Any], work: Workload, device: str, rounds: int, seconds: float
-) -> tuple[float, Speeds, list[str]]:
-    """The loss after one pass, what each of the peers' ``modules`` reached, and a line for each left out.
+@dataclass(frozen=True)
+class Compared:
+    """The loss after one pass; the speeds by the step at which they were measured; a line for each peer left out."""
 
-    The first of them is what the others are compared with.  Raises UnequalLoss.
+    loss: float
+    speeds: dict[int, Speeds] = field(default_factory=dict)
+    left_out: list[str] = field(default_factory=list)
+
+
+def compare(modules: Sequence[Any], work: Workload, device: str, rounds: int, seconds: float) -> Compared:
+    """What each of the peers' ``modules`` reached; the first of them is what the others are compared with.
+
+    Raises UnequalLoss.
     """
     compared = work.without_dropout()
     runners: dict[str, Runner] = {}
@@ -40,7 +48,13 @@ def compare(
         raise UnequalLoss(f"{work.title}: nobody but {modules[0].NAME} has a loss of {loss:.6g}. {'; '.join(left_out)}")
     if compared != work:
         runners = {module.NAME: module.Runner(work, device) for module in modules if module.NAME in runners}
-    return loss, take_turns(list(runners.values()), work.chunk, rounds, seconds), left_out
+    found, done = Compared(loss, {}, left_out), 0
+    for step in (EARLY, LATE) if work.late else (EARLY,):
+        for runner in runners.values():
+            runner.run(step - done)
+        found.speeds[step] = take_turns(list(runners.values()), work.chunk, rounds, seconds)
+        done = step
+    return found
 
 
 def check(runner: Runner, wanted: float) -> float:

@@ -1,4 +1,4 @@
-"""What one core can do at most: multiplications and additions in registers alone."""
+"""What one core can do at most: multiplications and additions in registers alone, and copies."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 from llvmlite import ir
 
 from engine.native.lanes import I64, REGISTERS, VECTOR, W, llvm_function
@@ -27,6 +28,23 @@ def flops(rounds: int = 1) -> float:
         began = time.perf_counter()
         function(place + -place % 64, TIMES)
         best = max(best, 2 * W * SUMS * TIMES / (time.perf_counter() - began))
+    return best
+
+
+def copied(nbytes: int) -> float:
+    """Bytes read and written a second by a copy of about so many of both, in the cache that they fit in."""
+    return _copied(max(12, nbytes.bit_length()))
+
+
+@functools.cache
+def _copied(bits: int) -> float:
+    source, target = np.zeros(1 << bits - 1, np.uint8), np.zeros(1 << bits - 1, np.uint8)
+    times, best = 1 << max(0, 22 - bits), 0.0
+    for _ in range(10):
+        began = time.perf_counter()
+        for _ in range(times):
+            target[...] = source
+        best = max(best, (times << bits) / (time.perf_counter() - began))
     return best
 
 

@@ -2,31 +2,34 @@
 
 from __future__ import annotations
 
+import datetime
 import os
 import platform
 import statistics
 from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 
+from benchmarks import processor
 from benchmarks.measure import Speeds
-from benchmarks.workloads import Workload
 
 PACKAGES = ["numpy", "numba", "cupy-cuda12x", "cupy-cuda13x", "torch", "jax", "tensorflow-cpu", "scikit-learn"]
 # A goal is meant for the peer's best form: that of these which is fastest on the workload.
 FORMS = {
     "PyTorch": ("PyTorch eager", "PyTorch compiled"),
-    "JAX lax.scan": ("JAX lax.scan",),
+    "JAX": ("JAX lax.scan", "JAX jit"),
+    "TensorFlow": ("TensorFlow tf.function",),
+    "scikit-learn": ("scikit-learn",),
 }
 
 
 EXPLAINED = """\
-Medians over the rounds. A dash: left out, see below. The goals for PyTorch are for its faster form,
-eager or compiled."""
+Medians over the rounds. A dash: left out, see below. Goals are for each peer's fastest form."""
 
 
 def versions() -> dict[str, str]:
-    """What was measured with what."""
-    found = {"python": platform.python_version(), "machine": f"{platform.machine()}, {os.cpu_count()} cores"}
+    """What was measured with what, and when."""
+    found = {"processor": processor.about(), "date": datetime.date.today().isoformat()}
+    found |= {"python": platform.python_version(), "machine": f"{platform.machine()}, {os.cpu_count()} cores"}
     for package in PACKAGES:
         try:
             found[package] = version(package)
@@ -44,17 +47,17 @@ def line(cells: Sequence[str]) -> str:
     return "| " + " | ".join(cells) + " |"
 
 
-def speed_row(names: Sequence[str], work: Workload, loss: float, speeds: Speeds) -> list[str]:
+def speed_row(names: Sequence[str], title: str, loss: float, speeds: Speeds) -> list[str]:
     """One workload: the loss that all agree on and the medians of each engine's speeds.  A dash: left out."""
     cells = [number(statistics.median(speeds[name])) if name in speeds else "–" for name in names]
-    return [work.title, f"{loss:.4f}", *cells]
+    return [title, f"{loss:.4f}", *cells]
 
 
-def ratio_row(names: Sequence[str], work: Workload, speeds: Speeds) -> list[str]:
+def ratio_row(names: Sequence[str], title: str, wanted: Mapping[str, float], speeds: Speeds) -> list[str]:
     """One workload: the first engine's speed, ours, over that of each other of ``names``; and the goals."""
     ours = next(iter(speeds))
     ratios = [number(ratio(speeds, ours, name)) if name in speeds else "–" for name in names if name != ours]
-    return [work.name, *ratios, goals(work.goals, speeds)]
+    return [title, *ratios, goals(wanted, speeds)]
 
 
 def ratio(speeds: Speeds, ours: str, peer: str) -> float:
@@ -63,15 +66,22 @@ def ratio(speeds: Speeds, ours: str, peer: str) -> float:
 
 
 def goals(wanted: Mapping[str, float], speeds: Speeds) -> str:
-    """E.g. "PyTorch eager 1.77 ≥ 1.4 met; JAX lax.scan 0.91 ≥ 0.95 **missed**": against each peer's fastest form."""
+    """E.g. "JAX lax.scan 0.91 ≥ 1.1 **missed**; else met": against each peer's fastest form."""
     ours = next(iter(speeds))
-    told = []
+    missed, met = [], 0
     for peer, goal in wanted.items():
         forms = [name for name in FORMS[peer] if name in speeds]
         if forms:
             found, name = min((ratio(speeds, ours, name), name) for name in forms)
-            told.append(f"{name} {number(found)} ≥ {goal:g} {'met' if found >= goal else '**missed**'}")
-    return "; ".join(told) or "–"
+            met += found >= goal
+            if found < goal:
+                missed.append(f"{name} {number(found)} ≥ {goal:g} **missed**")
+    return "; ".join(missed + (["else met"] if missed else ["met"]) * bool(met)) or "–"
+
+
+def judged(found: float, goal: float) -> str:
+    """What is told of a number that should be at least ``goal``."""
+    return f"{goal:g} {'met' if found >= goal else '**missed**'}"
 
 
 def number(value: float) -> str:

@@ -51,6 +51,8 @@ class Runner:
         params, m, v, count, key = state
         batch = [each[count % BATCHES] for each in data]
         grads = jax.grad(self._loss)(params, batch, jax.random.fold_in(key, count))
+        if self._work.l2:
+            grads = jax.tree.map(lambda g, p: g + self._work.l2 * p if p.ndim > 1 else g, grads, params)
         count += 1
         rate, epsilon = self._work.rate, 1e-8
         if self._work.optimizer == "adam":

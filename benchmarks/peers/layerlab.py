@@ -27,7 +27,8 @@ class Runner:
             output = self.outputs[-1]
             loss = (en.losses.softmax_cross_entropy if work.classes else en.losses.half_squared_error)(output, y)
             variables = [each for each in graph.variables if each.attrs["trainable"]]
-            train = en.optim.OPTIMIZERS[work.optimizer](work.rate).minimize(loss)
+            penalties = [work.l2 * en.losses.l2(each) for each in variables if each.ndim > 1 and work.l2]
+            train = en.optim.OPTIMIZERS[work.optimizer](work.rate).minimize(sum(penalties, start=loss))
         self.x, self._y, self._loss = x, y, loss
         self.session = self._open(graph, device)
         first = [array for pair in work.first_weights() for array in pair]

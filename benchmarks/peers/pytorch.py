@@ -30,7 +30,11 @@ class Runner:
         self._net = network(work).to(self._device)
         kind = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam}[work.optimizer]
         trained = [each for each in self._net.parameters() if each.requires_grad]
-        self._optimizer = kind(trained, lr=work.rate, fused=True)
+        groups = [
+            {"params": [each for each in trained if each.ndim > 1], "weight_decay": work.l2},
+            {"params": [each for each in trained if each.ndim == 1]},
+        ]
+        self._optimizer = kind(groups if work.l2 else trained, lr=work.rate, fused=True)
         self._criterion = nn.CrossEntropyLoss() if work.classes else _half_squared_error
         self._at = 0
 

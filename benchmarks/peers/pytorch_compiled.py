@@ -32,7 +32,7 @@ class Runner(pytorch.Runner):
         self._m, self._v = ({name: torch.zeros_like(p) for name, p in self._params.items()} for _ in range(2))
         self._count = torch.zeros((), device=self._device)
         self._update = {"sgd": self._sgd, "adam": self._adam}[work.optimizer]
-        self._rate = work.rate
+        self._rate, self._l2 = work.rate, work.l2
         self._whole = torch.compile(self._trained, fullgraph=True, dynamic=False)
 
     @torch.no_grad()
@@ -43,7 +43,10 @@ class Runner(pytorch.Runner):
         def loss(params: Tensors) -> torch.Tensor:
             return self._criterion(torch.func.functional_call(self._net, params, x), y)
 
-        self._update(params, torch.func.grad(loss)(params), *state)
+        grads = torch.func.grad(loss)(params)
+        if self._l2:
+            grads = {name: g + self._l2 * params[name] if g.ndim > 1 else g for name, g in grads.items()}
+        self._update(params, grads, *state)
 
     def _sgd(self, params: Tensors, grads: Tensors, *_: Any) -> None:
         for name, p in params.items():

@@ -19,6 +19,8 @@ class Runner:
         dense = [layer for layer in work.layers if isinstance(layer, Dense)]
         if len(dense) < len(work.layers):
             raise Unsupported("MLPClassifier has dense layers only")
+        if work.l2:
+            raise Unsupported("MLPClassifier divides the penalty by the batch's size")
         if not work.classes:
             raise Unsupported("MLPRegressor has no tanh at its output")
         hidden = dense[:-1]

@@ -37,6 +37,9 @@ class Runner:
         with tf.GradientTape() as tape:
             loss = self._mean_loss(self._xs[at], self._ys[at])
         grads = tape.gradient(loss, self._params)
+        if self._work.l2:
+            pairs = zip(grads, self._params, strict=True)
+            grads = [g + self._work.l2 * p if len(p.shape) > 1 else g for g, p in pairs]
         self._count.assign_add(1)
         if self._work.optimizer == "sgd":
             for p, g in zip(self._params, grads, strict=True):

@@ -24,6 +24,11 @@ class Piece:
     goal: ClassVar[float] = 1.0
 
     @property
+    def of_peak(self) -> float:
+        """What share of the core's peak it should reach; 0: any."""
+        return 0.0
+
+    @property
     def name(self) -> str:
         raise NotImplementedError
 
@@ -61,6 +66,10 @@ class Product(Piece):
     @property
     def name(self) -> str:
         return f"product {self.m}x{self.k}x{self.n}" + (f", {self.turned} turned" if self.turned else "")
+
+    @property
+    def of_peak(self) -> float:
+        return 0.85 if self.m == self.k == self.n >= 256 else 0.0
 
     @property
     def turns(self) -> tuple[bool, bool]:

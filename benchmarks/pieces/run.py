@@ -1,8 +1,4 @@
-"""Single pieces of training: ours native beside PyTorch eager, JAX's jit and (for products) NumPy's BLAS.
-
-All in one process, with one thread on one processor, in turns; first the results must be equal.  Ours runs
-many times in one call, as in training; of a peer the layout counts that was fastest.
-"""
+"""Single pieces of training, ours native beside the peers'."""
 
 from __future__ import annotations
 
@@ -21,6 +17,9 @@ from benchmarks import peak, report
 from benchmarks.pieces.catalogue import CATALOGUE, Piece
 from benchmarks.pieces.form import Form
 
+EXPLAINED = """\
+Ours native beside PyTorch eager, JAX's jit and (for products) NumPy's BLAS, one thread, in turns; first the results
+must be equal. Ours runs many times in one call, as in training; of a peer the layout counts that was fastest."""
 MODULES = ("ours", "pytorch", "jax_jit", "blas")
 TOLERANCE = 1e-3  # of the largest number of a result: sums in other orders, over thousands of products
 CHECKED = 3  # runs before the results are compared: an update's go on from one another
@@ -74,8 +73,10 @@ class Measured:
         cells = [piece.name, micro(seconds), rate, share, "; ".join(peers) or "–"]
         if self.ratio is None:
             return [*cells, "–", "–"]
-        goal = f"{piece.goal:g} {'met' if self.ratio >= piece.goal else '**missed**'}"
-        return [*cells, f"{self.ratio:.2f}", "; ".join([goal, *self.notes])]
+        told = [report.judged(self.ratio, piece.goal)]
+        if piece.of_peak:
+            told.append(f"{report.judged(self.share, piece.of_peak)} of the peak")
+        return [*cells, f"{self.ratio:.2f}", "; ".join([*told, *self.notes])]
 
 
 def micro(seconds: float) -> str:
@@ -83,7 +84,7 @@ def micro(seconds: float) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.pieces", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.pieces", description=EXPLAINED)
     parser.add_argument("--only", action="append", default=[], help="pieces whose name holds this; may be repeated")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--seconds", type=float, default=0.05, help="of one turn")
