@@ -13,25 +13,16 @@ from numba.extending import intrinsic
 from engine.native.instructions import A0, A1, B0, BLOCK, CHAIN, OP, OUT, UNITS, WIDTH, A, B, C, K, M, N
 from engine.native.lanes import BYTES, W
 from engine.native.simd import (
-    add,
     call_kernel,
-    choose,
-    divided,
     first,
     flush,
-    largest,
     load,
     load_part,
-    maximum,
-    power_of_e,
     read,
     set_control,
     splat,
-    spread,
     store,
     store_part,
-    sub,
-    total,
     write,
     zero,
 )
@@ -163,123 +154,6 @@ def strided(at, begin, count, room):
                 write(to, read(a))
                 to += 4
                 a += row[B0]
-
-
-@kernel
-def column_sums(at, begin, count, room):
-    """out (N,) of a (M, N)."""
-    row = columns(at)
-    m, n = row[M], row[N]
-    for j in range(0, n, W):
-        wanted = first(n - j)
-        x, y = zero(), zero()
-        a = row[A] + 4 * j
-        for _ in range(m >> 1):
-            x = add(x, load_part(a, wanted))
-            y = add(y, load_part(a + 4 * n, wanted))
-            a += 8 * n
-        if m & 1:
-            x = add(x, load_part(a, wanted))
-        store_part(row[OUT] + 4 * j, add(x, y), wanted)
-
-
-@njit(**LOOPS)
-def row_sum(a, n):
-    x, y = zero(), zero()
-    j = 0
-    while j + 2 * W <= n:
-        x, y = add(x, load(a + 4 * j)), add(y, load(a + 4 * j + BYTES))
-        j += 2 * W
-    while j < n:
-        x = add(x, load_part(a + 4 * j, first(n - j)))
-        j += W
-    return total(add(x, y))
-
-
-@kernel
-def row_sums(at, begin, count, room):
-    """out (M,) of a (M, N)."""
-    row = columns(at)
-    o = f32s(row[OUT], row[M])
-    for i in range(row[M]):
-        o[i] = row_sum(row[A] + 4 * row[N] * i, row[N])
-
-
-@njit(**LOOPS)
-def row_maximum(a, n):
-    x = spread(LEAST)
-    for j in range(0, n, W):
-        wanted = first(n - j)
-        x = maximum(choose(wanted, load_part(a + 4 * j, wanted), x), x)
-    return largest(x)
-
-
-@kernel
-def row_maxima(at, begin, count, room):
-    """out (M,) of a (M, N)."""
-    row = columns(at)
-    o = f32s(row[OUT], row[M])
-    for i in range(row[M]):
-        o[i] = row_maximum(row[A] + 4 * row[N] * i, row[N])
-
-
-@njit(**LOOPS)
-def powers(out, a, n, edge, keep):
-    """The sum of exp(a - edge) along a row; written to ``out`` if ``keep``."""
-    sums, shift = zero(), spread(edge)
-    for j in range(0, n, W):
-        wanted = first(n - j)
-        power = power_of_e(sub(load_part(a + 4 * j, wanted), shift))
-        sums = add(sums, choose(wanted, power, zero()))
-        if keep:
-            store_part(out + 4 * j, power, wanted)
-    return total(sums)
-
-
-@kernel
-def softmax_rows(at, begin, count, room):
-    """out (M, N) of a (M, N)."""
-    row = columns(at)
-    n = row[N]
-    for i in range(row[M]):
-        a, out = row[A] + 4 * n * i, row[OUT] + 4 * n * i
-        share = spread(powers(out, a, n, row_maximum(a, n), True))
-        for j in range(0, n, W):
-            wanted = first(n - j)
-            store_part(out + 4 * j, divided(load_part(out + 4 * j, wanted), share), wanted)
-
-
-@njit(**LOOPS)
-def log_of_sum(a, n):
-    """log(sum(exp(a))) of a row."""
-    edge = row_maximum(a, n)
-    return edge + np.log(powers(a, a, n, edge, False))
-
-
-@kernel
-def log_softmax_rows(at, begin, count, room):
-    """out (M, N) of a (M, N)."""
-    row = columns(at)
-    n = row[N]
-    for i in range(row[M]):
-        a, out = row[A] + 4 * n * i, row[OUT] + 4 * n * i
-        shift = spread(log_of_sum(a, n))
-        for j in range(0, n, W):
-            wanted = first(n - j)
-            store_part(out + 4 * j, sub(load_part(a + 4 * j, wanted), shift), wanted)
-
-
-@kernel
-def chosen_loss(at, begin, count, room):
-    """out (M,) = -log_softmax(a (M, N))[label], labels at B; one outside 0 .. N - 1 is noted at C."""
-    row = columns(at)
-    m, n = row[M], row[N]
-    o, x, labels, wrong = f32s(row[OUT], m), f32s(row[A], m * n), i32s(row[B], m), i32s(row[C], 1)
-    for i in range(m):
-        if 0 <= labels[i] < n:
-            o[i] = log_of_sum(row[A] + 4 * n * i, n) - x[i * n + labels[i]]
-        else:
-            wrong[0] = 1
 
 
 @kernel

@@ -191,55 +191,10 @@ def _product(table: Table, node: Node, out: np.ndarray, ins: Sequence[np.ndarray
     table.room = max(table.room, i.PACKED)
 
 
-@lowering("sum_like", "sum", "max")
-def _reduction(table: Table, node: Node, out: np.ndarray, ins: Sequence[np.ndarray]) -> None:
-    x = ins[0]
-    float32(out)
-    kind = node.op.name
-    axis = node.attrs.get("axis")
-    if out.size == 1:
-        rows, columns, last = 1, x.size, True
-    elif kind == "sum_like" and out.ndim == 1 and out.size == x.shape[-1]:
-        rows, columns, last = x.size // out.size, out.size, False
-    elif out.shape == x.shape:  # a variable's own shape
-        table.copy(out, x)
-        return
-    elif kind == "sum_like" and out.ndim == x.ndim and out.shape == (*x.shape[:-1], 1):
-        rows, columns, last = out.size, x.shape[-1], True
-    elif kind != "sum_like" and axis in (0, (0,), tuple(range(x.ndim - 1))):
-        rows, columns, last = x.size // out.size, out.size, False
-    elif kind != "sum_like" and axis in (-1, x.ndim - 1, (x.ndim - 1,)):
-        rows, columns, last = out.size, x.shape[-1], True
-    else:
-        raise NotNative
-    if x.size != rows * columns or (kind == "max" and not last):
-        raise NotNative
-    table.add(
-        "row_maxima" if kind == "max" else "row_sums" if last else "column_sums", out, table.plain(x), n=columns, m=rows
-    )
-
-
-@lowering("softmax", "log_softmax")
-def _softmax(table: Table, node: Node, out: np.ndarray, ins: Sequence[np.ndarray]) -> None:
-    float32(out)
-    columns = out.shape[-1]
-    table.add(f"{node.op.name}_rows", out, table.plain(ins[0]), n=columns, m=out.size // columns)
-
-
 @lowering("one_hot")
 def _one_hot(table: Table, node: Node, out: np.ndarray, ins: Sequence[np.ndarray]) -> None:
     float32(out)
     table.add("one_hot_rows", out, int32(ins[0]), n=out.shape[-1], m=ins[0].size, c=address(table.wrong))
-
-
-@lowering("cross_entropy")
-def _cross_entropy(table: Table, node: Node, out: np.ndarray, ins: Sequence[np.ndarray]) -> None:
-    logits, labels = ins
-    float32(out)
-    columns = logits.shape[-1]
-    table.add(
-        "chosen_loss", out, table.plain(logits), int32(labels), n=columns, m=labels.size, c=address(table.wrong)
-    )  # fmt: skip
 
 
 @lowering("gather")

@@ -16,7 +16,21 @@ from numba import types
 from numba.extending import intrinsic, models, register_model
 
 from engine.native import vectors
-from engine.native.lanes import FLOAT, I32, I64, TRUTHS, VECTOR, WORDS, Lanes, W, exp, larger, llvm_function, select
+from engine.native.lanes import (
+    FLOAT,
+    I32,
+    I64,
+    TRUTHS,
+    VECTOR,
+    WORDS,
+    Lanes,
+    W,
+    exp,
+    fabs,
+    larger,
+    llvm_function,
+    select,
+)
 
 
 class Vec(types.Type):
@@ -80,8 +94,29 @@ power_of_e = _of_lanes(exp, VEC, VEC)
 choose = _of_lanes(select, VEC, MASK, VEC, VEC)
 won = _of_lanes(lambda free, x, best: free & (x == best), MASK, MASK, VEC, VEC)
 without = _of_lanes(lambda these, those: these & ~those, MASK, MASK, MASK)
+finite = _of_lanes(lambda x: fabs(x) < float("inf"), MASK, VEC)
+zero_lanes = _of_lanes(lambda x: x == 0, MASK, VEC)
 
 
+def _is_number(x: Lanes) -> Lanes:
+    return fabs(x) >= 0
+
+
+# NaN is larger than any number
+beats = _of_lanes(lambda x, best: (x > best) | (_is_number(best) & ~_is_number(x)), MASK, VEC, VEC)
+as_large = _of_lanes(lambda x, best: (x == best) | ~(_is_number(x) | _is_number(best)), MASK, VEC, VEC)
+
+
+def _first_true(b: ir.IRBuilder, mask: ir.Value) -> ir.Value:
+    bits = b.bitcast(mask, ir.IntType(W))
+    place = llvm_function(b, f"cttz.i{W}", bits.type, (bits, ir.Constant(ir.IntType(1), 0)))
+    return b.zext(place, I64)
+
+
+first_true = _function(INT, MASK)(_first_true)  # W if no lane is
+store_whole = _function(NOTHING, INT, VEC, MASK)(  # as int32
+    lambda b, at, x, mask: vectors.masked_store(b, at, b.fptosi(x, WORDS), mask)
+)
 turn = _function(NOTHING, INT, INT, INT, INT)(vectors.turn)
 
 
@@ -103,7 +138,7 @@ def _across(combine: Callable[[Lanes, Lanes], Lanes]) -> Any:
     return _function(NUMBER, VEC)(write)
 
 
-total, largest = _across(operator.add), _across(larger)
+total, largest, multiplied = _across(operator.add), _across(larger), _across(operator.mul)
 
 
 def _call(count: int) -> Any:

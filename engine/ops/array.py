@@ -13,7 +13,7 @@ import numpy as np
 from engine.errors import ShapeError
 from engine.graph import Tensor
 from engine.op import Call, Draw, Op, op, sample
-from engine.ops.rules import column_sums, need_numbers, reduced
+from engine.ops.rules import need_numbers, reduced, sums
 from engine.spec import Shape, Spec, broadcast, normalize_axes, normalize_axis, same_dtype
 
 
@@ -250,14 +250,14 @@ broadcast_like = op(
 )  # fmt: skip
 
 
+def summed_axes(shape: Shape, like: Shape) -> tuple[int, ...]:
+    """The axes of ``shape`` along which broadcasting has repeated ``like``."""
+    lead = len(shape) - len(like)
+    return (*range(lead), *(lead + at for at, size in enumerate(like) if size == 1))
+
+
 def _sum_like(xp: Any, out: Any, g: Any, *, like: Shape) -> Sequence[Call]:
-    lead = g.ndim - len(like)
-    flat = lead == 1 or (lead > 1 and g.flags.c_contiguous)
-    if flat and len(like) == 1 and like[0] == g.shape[-1] and g.dtype.kind == "f":  # a bias gradient
-        return (column_sums(xp, g.reshape(-1, like[0]), out),)
-    axes = tuple(range(lead)) + tuple(lead + at for at, size in enumerate(like) if size == 1)
-    kept = out.reshape((1,) * lead + out.shape)
-    return (partial(g.sum, axes, None, kept, True),)
+    return sums(xp, g, out, summed_axes(g.shape, like))
 
 
 sum_like: Op = op(

@@ -114,9 +114,7 @@ def _sum_spec(x: Spec, axis: Any = None, keepdims: bool = False) -> Spec:
 
 
 def _sum(xp: Any, out: Any, x: Any, *, axis: Any = None, keepdims: bool = False) -> Sequence[Call]:
-    if x.ndim == 2 and x.dtype.kind == "f" and axis in (0, 1, -1):
-        return (rules.column_sums(xp, x, out) if axis == 0 else rules.row_sums(xp, x, out),)
-    return (partial(x.sum, axis, None, out, keepdims),)
+    return rules.sums(xp, x, out, normalize_axes(axis, x.ndim))
 
 
 def _pow_grad(y: Tensor, g: Tensor, a: Tensor, b: Tensor) -> list[Tensor | None]:
@@ -133,6 +131,7 @@ power: Op = function(
 
 REDUCTIONS = (
     sample((3, 4)), sample((3, 4), axis=0), sample((3, 4), axis=-1, keepdims=True), sample((2, 3, 4), axis=(0, 2)),
+    sample((2, 3, 4), axis=1),
 )  # fmt: skip
 sum_ = op(
     "sum", "Sum along axes.",
@@ -148,9 +147,9 @@ def _max_spec(x: Spec, axis: Any = None, keepdims: bool = False) -> Spec:
 
 
 def _max_grad(y: Tensor, g: Tensor, x: Tensor, axis: Any = None, keepdims: bool = False) -> list[Tensor | None]:
-    winners = cast(equal(x, _spread(y, x, axis, keepdims)), dtype=x.dtype)
-    shares = winners / _spread(sum_(winners, axis=axis, keepdims=keepdims), x, axis, keepdims)
-    return [shares * _spread(g, x, axis, keepdims)]
+    wins = equal(x, _spread(y, x, axis, keepdims))
+    ties = sum_(cast(wins, dtype=x.dtype), axis=axis, keepdims=keepdims)
+    return [where(wins, _spread(g / ties, x, axis, keepdims), 0.0)]
 
 
 max_ = op(

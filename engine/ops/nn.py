@@ -13,7 +13,7 @@ from engine.op import ONE, Call, Draw, Op, op, sample
 from engine.ops.array import expand
 from engine.ops.lookup import one_hot, row_check
 from engine.ops.math import function, greater, step, sum_, tanh, where
-from engine.ops.rules import float_elementwise, last_axis, number, row_sums
+from engine.ops.rules import float_elementwise, last_axis, number, sums
 from engine.spec import Spec, same_dtype
 
 relu = function(
@@ -76,18 +76,13 @@ def _largest(xp: Any, x: Any, out: Any) -> Sequence[Call]:
     return (partial(xp.copyto, columns, x.T), partial(columns.max, 0, out.reshape(len(x))))
 
 
-def _total(xp: Any, x: Any, out: Any) -> Call:
-    """Along the last axis."""
-    return row_sums(xp, x, out) if x.ndim == 2 else partial(x.sum, -1, None, out, True)
-
-
 def _softmax(xp: Any, out: Any, x: Any) -> Sequence[Call]:
     edge = xp.empty((*x.shape[:-1], 1), x.dtype)
     return (
         *_largest(xp, x, edge),
         partial(xp.subtract, x, edge, out),
         partial(xp.exp, out, out),
-        _total(xp, out, edge),
+        *sums(xp, out, edge, (x.ndim - 1,)),
         partial(xp.divide, out, edge, out),
     )
 
@@ -105,7 +100,7 @@ def _log_softmax(xp: Any, out: Any, x: Any) -> Sequence[Call]:
         *_largest(xp, x, edge),
         partial(xp.subtract, x, edge, out),
         partial(xp.exp, out, powers),
-        _total(xp, powers, edge),
+        *sums(xp, powers, edge, (x.ndim - 1,)),
         partial(xp.log, edge, edge),
         partial(xp.subtract, out, edge, out),
     )
@@ -137,10 +132,13 @@ def _cross_entropy(xp: Any, out: Any, logits: Any, labels: Any) -> Sequence[Call
     logs = xp.empty(logits.shape, logits.dtype)
     calls = list(_log_softmax(xp, logs, logits))
     if labels.dtype.kind == "f":
+        none = xp.empty(labels.shape, "bool")
         return [
             *calls,
+            partial(xp.equal, labels, number(xp, 0, labels), none),
+            partial(xp.copyto, logs, number(xp, 0, logs), "same_kind", none),  # not -inf, which times 0 is no number
             partial(xp.multiply, logs, labels, logs),
-            partial(logs.sum, -1, None, out),
+            *sums(xp, logs, out, (logs.ndim - 1,)),
             partial(xp.negative, out, out),
         ]
     flat, rows = logs.reshape(labels.size, logits.shape[-1]), xp.arange(labels.size)

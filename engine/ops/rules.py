@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
+
+import numpy as np
 
 from engine.errors import DtypeError, ShapeError
 from engine.op import Call
 from engine.spec import Spec, broadcast, normalize_axes, same_dtype
+
+BLOCK = 64  # numbers that are added up one after the other
 
 
 def elementwise(*specs: Spec, **_: Any) -> Spec:
@@ -77,14 +84,50 @@ def contiguous(xp: Any, x: Any) -> tuple[Any, list[Call]]:
     return copy, [partial(xp.copyto, copy, x)]
 
 
-def column_sums(xp: Any, x: Any, out: Any) -> Call:
-    """Sums down the columns of a matrix of floats: a product with ones is faster than ``sum``."""
-    return partial(xp.ones(x.shape[0], x.dtype).dot, x, out.reshape(x.shape[1]))
+def stages(shape: Sequence[int], axes: Collection[int]) -> list[tuple[int, int, int]]:
+    """A reduction along ``axes`` as one after the other, each of (m, k, n) along k: neighbouring axes go together."""
+    named = [(size, at in axes) for at, size in enumerate(shape) if size != 1]
+    groups = [(gone, math.prod(size for size, _ in group)) for gone, group in groupby(named, key=itemgetter(1))]
+    sizes, found = [size for _, size in groups], list[tuple[int, int, int]]()
+    for at in reversed(range(len(groups))):
+        if groups[at][0]:
+            found.append((math.prod(sizes[:at]), sizes[at], math.prod(sizes[at + 1 :])))
+            sizes[at] = 1
+    return found
 
 
-def row_sums(xp: Any, x: Any, out: Any) -> Call:
-    """Sums along the rows of a matrix of floats: a product with ones is faster than ``sum``."""
-    return partial(x.dot, xp.ones(x.shape[1], x.dtype), out.reshape(x.shape[0]))
+def sums(xp: Any, x: Any, out: Any, axes: Collection[int]) -> list[Call]:
+    """Calls that put the sums of ``x`` along ``axes`` into ``out``: in pairs or blocks, as running totals go astray."""
+    if x.dtype.kind != "f":
+        kept = tuple(1 if at in axes else size for at, size in enumerate(x.shape))
+        return [partial(x.sum, tuple(axes), None, out.reshape(kept), True)]
+    x, calls = contiguous(xp, x)
+    left = stages(x.shape, axes)
+    for at, (m, k, n) in enumerate(left, 1):
+        to = out.reshape(m, n) if at == len(left) else xp.empty((m, n), x.dtype)
+        calls += _matrix_sums(xp, x.reshape(m, k, n), to)
+        x = to
+    return calls if left else [*calls, partial(xp.copyto, out, x.reshape(out.shape))]
+
+
+def _matrix_sums(xp: Any, x: Any, out: Any) -> list[Call]:
+    """out (m, n) of x (m, k, n): products with ones are faster than ``sum``, but running totals."""
+    m, k, n = x.shape
+    if n == 1 and k > BLOCK:
+        return [partial(x.reshape(m, k).sum, -1, None, out.reshape(m))]  # NumPy's own goes by pairs along rows alone
+    if n == 1:
+        return [partial(x.reshape(m, k).dot, xp.ones(k, x.dtype), out.reshape(m))]
+    if m == 1 and k <= BLOCK:
+        return [partial(xp.ones(k, x.dtype).dot, x[0], out[0])]
+    if k <= BLOCK or xp is not np:
+        return [partial(xp.matmul, xp.ones((1, k), x.dtype), x, out[:, None])]
+    blocks, rest = divmod(k, BLOCK)
+    between = np.empty((m, blocks + (rest > 0), n))  # float64, and so is what follows
+    whole = x[:, : k - rest].reshape(m, blocks, BLOCK, n)
+    calls: list[Call] = [partial(np.matmul, np.ones((1, BLOCK), x.dtype), whole, between[:, :blocks, None])]
+    if rest:
+        calls.append(partial(np.matmul, np.ones((1, rest), x.dtype), x[:, k - rest :], between[:, blocks:]))
+    return [*calls, partial(np.matmul, np.ones((1, between.shape[1])), between, out[:, None])]
 
 
 def no_change_by(neutral: float, first_too: bool) -> Callable[..., int | None]:

@@ -1,0 +1,188 @@
+"""The native machine's reductions: sums, largest numbers and products along axes.
+
+What is reduced is (M, K, N) along K: vectors of columns go down the rows, and a row (N is 1) goes by vectors too.
+K is cut into parts of DEPTH, each a row of the result and a unit of work; an instruction after it reduces the parts.
+No sum is a running total: blocks of RUN vectors are added up, and what their sum's rounding loses is kept beside it.
+"""
+
+from numba import njit
+
+from engine.native.instructions import A0, A1, DEPTH, OUT, A, K, N
+from engine.native.kernels import LEAST, LOOPS, F, columns, i32s, kernel
+from engine.native.lanes import BYTES, W
+from engine.native.simd import (
+    add,
+    as_large,
+    beats,
+    choose,
+    finite,
+    first,
+    first_true,
+    largest,
+    load,
+    load_part,
+    maximum,
+    mul,
+    multiplied,
+    spread,
+    store_part,
+    store_whole,
+    sub,
+    total,
+    write,
+    zero,
+)
+
+RUN = 32  # vectors that are combined one after the other
+
+
+@njit(**LOOPS)
+def part(row, unit):
+    """A unit's share of the work: where it begins, how many rows it has, and where its result goes."""
+    parts = max(1, (row[K] + row[DEPTH] - 1) // row[DEPTH])
+    i, begin = unit // parts, unit % parts * row[DEPTH]
+    return row[A] + i * row[A0] + begin * row[A1], min(row[K] - begin, row[DEPTH]), row[OUT] + 4 * row[N] * unit
+
+
+@njit(**LOOPS)
+def taken(a, whole, wanted):
+    """A vector, or the lanes ``wanted`` of one that isn't ``whole``."""
+    if whole:
+        return load(a)
+    return load_part(a, wanted)
+
+
+@njit(**LOOPS)
+def added(s, lost, x):
+    """s + x, and all that was lost to rounding so far (Knuth's two-sum)."""
+    t = add(s, x)
+    z = sub(t, s)
+    return t, add(lost, add(sub(s, sub(t, z)), sub(x, z)))
+
+
+@njit(**LOOPS)
+def made_up(s, lost):
+    """The sum with what was lost; where it is inf there is no telling what was."""
+    return choose(finite(s), add(s, lost), s)
+
+
+def _folds(combine, across, start, keep):
+    """A function that reduces an instruction's units: ``combine`` of two vectors, ``across`` of one's lanes.
+
+    ``keep``: whether that is a sum.
+    """
+
+    @njit(**LOOPS)
+    def down(a, step, count, whole, wanted):
+        """``count`` vectors that lie ``step`` bytes apart, as one."""
+        s, lost = spread(start), zero()
+        while count > 0:
+            now = min(count, RUN)
+            x, y, z, u = spread(start), spread(start), spread(start), spread(start)
+            for _ in range(now >> 2):
+                x = combine(x, taken(a, whole, wanted))
+                y = combine(y, taken(a + step, whole, wanted))
+                z = combine(z, taken(a + 2 * step, whole, wanted))
+                u = combine(u, taken(a + 3 * step, whole, wanted))
+                a += 4 * step
+            for _ in range(now & 3):
+                x = combine(x, taken(a, whole, wanted))
+                a += step
+            x = combine(combine(x, y), combine(z, u))
+            if keep:
+                s, lost = added(s, lost, x)
+            else:
+                s = combine(s, x)
+            count -= now
+        return made_up(s, lost) if keep else s
+
+    @njit(**LOOPS)
+    def along(a, n):
+        """n numbers side by side, as one."""
+        whole = n - n % W
+        x = down(a, BYTES, whole // W, True, first(0))
+        if n > whole:
+            rest = first(n - whole)
+            x = combine(x, choose(rest, load_part(a + 4 * whole, rest), spread(start)))
+        return across(x)
+
+    @njit(**LOOPS)
+    def units(at, begin, count):
+        row = columns(at)
+        n = row[N]
+        for unit in range(begin, begin + count):
+            a, k, out = part(row, unit)
+            if n == 1:
+                write(out, along(a, k))
+                continue
+            for j in range(0, n, W):
+                wanted = first(n - j)
+                store_part(out + 4 * j, down(a + 4 * j, row[A1], k, j + W <= n, wanted), wanted)
+
+    return down, along, units
+
+
+column_sum, _, _sums = _folds(add, total, F(0), True)
+_, row_maximum, _maxima = _folds(maximum, largest, LEAST, False)
+_, _, _products = _folds(mul, multiplied, F(1), False)
+
+
+@kernel
+def sums(at, begin, count, room):
+    """out (M, parts, N) of a (M, K, N); A0, A1: bytes from matrix to matrix and from row to row."""
+    _sums(at, begin, count)
+
+
+@kernel
+def maxima(at, begin, count, room):
+    """As sums."""
+    _maxima(at, begin, count)
+
+
+@kernel
+def products(at, begin, count, room):
+    """As sums."""
+    _products(at, begin, count)
+
+
+@kernel
+def whole_sums(at, begin, count, room):
+    """out (M, N) of int32 a (M, K, N); a unit is one of the M."""
+    row = columns(at)
+    k, n = row[K], row[N]
+    for i in range(begin, begin + count):
+        a, o = i32s(row[A] + 4 * i * k * n, k * n), i32s(row[OUT] + 4 * i * n, n)
+        o[:] = 0
+        for q in range(k):
+            for j in range(n):
+                o[j] += a[q * n + j]
+
+
+@kernel
+def places(at, begin, count, room):
+    """out (M, N), int32: where along K the (first) largest of a (M, K, N) lies; a unit is one of the M.
+
+    A number that is none is larger than all.
+    """
+    row = columns(at)
+    k, n = row[K], row[N]
+    for i in range(begin, begin + count):
+        a, out = row[A] + 4 * i * k * n, row[OUT] + 4 * i * n
+        if n == 1:
+            best, j = spread(row_maximum(a, k)), 0
+            while j < k:
+                wanted = first(k - j)
+                found = first_true(as_large(load_part(a + 4 * j, wanted), best))
+                j += found
+                if found < W:
+                    break
+            i32s(out, 1)[0] = j
+            continue
+        for j in range(0, n, W):
+            wanted = first(n - j)
+            best, place = load_part(a + 4 * j, wanted), zero()
+            for q in range(1, k):
+                x = load_part(a + 4 * (q * n + j), wanted)
+                better = beats(x, best)
+                best, place = choose(better, x, best), choose(better, spread(F(q)), place)
+            store_whole(out + 4 * j, place, wanted)

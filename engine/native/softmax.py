@@ -1,0 +1,105 @@
+"""The native machine's softmax and cross-entropy, a row at a time: a unit is a row.
+
+Each row's largest number is subtracted before anything else, so that nothing overflows and nothing is lost where
+all are large.
+"""
+
+import numpy as np
+from numba import njit
+
+from engine.native.instructions import OUT, A, B, C, M, N
+from engine.native.kernels import LOOPS, columns, f32s, i32s, kernel
+from engine.native.lanes import W
+from engine.native.reductions import RUN, added, made_up, row_maximum
+from engine.native.simd import (
+    add,
+    choose,
+    divided,
+    first,
+    load_part,
+    mul,
+    power_of_e,
+    spread,
+    store_part,
+    sub,
+    total,
+    write,
+    zero,
+    zero_lanes,
+)
+
+
+@njit(**LOOPS)
+def powers(out, a, n, edge, keep):
+    """The sum of exp(a - edge) along a row; written to ``out`` if ``keep``."""
+    s, lost, shift = zero(), zero(), spread(edge)
+    for begin in range(0, n, RUN * W):
+        now = zero()
+        for j in range(begin, min(n, begin + RUN * W), W):
+            wanted = first(n - j)
+            power = power_of_e(sub(load_part(a + 4 * j, wanted), shift))
+            now = add(now, choose(wanted, power, zero()))
+            if keep:
+                store_part(out + 4 * j, power, wanted)
+        s, lost = added(s, lost, now)
+    return total(made_up(s, lost))
+
+
+@kernel
+def softmax_rows(at, begin, count, room):
+    """out (M, N) of a (M, N)."""
+    row = columns(at)
+    n = row[N]
+    for i in range(begin, begin + count):
+        a, out = row[A] + 4 * n * i, row[OUT] + 4 * n * i
+        share = spread(powers(out, a, n, row_maximum(a, n), True))
+        for j in range(0, n, W):
+            wanted = first(n - j)
+            store_part(out + 4 * j, divided(load_part(out + 4 * j, wanted), share), wanted)
+
+
+@kernel
+def log_softmax_rows(at, begin, count, room):
+    """out (M, N) of a (M, N)."""
+    row = columns(at)
+    n = row[N]
+    for i in range(begin, begin + count):
+        a, out = row[A] + 4 * n * i, row[OUT] + 4 * n * i
+        edge = row_maximum(a, n)
+        shift, less = spread(edge), spread(np.log(powers(out, a, n, edge, False)))
+        for j in range(0, n, W):
+            wanted = first(n - j)
+            store_part(out + 4 * j, sub(sub(load_part(a + 4 * j, wanted), shift), less), wanted)
+
+
+@kernel
+def chosen_loss(at, begin, count, room):
+    """out (M,) = -log_softmax(a (M, N))[label], labels at B; one outside 0 .. N - 1 is noted at C."""
+    row = columns(at)
+    m, n = row[M], row[N]
+    o, x, labels, wrong = f32s(row[OUT], m), f32s(row[A], m * n), i32s(row[B], m), i32s(row[C], 1)
+    for i in range(begin, begin + count):
+        if 0 <= labels[i] < n:
+            a = row[A] + 4 * n * i
+            edge = row_maximum(a, n)
+            o[i] = np.log(powers(a, a, n, edge, False)) - (x[i * n + labels[i]] - edge)
+        else:
+            wrong[0] = 1
+
+
+@kernel
+def shared_loss(at, begin, count, room):
+    """out (M,) = -sum(labels * log_softmax(a (M, N))), the labels (M, N) at B; a label 0 counts for nothing."""
+    row = columns(at)
+    n = row[N]
+    for i in range(begin, begin + count):
+        a, labels = row[A] + 4 * n * i, row[B] + 4 * n * i
+        edge = row_maximum(a, n)
+        shift, logarithm = spread(edge), spread(np.log(powers(a, a, n, edge, False)))
+        s, lost = zero(), zero()
+        for j in range(0, n, W):
+            wanted = first(n - j)
+            label = load_part(labels + 4 * j, wanted)
+            x = mul(label, sub(logarithm, sub(load_part(a + 4 * j, wanted), shift)))
+            s, lost = added(s, lost, choose(zero_lanes(label), zero(), x))
+        write(row[OUT] + 4 * i, total(made_up(s, lost)))
