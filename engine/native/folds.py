@@ -103,3 +103,35 @@ def _cross_entropy(table: Table, node: Node, out: np.ndarray, ins: Sequence[np.n
     else:
         wrong = address(table.wrong)
         table.add("chosen_loss", out, table.plain(logits), int32(labels), m=m, n=n, units=m, c=wrong)
+
+
+@lowering("moments")
+def _moments(table: Table, node: Node, out: np.ndarray, ins: Sequence[np.ndarray]) -> None:
+    float32(out)
+    x, n = table.plain(ins[0]), out.shape[-1]
+    rows, wide, depth, parts = _rows(x.size, n)
+    found = table.keep(np.empty(3 * parts * wide, np.float32))
+    table.add("moment_parts", found, x, k=rows, n=wide, units=parts, a1=4 * wide, depth=depth)
+    table.add("moments", out, found, k=rows, n=n, depth=depth, c=wide // n)
+
+
+@lowering("slope_sums")
+def _slope_sums(table: Table, node: Node, out: np.ndarray, ins: Sequence[np.ndarray]) -> None:
+    float32(out, *ins)
+    g, x, center = map(table.plain, ins)
+    n = center.size
+    rows, wide, depth, parts = _rows(x.size, n)
+    if wide > n:
+        beside = table.keep(np.empty((wide // n, n), np.float32))
+        table.copy(beside, center)
+        center = beside
+    found = table.keep(np.empty((parts, 2, wide // n, n), np.float32))
+    table.add("slope_parts", found, g, x, center, k=rows, n=wide, units=parts, a1=4 * wide, depth=depth)
+    along(table, "sums", out, found, (0, 2))
+
+
+def _rows(size: int, n: int) -> tuple[int, int, int, int]:
+    """Of numbers for n units: rows, several taken as one; the numbers of one; rows a part, and parts."""
+    beside = _beside(size // n, n)
+    depth, parts = _cut(size // n // beside, beside * n)
+    return size // n // beside, beside * n, depth, parts

@@ -67,7 +67,7 @@ from engine.ops.nn import (
     softmax,
     softplus,
 )
-from engine.ops.norm import Averages, batch_norm
+from engine.ops.norm import Averages, batch_norm, moments, normalize
 from engine.ops.pool import avg_pool, global_mean, max_pool
 from engine.ops.random import dropout, next_state, random_normal, random_state, random_uniform
 from engine.ops.recurrent import gru_step, lstm_step

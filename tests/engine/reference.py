@@ -32,6 +32,16 @@ def _sum_like(g: np.ndarray, x: np.ndarray) -> np.ndarray:
     return g
 
 
+def _moments(x: np.ndarray) -> np.ndarray:
+    axes = tuple(range(x.ndim - 1))
+    return np.stack([np.mean(x, axes), np.zeros(x.shape[-1], x.dtype), np.var(x, axes)])
+
+
+def _slope_sums(g: np.ndarray, x: np.ndarray, center: np.ndarray) -> np.ndarray:
+    axes = tuple(range(x.ndim - 1))
+    return np.stack([g.sum(axes), (g * x).sum(axes) - center * g.sum(axes)])
+
+
 def _slice_fill(g: np.ndarray, x: np.ndarray, index: Any) -> np.ndarray:
     out = np.zeros(x.shape, g.dtype)
     out[index] = g
@@ -117,8 +127,10 @@ REFERENCE: dict[str, Callable[..., Any]] = {
     "max": lambda x, axis=None, keepdims=False: np.max(x, axis, keepdims=keepdims),
     "maximum": lambda a, b: np.where(a > b, a, b),
     "minimum": lambda a, b: np.where(a < b, a, b),
+    "moments": _moments,
     "mul": lambda a, b: a * b,
     "neg": lambda x: 0 - x,
+    "normalize": lambda x, center, width, shift: x * width + (shift - center * width),
     "not_equal": lambda a, b: (a < b) | (a > b),
     "one_hot": lambda labels, classes, dtype="float32": np.eye(classes, dtype=dtype)[labels],
     "pack": lambda *parts: np.concatenate([each.ravel() for each in parts]),
@@ -136,6 +148,7 @@ REFERENCE: dict[str, Callable[..., Any]] = {
     "sin": np.sin,
     "slice": lambda x, index: x[index],
     "slice_fill": _slice_fill,
+    "slope_sums": _slope_sums,
     "softmax": _softmax,
     "softplus": lambda x: np.log1p(np.exp(x)),
     "sqrt": lambda x: x**0.5,

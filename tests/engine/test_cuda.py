@@ -104,7 +104,7 @@ def test_what_is_not_a_number_or_infinite_is_so_in_numpy_too(gpu: str, op: Op) -
     for dtype in ("float32", "float64"):
         odd = np.array(ODD, dtype)
         arrays = [odd] if op.arity == 1 else [np.repeat(odd, len(odd)), np.tile(odd, len(odd))]
-        cases.append(applied(op, [*arrays, arrays[0] * 2][: op.arity], {}))
+        cases.append(applied(op, [*arrays, arrays[0] * 2, arrays[0]][: op.arity], {}))
     assert_all_same(cases, gpu)
 
 
@@ -116,6 +116,7 @@ def test_whole_numbers_and_bools_are_computed_as_such(gpu: str, op: Op) -> None:
             np.array([3, 0, 1, 100, 7], dtype),
             np.array([3, 1, 0, 2, 9], dtype),
             np.array([1, 0, 5, 0, 2], dtype),
+            np.array([0, 2, 1, 1, 0], dtype),
         ]
         if dtype in ("int32", "int64"):
             arrays[0][1], arrays[1][3] = -5, np.iinfo(dtype).max // 200  # beyond what float32 holds exactly

@@ -75,7 +75,7 @@ def test_a_kernel_of_no_sign_or_function_gives_what_stands_there(code: str, want
 
 @each_op
 def test_one_element_by_python_s_own_arithmetic(op: Op) -> None:
-    numbers = [0.75, 0.5, 2.0][: op.arity]
-    values = dict(zip("012", numbers, strict=False)) | attributes(op, {})
+    numbers = [0.75, 0.5, 2.0, 1.5][: op.arity]
+    values = dict(zip("0123", numbers, strict=False)) | attributes(op, {})
     found = compute(op, [np.array(each, "float64") for each in numbers], {})
     assert math.isclose(evaluate(op.tree, values, MATH), found)

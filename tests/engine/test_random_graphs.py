@@ -54,7 +54,7 @@ SHAPES = [(3, 4), (3, 4), (4,), (4, 3), (3,), (1, 4), (), (0, 4), (3, 1)]
 
 often = settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow], phases=[Phase.generate])
 picks = st.integers(0, 63)
-one_move = st.tuples(st.integers(0, len(OPS) - 1), st.lists(picks, min_size=3, max_size=3))
+one_move = st.tuples(st.integers(0, len(OPS) - 1), st.lists(picks, min_size=4, max_size=4))
 moves = st.lists(one_move, min_size=5, max_size=40)
 targets = st.sampled_from(["v", "row", "column", "w", "both", "turned", "chain"])
 changes = st.lists(st.tuples(targets, picks), max_size=6)

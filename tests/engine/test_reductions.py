@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 import engine as en
 from engine.native import NativeProgram, load, problem
-from engine.ops import argmax, cross_entropy, log_softmax, max_, mean, prod, softmax, square, sum_
+from engine.ops import argmax, cross_entropy, log_softmax, max_, mean, moments, normalize, prod, softmax, square, sum_
 from tests.engine.test_native import CACHE
+from tests.engine.tools import numeric_gradient, relative_error
 
 rng = np.random.default_rng(0)
 MASKED = np.array([[0, -np.inf, 1]], "f4")
@@ -138,3 +139,71 @@ def test_a_class_that_is_masked_and_has_no_share_counts_for_nothing(options: dic
     found, slope = computed(loss, [MASKED, np.array([0], "i4")], options)
     np.testing.assert_allclose(found, 1.3132617, 1e-6)
     assert computed(loss, [MASKED, np.array([[0.5, 0.5, 0]], "f4")], options)[0] == np.inf
+
+
+def normed(x: np.ndarray, g: np.ndarray) -> list[np.ndarray]:
+    """A batch norm of width 1, and its gradient, in float64."""
+    x, g = x.astype("f8"), g.astype("f8")
+    axes = tuple(range(x.ndim - 1))
+    width = 1 / np.sqrt(x.var(axes) + 1e-5)
+    y = (x - x.mean(axes)) * width
+    return [y, width * (g - g.mean(axes) - y * (g * y).mean(axes))]
+
+
+def batch_norm(x: en.Tensor, g: en.Tensor) -> list[en.Tensor]:
+    """The same by the engine, and how far the averages have moved."""
+    units = x.shape[-1] or 0
+    center, spread, scale, shift = (
+        en.variable(first, (units,), dtype=x.dtype, name=f"v{at}") for at, first in enumerate([0.0, 1.0, 1.0, 0.0])
+    )
+    y = en.ops.batch_norm(x, scale, shift, en.ops.Averages(center, spread), True)
+    return [y, *en.gradients(y, [x], g), center, spread]
+
+
+@pytest.mark.parametrize("shape", [(10_000, 3), (257, 40), (5, 7, 6, 8), (12_000, 8), (1, 20), (40, 100)])
+@pytest.mark.parametrize("offset", [0, 1e5])
+def test_batch_norm_is_float64_s_however_far_from_0(
+    options: dict[str, Any], shape: tuple[int, ...], offset: float
+) -> None:
+    x = (rng.normal(size=shape) + offset).astype("f4")
+    g = rng.normal(size=shape).astype("f4")
+    with en.Graph() as graph:
+        inputs = [en.placeholder((None, *shape[1:])) for _ in range(2)]
+        results = batch_norm(*inputs)
+    session = en.Session(graph, **options)
+    y, slope, center, spread = session.run(results, dict(zip(inputs, (x, g), strict=True)))
+    wanted = normed(x, g)
+    np.testing.assert_allclose(y, wanted[0], 2e-5, 2e-5)
+    np.testing.assert_allclose(slope, wanted[1], 2e-4, 2e-4 if shape[0] > 1 else 1e-2)
+    axes = tuple(range(len(shape) - 1))
+    np.testing.assert_allclose(center, 0.1 * x.mean(axes, "f8"), 2e-6, 1e-7)
+    np.testing.assert_allclose(spread, 0.9 + 0.1 * x.astype("f8").var(axes), 2e-6)
+
+
+def test_an_empty_batch_leaves_the_averages_alone(options: dict[str, Any]) -> None:
+    for train in (True, None):
+        with en.Graph() as graph:
+            x, fed = en.placeholder((None, 3)), en.placeholder((), "bool")
+            y = en.layers.BatchNorm(True if train else fed)(x)
+        session = en.Session(graph, **options)
+        feeds = {} if train else {fed: True}
+        session.run(y, feeds | {x: rng.normal(size=(5, 3)).astype("f4")})
+        before = session.state()["float32"].copy()
+        assert session.run(y, feeds | {x: np.zeros((0, 3), "f4")}).shape == (0, 3)
+        np.testing.assert_array_equal(session.state()["float32"], before)
+        session.run(y, feeds | {x: rng.normal(size=(5, 3)).astype("f4")})
+        assert not np.array_equal(session.state()["float32"], before)
+
+
+def test_a_batch_norm_s_gradient_has_a_gradient() -> None:
+    x = rng.normal(size=(6, 3))
+    with en.Graph() as graph:
+        inputs, weights = en.placeholder((None, 3), "float64"), en.constant(rng.normal(size=(6, 3)))
+        found = moments(inputs)
+        y = normalize(inputs, found[0], 1.5 / en.ops.sqrt(found[2] + 1e-3), 0.5 - found[1])
+        (slope,) = en.gradients(sum_(weights * en.ops.tanh(y)), [inputs])
+        curved = sum_(weights * square(slope))
+        (exact,) = en.gradients(curved, [inputs])
+    session = en.Session(graph)
+    numeric = numeric_gradient(lambda: float(session.run(curved, {inputs: x})), x)
+    assert relative_error(session.run(exact, {inputs: x}), numeric) < 1e-6
