@@ -205,3 +205,12 @@ def add_whole(at, begin, count, room):
     o, x, y = i32s(row[OUT], row[N]), i32s(row[A], row[N]), i32s(row[B], row[N])
     for i in range(row[N]):
         o[i] = x[i] + y[i]
+
+
+@kernel
+def equal_whole(at, begin, count, room):
+    """Which of int32 are the same, as bytes."""
+    row = columns(at)
+    o, x, y = u8s(row[OUT], row[N]), i32s(row[A], row[N]), i32s(row[B], row[N])
+    for i in range(row[N]):
+        o[i] = x[i] == y[i]

@@ -223,11 +223,11 @@ def _random(table: Table, node: Node, out: np.ndarray, ins: Sequence[np.ndarray]
     )
 
 
-@lowering("add")
-def _add_whole(table: Table, node: Node, out: np.ndarray, ins: Sequence[np.ndarray]) -> None:
+@lowering("add", "equal")
+def _whole(table: Table, node: Node, out: np.ndarray, ins: Sequence[np.ndarray]) -> None:
     if out.shape != ins[0].shape or out.shape != ins[1].shape:
         raise NotNative
-    table.add("add_whole", int32(out), int32(ins[0]), int32(ins[1]), n=out.size)
+    table.add(f"{node.op.name}_whole", out, int32(ins[0]), int32(ins[1]), n=out.size)
 
 
 @lowering("broadcast_like", "broadcast_to", "copy", "assign", "pack", "concat", "slice_fill", "pad")
