@@ -14,7 +14,9 @@ from typing import Any
 from engine.errors import EngineError
 from engine.grad import gradients
 from engine.graph import Tensor, name_scope, variable
-from engine.ops import assign, cast, flat, group, maximum, minimum, pack, sqrt, square, sum_
+from engine.ops import assign, bounded, cast, flat, group, maximum, minimum, pack, sqrt, square, sum_
+
+SMALLEST = 2.0**-126  # float32's smallest number that isn't subnormal
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,9 @@ class Optimizer:
     longer (Pascanu et al. 2013).
     ``weight_decay``: added to the gradient is weight_decay * w, which is what a loss of
     weight_decay * l2(w) would add.  Order: by value, by norm, decay.
+
+    For ``clip_norm``, and by optimisers whose formula has g^2, an element of the gradient beyond 2^50 (1e15; inf too)
+    is taken for that, so that no square overflows.  NaN stays NaN, in all that the formula leads it to.
     """
 
     rate: Any
@@ -70,9 +75,10 @@ class Optimizer:
         if self.clip_value is not None:
             vectors = [maximum(minimum(each, self.clip_value), -self.clip_value) for each in vectors]
         if self.clip_norm is not None:
-            squares = [sum_(square(each)) for each in vectors]
+            vectors = [bounded(each) for each in vectors]
+            squares = [sum_(square(each)) for each in reversed(vectors)]  # float64's first: its sum has room for others
             norm = sqrt(reduce(lambda total, each: total + cast(each, dtype=total.dtype), squares))
-            share = self.clip_norm / maximum(norm, self.clip_norm)
+            share = minimum(self.clip_norm / maximum(norm, SMALLEST), 1.0)
             vectors = [each * cast(share, dtype=each.dtype) for each in vectors]
         return vectors
 
@@ -159,7 +165,7 @@ class Adagrad(Optimizer):
     epsilon: float = 1e-10
 
     def step(self, weights: Tensor, gradient: Tensor) -> Tensor:
-        squares = _slot("squares", weights)
+        gradient, squares = bounded(gradient), _slot("squares", weights)
         total = assign(squares, squares + square(gradient))
         return gradient * self.rate / (sqrt(total) + self.epsilon)
 
@@ -175,7 +181,7 @@ class RMSProp(Optimizer):
     epsilon: float = 1e-8
 
     def step(self, weights: Tensor, gradient: Tensor) -> Tensor:
-        squares = _slot("squares", weights)
+        gradient, squares = bounded(gradient), _slot("squares", weights)
         recent = assign(squares, squares * self.decay + square(gradient) * (1 - self.decay))
         return gradient * self.rate / (sqrt(recent) + self.epsilon)
 
@@ -193,6 +199,7 @@ class Adadelta(Optimizer):
     epsilon: float = 1e-6
 
     def update(self, weights: Tensor, gradient: Tensor) -> list[Tensor]:
+        gradient = bounded(gradient)
         squares, moves = _slot("squares", weights), _slot("moves", weights)
         recent = assign(squares, squares * self.decay + square(gradient) * (1 - self.decay))
         delta = gradient * sqrt(moves + self.epsilon) / sqrt(recent + self.epsilon)
@@ -219,6 +226,7 @@ class Adam(Optimizer):
         # the single numbers first: then the vectors' operations are neighbours and run as one chain
         scale = sqrt(1 - power2)  # both roots are multiplied by it, not the vectors
         rate, small = scale / (1 - power1) * self.rate, scale * self.epsilon
+        gradient = bounded(gradient)
         m = assign(m, m * self.beta1 + gradient * (1 - self.beta1))
         v = assign(v, v * self.beta2 + square(gradient) * (1 - self.beta2))
         return m * rate / (sqrt(v) + small)

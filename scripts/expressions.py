@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,11 +28,12 @@ Loss = Callable[[en.Tensor, en.Tensor], en.Tensor]
 LONGEST = 900  # letters of an expression that is worth having
 
 
+@dataclass(frozen=True)
 class Everything:
-    """Takes whatever is one expression, known or not."""
+    """Takes whatever is one expression, known or not; several together from a number of elements on."""
 
+    joins_from: int = CHAIN_FROM
     largest = LARGEST
-    joins_from = CHAIN_FROM
 
     def __contains__(self, text: object) -> bool:
         return len(str(text)) <= LONGEST
@@ -41,10 +43,12 @@ class Everything:
 
 
 def expressions_of(fetch: en.Tensor, fed: dict[en.Tensor, tuple[int, ...]]) -> set[str]:
-    """What a run of ``fetch`` could compute in one go."""
-    taker = Everything()
-    plan = make_plan([fetch], {each: Spec(shape, each.dtype) for each, shape in fed.items()}, taker=taker)
-    return {piece.text for step in plan.steps if step.work for piece in pieces(step, taker) or ()}
+    """What a run of ``fetch`` could compute in one go, in a small network and in a large one."""
+    found = set[str]()
+    for taker in (Everything(), Everything(joins_from=1)):
+        plan = make_plan([fetch], {each: Spec(shape, each.dtype) for each, shape in fed.items()}, taker=taker)
+        found |= {piece.text for step in plan.steps if step.work for piece in pieces(step, taker) or ()}
+    return found
 
 
 def network(

@@ -21,7 +21,7 @@ from engine.graph import Tensor
 from engine.native.instructions import BLOCK, INPUTS
 from engine.op import REGISTRY, Op, attributes
 from engine.ops.conv import conv2d
-from engine.ops.math import add, where
+from engine.ops.math import add, bounded, where
 from engine.ops.matrix import matmul
 from engine.ops.state import assign
 from engine.passes import COPIES, Node
@@ -102,7 +102,7 @@ def pieces(region: Region, known: Container[str]) -> list[Piece] | None:
     codes = {node: _code(node) for node in region.work}
     if not all(codes.values()):
         return None
-    found, count = [], 0
+    found, inside = [], set[Node]()
     for node in region.stored:
         own = {each: codes[each] for each in codes if each is node or each not in region.stored} if several else codes
         writer = _Writer(own, codes)
@@ -111,9 +111,11 @@ def pieces(region: Region, known: Container[str]) -> list[Piece] | None:
             piece = _Writer(own, codes, apart=True).piece(node)
         if len(piece.inputs) > INPUTS or piece.text not in known:
             return None
-        count += len(writer.inside)
+        if any(not _is_cheap(each) for each in inside & writer.inside):
+            return None
+        inside |= writer.inside
         found.append(piece)
-    return found if not several or (count == len(region.work) and _goes_by_blocks(found)) else None
+    return found if not several or (len(inside) == len(region.work) and _goes_by_blocks(found)) else None
 
 
 def _is_long(region: Region) -> bool:
@@ -121,6 +123,11 @@ def _is_long(region: Region) -> bool:
     size, nodes = region.last.spec.size, (*region.stored, *region.inputs)
     long = all(each.spec.size == 1 or (each.spec.size == size and each.gapless) for each in nodes)
     return long and all(each.spec.dtype == "float32" for each in nodes)
+
+
+def _is_cheap(node: Node) -> bool:
+    """Whether two results may each compute it for themselves, which costs less than to write it down."""
+    return node.op is bounded
 
 
 def _goes_by_blocks(found: list[Piece]) -> bool:

@@ -135,12 +135,16 @@ def select(choice: Lanes, a: Any, b: Any) -> Lanes:
 
 
 def larger(x: Any, y: Any) -> Lanes:
-    """The larger one; NaN if one of them is."""
+    """The larger one; NaN if one of them is.  Where one is a number, that is a single instruction."""
+    if not isinstance(y, Lanes):
+        return select(x < y, y, x)
     return _maximum(x, y) if isinstance(x, Lanes) else _maximum(y, x)
 
 
 def smaller(x: Any, y: Any) -> Lanes:
-    """The smaller one; NaN if one of them is."""
+    """The smaller one; NaN if one of them is.  Where one is a number, that is a single instruction."""
+    if not isinstance(y, Lanes):
+        return select(x > y, y, x)
     return _minimum(x, y) if isinstance(x, Lanes) else _minimum(y, x)
 
 

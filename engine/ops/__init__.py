@@ -21,6 +21,7 @@ from engine.ops.math import (
     abs_,
     add,
     argmax,
+    bounded,
     cos,
     div,
     equal,

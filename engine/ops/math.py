@@ -79,11 +79,16 @@ minimum = op(
     "minimum", "The smaller of two numbers, element by element.", spec=rules.elementwise, code="min({0}, {1})",
     grad=lambda y, g, a, b: [where(greater(b, a), g, 0.0), where(greater(b, a), 0.0, g)],
 )  # fmt: skip
+bounded = function(
+    "bounded", "The number, or 2^50 with its sign if it lies beyond: a sum of a hundred million squares stays finite.",
+    "max(min({0}, 1125899906842624), -1125899906842624)", lambda y, g, x: [where(equal(x, y), g, 0.0)],
+    kernel=lambda xp, out, x: (partial(x.clip, rules.number(xp, -(2**50), x), rules.number(xp, 2**50, x), out),),
+)  # fmt: skip
 greater: Op = question("greater", "Whether the first number is larger than the second.", "{0} > {1}")
 greater_equal = question(
     "greater_equal", "Whether the first number is larger than the second, or the same.", "{0} >= {1}"
 )
-equal = question("equal", "Whether two numbers are the same.", "{0} == {1}")
+equal: Op = question("equal", "Whether two numbers are the same.", "{0} == {1}")
 not_equal = question("not_equal", "Whether two numbers differ.", "{0} != {1}")
 is_nan = op(
     "is_nan", "Whether it isn't a number: what 0/0 gives.", spec=lambda x: Spec(x.shape, "bool"), code="{0} != {0}",

@@ -219,6 +219,37 @@ def test_a_gradient_of_zero_isn_t_clipped_to_nan():
     assert moved(en.optim.SGD(1.0, clip_norm=1.0), {"a": [0.0, 0.0], "b": [0.0, 0.0]}, {}) == {"a": [0, 0], "b": [0, 0]}
 
 
+@pytest.mark.parametrize("dtypes", [{}, {"b": "float64"}], ids=["one vector", "two vectors"])
+@pytest.mark.parametrize(
+    ("clip", "slopes", "steps"),
+    [
+        (0.0, {"a": [0.0, 0.0], "b": [0.0, 0.0]}, {"a": [0, 0], "b": [0, 0]}),
+        (0.0, {"a": [3.0, 0.0], "b": [0.0, 1e30]}, {"a": [0, 0], "b": [0, 0]}),
+        (2.0, {"a": [1e20, 0.0], "b": [0.0, 5.0]}, {"a": [2, 0], "b": [0, 0]}),
+        (2.0, {"a": [np.inf, 0.0], "b": [0.0, -1e38]}, {"a": [2**0.5, 0], "b": [0, -(2**0.5)]}),
+        (1e3, {"a": [3e-30, 0.0], "b": [0.0, 4e-30]}, {"a": [3e-30, 0], "b": [0, 4e-30]}),
+    ],
+)
+def test_clipping_by_norm_at_the_edges(clip: float, slopes: Any, steps: Any, dtypes: dict[str, str]):
+    found = moved(en.optim.SGD(1.0, clip_norm=clip), slopes, dtypes)
+    for name, wanted in steps.items():
+        np.testing.assert_allclose(found[name], wanted, rtol=1e-6, atol=1e-11)
+
+
+@pytest.mark.parametrize("huge", [1e20, -1e38, np.inf])
+@pytest.mark.parametrize("optimizer", ["adagrad", "rmsprop", "adadelta", "adam", "adamw"])
+def test_one_huge_gradient_doesn_t_stop_a_weight_for_good(optimizer: str, huge: float):
+    with en.Graph() as graph:
+        w, slope = en.variable(0.5, (2,), name="w"), en.placeholder((2,))
+        train = en.optim.OPTIMIZERS[optimizer](0.1).apply([slope], [w])
+    session, step, expected = en.Session(graph), BY_HAND[optimizer](), np.full(2, 0.5)
+    for each in (1.0, huge, 1.0, -1e15):
+        gradient = np.array([each, 1.0])
+        session.run(train, {slope: gradient.astype("f")})
+        expected = step(expected, gradient.clip(-(2.0**50), 2.0**50))
+        np.testing.assert_allclose(session.get(w), expected, rtol=1e-4)  # 1 - 0.999 in float32
+
+
 def test_a_setting_may_be_a_tensor_that_is_fed():
     with en.Graph() as graph:
         w, decay, clip = (
