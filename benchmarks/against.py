@@ -75,7 +75,8 @@ def compare(peer: str, other: Path, rounds: int, seconds: float) -> list[str]:
     """The table's lines for one of our executors.  Raises SystemExit where the losses differ."""
     before, after = Checkout(other, peer), Checkout(ROOT, peer)
     lines = []
-    for work in after.ask("works"):
+    both = set(before.ask("works"))
+    for work in filter(both.__contains__, after.ask("works")):
         losses = [each.ask("loss", work, seconds=seconds) for each in (before, after)]
         if abs(losses[0] - losses[1]) > TOLERANCE * abs(losses[0]):
             raise SystemExit(f"{work}: the losses differ: {losses}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -50,6 +51,12 @@ def measure(say: Say, modules: Sequence[Any]) -> dict[str, Any]:
     say("## A new architecture's first step", "", FIRST_STEP, "")
     first = first_steps(named("PyTorch eager", "JAX jit"))
     say(*_table("network", first), "")
+    found = {}
+    if OURS[0] in by_name:
+        found = {f"first step of {network}, ms": each[OURS[0]] for network, each in first.items()} | endurance()
+        say("## What the native machine may take", "")
+        rows = [[what, report.at_most(number, LIMITS[what])] for what, number in found.items()]
+        say(*report.table(["what", "found, goal"], rows), "")
     say("## Memory of a step", "", MEMORY, "")
     held = memory(named("PyTorch eager", "JAX lax.scan", "TensorFlow tf.function"), say)
     say(*_table("workload", held), "")
@@ -62,7 +69,7 @@ def measure(say: Say, modules: Sequence[Any]) -> dict[str, Any]:
         times = growth(named("PyTorch eager", "JAX lax.scan"), sizes)
         say(*_table(what, {str(size): each for size, each in times.items()}), "")
         grown[what] = {name: {size: each[name] for size, each in times.items()} for name in next(iter(times.values()))}
-    return {"first_step": first, "memory": held, "frame": frame, "growth": grown}
+    return {"first_step": first, "limits": found, "memory": held, "frame": frame, "growth": grown}
 
 
 def _table(first: str, numbers: Mapping[str, Mapping[str, float]]) -> list[str]:
@@ -90,9 +97,6 @@ def first_steps(modules: Sequence[Any]) -> dict[str, dict[str, float]]:
     return {name: {module.NAME: _first_step(module, make) for module in modules} for name, make in NEW.items()}
 
 
-NEW = {"2-4-2-1": toy, "conv 3x3x8, pool, conv 3x3x16, pool, 10": small_cnn}
-
-
 def _first_step(module: Any, make: Callable[[int], Workload]) -> float:
     module.Runner(make(0)).run(1)
     times = []
@@ -102,6 +106,29 @@ def _first_step(module: Any, make: Callable[[int], Workload]) -> float:
         module.Runner(work).run(1)
         times.append(1000 * (time.perf_counter() - began))
     return statistics.median(times)
+
+
+TOY, CNN = "2-4-2-1", "conv 3x3x8, pool, conv 3x3x16, pool, 10"
+NEW = {TOY: toy, CNN: small_cnn}
+LIMITS = {
+    f"first step of {TOY}, ms": 5,
+    f"first step of {CNN}, ms": 20,
+    "compiling it, s": 25,
+    "loading it when it was compiled, s": 1,
+    "memory that a million runs leave, MB": 20,
+    "memory that 10,000 sizes of a batch leave, MB": 20,
+}
+
+
+def endurance() -> dict[str, float]:
+    """What :mod:`benchmarks.endurance` finds, each in a process of its own; by the last names of :data:`LIMITS`."""
+    with tempfile.TemporaryDirectory() as folder:
+        asked = (("load", folder), ("load", folder), ("runs",), ("shapes",))
+        found = []
+        for words in asked:
+            command = [sys.executable, "-m", "benchmarks.endurance", *words]
+            found.append(float(subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout))
+    return dict(zip(list(LIMITS)[-len(found) :], found, strict=True))
 
 
 def memory(modules: Sequence[Any], say: Say) -> dict[str, dict[str, float]]:

@@ -84,6 +84,11 @@ def judged(found: float, goal: float) -> str:
     return f"{goal:g} {'met' if found >= goal else '**missed**'}"
 
 
+def at_most(found: float, limit: float) -> str:
+    """What is told of a number that should be at most ``limit``."""
+    return f"{number(found)} ≤ {limit:g} {'met' if found <= limit else '**missed**'}"
+
+
 def number(value: float) -> str:
     """Three figures at least: 887,112, 75.6, 1.20."""
     return f"{value:,.0f}" if value >= 100 else f"{value:#.3g}"

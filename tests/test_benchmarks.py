@@ -12,7 +12,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from benchmarks import processor, report, run
+from benchmarks import costs, processor, report, run
 from benchmarks.against import ROOT, Checkout
 from benchmarks.costs import SIZES, small_cnn, toy
 from benchmarks.measure import UnequalLoss, compare, take_turns
@@ -206,6 +206,12 @@ def test_growth_goes_from_small_to_large():
     for sizes in SIZES.values():
         assert list(sizes) == sorted(sizes)
         assert all(layers[0] == 784 and layers[-1] == 10 for layers, _ in sizes.values())
+
+
+def test_limits_are_told_with_their_verdict():
+    assert report.at_most(4.9, 5) == "4.90 ≤ 5 met"
+    assert report.at_most(27.5, 25) == "27.5 ≤ 25 **missed**"
+    assert set(costs.LIMITS) >= {f"first step of {network}, ms" for network in costs.NEW}
 
 
 def test_the_processor_is_told():
