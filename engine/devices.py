@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.errors import DeviceError
+from engine.errors import DeviceError, user_source
 
 
 @dataclass(frozen=True)
@@ -78,11 +78,13 @@ def gpu_problem() -> str | None:
 
 def find_device(name: str) -> Device:
     """The device ``cpu:0`` or ``gpu:N``.  Raises DeviceError if it isn't there."""
+    if not isinstance(name, str):
+        raise DeviceError(f"a device is given by its name, cpu:0 or gpu:0, got {name!r:.60} ({user_source()})")
     kind, _, index = name.partition(":")
     if name == CPU.name:
         return CPU
     if kind != "gpu" or not index.isdigit():
-        raise DeviceError(f"device {name!r} isn't known; cpu:0 and gpu:0 are")
+        raise DeviceError(f"device {name!r} isn't known; cpu:0 and gpu:0 are ({user_source()})")
     problem = gpu_problem()
     if problem:
         raise DeviceError(f"{name} can't be used: {problem}")

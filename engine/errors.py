@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import copy
+import inspect
 import os
+import pickle
 import sys
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-_OURS = (str(Path(__file__).parent) + os.sep, contextlib.__file__)  # `with` scopes are entered by way of contextlib
+# the engine, and the library's files by way of which `with` scopes are entered and copies are made
+_OURS = (str(Path(__file__).parent) + os.sep, *(str(each.__file__) for each in (contextlib, copy, pickle)))
 
 
 class EngineError(Exception):
@@ -39,12 +46,15 @@ class CheckpointError(EngineError):
     """A checkpoint that can't be read or doesn't fit the graph."""
 
 
+class NoSuchName(EngineError, AttributeError):
+    """A name that isn't here: another library's word, most often."""
+
+
 class GraphGrowsWarning(UserWarning):
     """One line of a program adds to the graph before each run, which makes every run slower than the last."""
 
 
-@dataclass(frozen=True)
-class Source:
+class Source(NamedTuple):
     """The user's line that made a tensor."""
 
     file: str
@@ -54,9 +64,47 @@ class Source:
         return f"{Path(self.file).name}:{self.line}"
 
 
+@cache
+def _is_ours(file: str) -> bool:
+    return file.startswith(_OURS)
+
+
 def user_source() -> Source:
     """The nearest line of the call stack that lies outside the engine."""
     frame = sys._getframe(1)
-    while frame.f_back is not None and frame.f_code.co_filename.startswith(_OURS):
+    while frame.f_back is not None and (_is_ours(frame.f_code.co_filename) or _is_made(frame)):
         frame = frame.f_back
     return Source(frame.f_code.co_filename, frame.f_lineno)
+
+
+def _is_made(frame: FrameType) -> bool:
+    """Whether its code was made for a class of the engine: a dataclass's."""
+    return frame.f_code.co_filename == "<string>" and frame.f_globals.get("__name__", "").startswith("engine.")
+
+
+def misfit(called: Callable[..., Any], given: Sequence[Any], settings: Mapping[str, Any]) -> EngineError | None:
+    """The error for arguments that ``called`` doesn't take; None if it takes them, so that the fault lies deeper."""
+    signature = inspect.signature(called)
+    try:
+        signature.bind(*given, **settings)
+    except TypeError as error:
+        names = [name for name in signature.parameters if name != "self"]
+        unknown = [f"there is no {name} to be set" for name in settings if name not in names]
+        what = called.__qualname__.removesuffix(".__init__")
+        return EngineError(f"{what}: {[*unknown, str(error)][0]}; it takes {', '.join(names)} ({user_source()})")
+    return None
+
+
+class Settings(type):
+    """The class of layers and optimisers: settings that one doesn't have are refused at the user's line."""
+
+    if not TYPE_CHECKING:  # the type of a call stays the class's own
+
+        def __call__(cls, *given: Any, **settings: Any) -> Any:
+            try:
+                return super().__call__(*given, **settings)
+            except TypeError:
+                error = misfit(cls.__init__, (cls, *given), settings)
+                if error is None:
+                    raise
+                raise error from None

@@ -7,28 +7,32 @@ from collections.abc import Collection, Sequence
 from functools import reduce
 from itertools import pairwise
 
-from engine.errors import EngineError, GradientError, ShapeError
+from engine.errors import EngineError, GradientError, ShapeError, user_source
 from engine.graph import Tensor, device
 from engine.ops import broadcast_like, concat, sum_like
 from engine.ops.array import slice_fill
+from engine.tensor import shown
 
 
-def gradients(y: Tensor, xs: Sequence[Tensor], seed: Tensor | None = None) -> list[Tensor]:
-    """d(sum of y)/dx for each x, each of its x's shape.
+def gradients(y: Tensor, xs: Tensor | Sequence[Tensor], seed: Tensor | None = None) -> list[Tensor]:
+    """d(sum of y)/dx for each x (a single tensor is a list of one), each of its x's shape.
 
     ``seed`` (y's shape) weighs the elements of ``y``; 1 if left out.  Walks from ``y`` back in
     reverse order of creation and asks each op's rule for the gradients of its inputs.
     Raises GradientError if ``y`` doesn't depend on an x through differentiable ops, or if one of
     them isn't of floats.
     """
-    for each in (y, *xs):
+    xs = [xs] if isinstance(xs, Tensor) else xs
+    for each in (y, *xs) if isinstance(xs, (list, tuple)) else (y, xs):
+        if not isinstance(each, Tensor):
+            raise GradientError(f"gradients(y, [x]) is of tensors by tensors, got {shown(each)} ({user_source()})")
         if each.graph is not y.graph:
             raise GradientError(f"{each.name} ({each.source}) belongs to another graph than {y.name} ({y.source})")
         if not each.spec.is_float:
             raise GradientError(f"{each.name} holds {each.dtype}: only floats have gradients ({each.source})")
     if seed is not None and not y.spec.fits(seed.spec):
         raise ShapeError(f"the seed of {y.name} must be {y.spec}, got {seed.spec} ({y.graph.place()})")
-    with y.graph:
+    with y.graph, y.graph.whole():
         return _walk(y, xs, seed)
 
 
@@ -119,9 +123,10 @@ def _fit(g: Tensor, x: Tensor) -> Tensor:
 
 def _flat_or_missing(y: Tensor, x: Tensor) -> Tensor:
     """Zeros if the slope is 0 everywhere (sign, greater); else the reason why there is no gradient."""
-    path = sorted(_between([x], y), key=lambda each: each.id)
-    if y not in path:
+    between = _between([x], y)
+    if y not in between:
         raise GradientError(f"{y.name} ({y.source}) doesn't depend on {x.name} ({x.source})")
+    path = sorted(between, key=lambda each: each.id)
     blocked = next((node for node in path if node is not x and node.op.grad is None), None)
     if blocked is not None:
         raise GradientError(

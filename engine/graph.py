@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
-from types import MappingProxyType
-from typing import Any
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 
-from engine.errors import DeviceError, DtypeError, EngineError, ShapeError, Source, user_source
-from engine.op import REGISTRY, Op, op
-from engine.spec import Shape, Spec
+from engine.errors import DeviceError, EngineError, ShapeError, misfit, user_source
+from engine.op import Op, op
+from engine.spec import Shape, Spec, dtype_name
+from engine.tensor import HereOnly, shown
+from engine.tensor import Tensor as Tensor  # noqa: PLC0414 - whoever builds finds it here
+from engine.values import as_array, sizes
 
 _current: ContextVar[Graph | None] = ContextVar("graph", default=None)
 
@@ -31,73 +34,7 @@ PLACEHOLDER = op("placeholder", "A value that is fed at each run.", spec=_source
 VARIABLE = op("variable", "A value that is kept between runs and changed by assign.", spec=_source_spec, pure=False)
 
 
-Operator = Callable[["Tensor", Any], "Tensor"]
-
-
-def _operator(name: str) -> tuple[Operator, Operator]:
-    """The methods for ``tensor sign other`` and ``other sign tensor``."""
-    return lambda self, other: self._apply(name, self, other), lambda self, other: self._apply(name, other, self)
-
-
-class Tensor:
-    """A value that will be there when the graph runs.  Immutable; the usual operators build on it."""
-
-    __slots__ = ("__weakref__", "attrs", "device", "graph", "id", "inputs", "name", "op", "source", "spec")
-    __array_ufunc__ = None  # numpy_array + tensor asks the tensor, not NumPy
-
-    def __init__(
-        self, graph: Graph, op: Op, inputs: tuple[Tensor, ...], attrs: Mapping[str, Any], *, spec: Spec, name: str
-    ) -> None:
-        self.graph = graph
-        self.id = len(graph.tensors)  # creation order is a topological order
-        self.op = op
-        self.inputs = inputs
-        self.attrs = MappingProxyType(dict(attrs))
-        self.spec = spec
-        self.name = name
-        self.device = graph.device  # where it is computed; None: on the session's device
-        self.source: Source = user_source()
-
-    shape = property(lambda self: self.spec.shape)
-    dtype = property(lambda self: self.spec.dtype)
-    ndim = property(lambda self: self.spec.ndim)
-
-    def __repr__(self) -> str:
-        return f"<{self.name}: {self.op.name} {self.spec}>"
-
-    def __bool__(self) -> bool:
-        raise self._refused("has no value yet, so `if` and `while` can't ask for it; use where(), or session.run()")
-
-    def __iter__(self) -> Iterator[Tensor]:
-        raise self._refused("is symbolic and can't be looped over; slice it, or loop over a known size")
-
-    def __array__(self, *_: Any, **__: Any) -> np.ndarray:
-        raise self._refused(
-            "has no value yet, so NumPy can't compute with it; use the operations of engine.ops, or session.run()"
-        )
-
-    def _refused(self, why: str) -> EngineError:
-        return EngineError(f"{self.name} {self.spec} {why} ({user_source()})")
-
-    def _apply(self, name: str, *inputs: Any, **attrs: Any) -> Tensor:
-        return self.graph.apply(REGISTRY[name], inputs, attrs, None)
-
-    __add__, __radd__ = _operator("add")
-    __sub__, __rsub__ = _operator("sub")
-    __mul__, __rmul__ = _operator("mul")
-    __truediv__, __rtruediv__ = _operator("div")
-    __matmul__, __rmatmul__ = _operator("matmul")
-
-    def __neg__(self) -> Tensor:
-        return self._apply("neg", self)
-
-    def __getitem__(self, index: Any) -> Tensor:
-        if isinstance(index, Tensor):
-            return self._apply("gather", self, index)
-        return self._apply("slice", self, index=index if isinstance(index, tuple) else (index,))
-
-
-class Graph:
+class Graph(HereOnly):
     """All tensors built under ``with graph:``, in the order they were made."""
 
     def __init__(self) -> None:
@@ -111,6 +48,8 @@ class Graph:
         self._names: dict[str, int] = {}
         self._scope = ""
         self._tokens: list[Any] = []
+        self._whole = 0  # how many calls of whole() are open
+        self._renamed: list[tuple[str, int | None]] = []  # what _names held before, since the outermost of them began
 
     def __enter__(self) -> Graph:
         self._tokens.append(_current.set(self))
@@ -128,19 +67,61 @@ class Graph:
         finally:
             self._scope = outer
 
+    @contextmanager
+    def whole(self) -> Iterator[None]:
+        """Build all that is built inside or, if it raises, nothing: no tensors, no variables, no names are left."""
+        if not self._whole:
+            self._renamed.clear()
+        before = len(self.tensors), len(self._renamed)
+        self._whole += 1
+        try:
+            yield
+        except BaseException:
+            self._undo(*before)
+            raise
+        finally:
+            self._whole -= 1
+
+    def _undo(self, tensors: int, renamed: int) -> None:
+        """Go back to so many tensors."""
+        lost = Graph()  # whoever has kept one of them is told so
+        for each in self.tensors[tensors:]:
+            self.notes.pop(each.name, None)
+            if self.offsets.pop(each, None) is not None:
+                self.variables.pop()
+                self.sizes[each.dtype] -= each.spec.size
+                if not any(other.dtype == each.dtype for other in self.variables):
+                    del self.sizes[each.dtype]
+            each.graph = lost
+        del self.tensors[tensors:]
+        while len(self._renamed) > renamed:
+            name, count = self._renamed.pop()
+            if count is None:
+                del self._names[name]
+            else:
+                self._names[name] = count
+
     def apply(self, op: Op, inputs: Sequence[Any], attrs: Mapping[str, Any], name: str | None) -> Tensor:
         """Add one node.  What doesn't fit is refused here, with the user's line."""
+        if not self._whole:
+            self._renamed.clear()
+        before = len(self.tensors), len(self._renamed)
         try:
-            if op.arity not in (None, len(inputs)):
-                raise EngineError(f"takes {op.arity} input(s), got {len(inputs)}")
-            tensors = self._as_tensors(inputs)
+            tensors, attrs = op.told(inputs, attrs)
+            tensors = self._as_tensors(tensors)
             if op.check is not None:
                 op.check(tensors)
-            spec = op.spec(*(each.spec for each in tensors), **attrs)
+            spec = op.spec(*[each.spec for each in tensors], **attrs)
+            return self._add(op, tensors, attrs, spec, name)
         except EngineError as error:
-            shown = ", ".join(_shown(each) for each in inputs)
-            raise type(error)(f"{op.name}({shown}): {error} ({self.place()})") from None
-        made = Tensor(self, op, tensors, attrs, spec=spec, name=self._unique(name or op.name))
+            self._undo(*before)
+            given = ", ".join([shown(each) for each in inputs])
+            raise type(error)(f"{op.name}({given}): {error} ({self.place()})") from None
+
+    def _add(
+        self, op: Op, inputs: tuple[Tensor, ...], attrs: Mapping[str, Any], spec: Spec, name: str | None
+    ) -> Tensor:
+        made = Tensor(self, op, inputs, attrs, spec=spec, name=self._unique(name or op.name))
         self.tensors.append(made)
         return made
 
@@ -166,42 +147,101 @@ class Graph:
         array = as_array(value, dtype)
         if array is not value and array.base is None:
             array.flags.writeable = False
-        return self.apply(CONSTANT, (), {"spec": Spec(array.shape, array.dtype.name), "value": array}, name)
+        spec = Spec(array.shape, array.dtype.name)
+        return self._add(CONSTANT, (), {"spec": spec, "value": array}, spec, name)
+
+    def placeholder(self, spec: Spec, name: str | None) -> Tensor:
+        """See :func:`placeholder`."""
+        return self._add(PLACEHOLDER, (), {"spec": spec}, spec, name)
 
     def _unique(self, name: str) -> str:
         """``name`` in the current scope, with a number behind it if there is such a name already."""
+        if not isinstance(name, str):
+            raise EngineError(f"a name is a text, got {name!r:.60}")
+        names = self._names
         full = free = self._scope + name
-        while free in self._names:
-            free = f"{full}_{self._names[full]}"
-            self._names[full] += 1
-        self._names[free] = 1
+        if free in names:
+            self._renamed.append((full, names[full]))
+            while free in names:
+                free = f"{full}_{names[full]}"
+                names[full] += 1
+        self._renamed.append((free, None))
+        names[free] = 1
         return free
 
     def variable(self, initial: Any, shape: tuple[int, ...], dtype: str, trainable: bool, name: str) -> Tensor:
         """See :func:`variable`."""
-        full = self._scope + name
+        full = f"{self._scope}{name}"
         taken = next((each for each in self.variables if each.name == full), None)
         if taken is not None:
-            raise EngineError(f"there is a variable named {full!r} already, from {taken.source}")
-        spec = Spec(_sizes(shape), dtype)
+            raise EngineError(
+                f"there is a variable named {full!r} already, from {taken.source}; "
+                "give each layer and each variable a name of its own, or begin anew with a new Graph()"
+            )
+        spec = Spec(shape, dtype)
         if not callable(initial):  # a copy: session.reset() comes back to it
             initial = np.array(as_array(initial, dtype))
             initial.flags.writeable = False
             if initial.shape not in ((), spec.shape):
                 raise ShapeError(f"{initial.shape} doesn't fill {spec}")
-        self._names.pop(full, None)  # what was named after its op doesn't keep a variable from its name
-        made = self.apply(VARIABLE, (), {"spec": spec, "initial": initial, "trainable": trainable}, name)
+        if full in self._names:  # what was named after its op doesn't keep a variable from its name
+            self._renamed.append((full, self._names.pop(full)))
+        made = self._add(VARIABLE, (), {"spec": spec, "initial": initial, "trainable": trainable}, spec, name)
         self.offsets[made] = self.sizes.get(dtype, 0)
         self.sizes[dtype] = self.offsets[made] + spec.size
         self.variables.append(made)
         return made
 
 
-def _shown(value: Any) -> str:
-    """An input as errors show it."""
-    if isinstance(value, Tensor):
-        return f"{value.name} {value.spec}"
-    return f"array {value.dtype.name}{value.shape}" if isinstance(value, np.ndarray) else repr(value)[:40]
+Given = ParamSpec("Given")
+Made = TypeVar("Made")
+
+
+def whole(build: Callable[Given, Made]) -> Callable[Given, Made]:
+    """``build``, a function that builds graph, as one that builds all of it or, if it is refused, nothing.
+
+    Arguments that it doesn't take are an EngineError, with the user's line.
+    """
+
+    @wraps(build)
+    def built(*given: Given.args, **settings: Given.kwargs) -> Made:
+        graph = _graph_of((*given, *settings.values())) or _current.get()
+        with nullcontext() if graph is None else graph.whole():
+            try:
+                return build(*given, **settings)
+            except TypeError:
+                error = misfit(build, given, settings)
+                if error is None:
+                    raise
+                raise error from None
+
+    return built
+
+
+def _graph_of(given: Iterable[Any]) -> Graph | None:
+    """That of the first tensor."""
+    for each in given:
+        if isinstance(each, (list, tuple)):
+            found = _graph_of(each)
+            if found is not None:
+                return found
+        elif isinstance(each, Tensor):
+            return each.graph
+    return None
+
+
+def need_tensors(what: str, *given: Any) -> None:
+    """Raises EngineError unless all are tensors, of one graph."""
+    for each in given:
+        if not isinstance(each, Tensor):
+            raise EngineError(
+                f"{what} wants a tensor, got {shown(each)}; constant() makes one of a value ({user_source()})"
+            )
+        if each.graph is not given[0].graph:
+            raise EngineError(
+                f"{what}: {each.name} ({each.source}) belongs to another graph than {given[0].name}"
+                f" ({given[0].source}); build both under the same `with graph:` ({user_source()})"
+            )
 
 
 def _met(value: Any, inputs: Sequence[Any]) -> str | None:
@@ -210,42 +250,6 @@ def _met(value: Any, inputs: Sequence[Any]) -> str | None:
         return None
     met = [each.dtype for each in inputs if isinstance(each, Tensor)]
     return min(met, key=lambda dtype: (not dtype.startswith("float"), dtype == "bool"), default=None)
-
-
-def as_array(value: Any, dtype: str | None) -> np.ndarray:
-    """``value`` as an array of ``dtype``; if that is None, Python's numbers become float32 and int32.
-
-    Raises DtypeError if a number can't be kept as it is (2.5 or 300 in uint8), or for a GPU's array.
-    """
-    if hasattr(value, "__cuda_array_interface__"):
-        raise DtypeError("this array lies on a GPU, and NumPy's are wanted here; value.get() gives one (of CuPy's)")
-    try:
-        array = np.asarray(value)
-    except ValueError as error:  # rows of different lengths
-        raise ShapeError(f"this isn't an array of numbers: {error}") from None
-    if dtype is None:
-        dtype = array.dtype.name
-        if not isinstance(value, (np.ndarray, np.generic)):
-            dtype = {"float64": "float32", "int64": "int32"}.get(dtype, dtype)
-    Spec((), dtype)  # refuses types that aren't known
-    if array.dtype.name == dtype:
-        return array
-    if array.dtype.kind not in "fiub":
-        raise DtypeError(f"{str(value)[:40]!r} isn't a number")
-    with np.errstate(all="ignore"):
-        found = array.astype(dtype)
-    if found.dtype.kind != "f" and not np.array_equal(found, array):
-        raise DtypeError(f"{str(value)[:40]} can't be {dtype} without loss; use cast(), or another dtype")
-    return found
-
-
-def _sizes(shape: Iterable[Any], unknown: bool = False) -> tuple[Any, ...]:
-    """``shape`` as a tuple of whole numbers (and None, if sizes may be ``unknown``).  Raises ShapeError."""
-    sizes = tuple(shape)
-    for size in sizes:
-        if not (isinstance(size, (int, np.integer)) and size >= 0) and not (unknown and size is None):
-            raise ShapeError(f"sizes must be whole numbers{', or None' if unknown else ''}, got {sizes}")
-    return tuple(size if size is None else int(size) for size in sizes)
 
 
 def _refusal(error: EngineError, what: str, graph: Graph) -> EngineError:
@@ -261,6 +265,7 @@ def current_graph(default: Graph | None = None) -> Graph:
     return graph
 
 
+@whole
 def constant(value: Any, dtype: str | None = None, name: str | None = None) -> Tensor:
     """A tensor that always holds ``value``: a number, nested lists, or an array.
 
@@ -269,26 +274,32 @@ def constant(value: Any, dtype: str | None = None, name: str | None = None) -> T
     """
     graph = current_graph()
     try:
-        return graph.constant(value, dtype, name)
+        return graph.constant(value, None if dtype is None else dtype_name(dtype), name)
     except EngineError as error:
         raise _refusal(error, "constant", graph) from None
 
 
-def placeholder(shape: Shape, dtype: str = "float32", name: str | None = None) -> Tensor:
+@whole
+def placeholder(shape: Shape | int, dtype: str = "float32", name: str | None = None) -> Tensor:
     """A tensor that is fed at each run.  None in ``shape`` is a size that may differ from run to run.
 
     Raises ShapeError, DtypeError for what can't be a size or a dtype.
     """
     graph = current_graph()
     try:
-        spec = Spec(_sizes(shape, unknown=True), dtype)
+        return graph.placeholder(Spec(sizes(shape, unknown=True), dtype_name(dtype)), name)
     except EngineError as error:
         raise _refusal(error, f"placeholder {name or 'without a name'}", graph) from None
-    return graph.apply(PLACEHOLDER, (), {"spec": spec}, name)
 
 
+@whole
 def variable(
-    initial: Any, shape: tuple[int, ...] | None = None, *, dtype: str = "float32", trainable: bool = True, name: str
+    initial: Any,
+    shape: tuple[int, ...] | int | None = None,
+    *,
+    dtype: str = "float32",
+    trainable: bool = True,
+    name: str,
 ) -> Tensor:
     """A tensor that keeps its value between runs.
 
@@ -298,11 +309,13 @@ def variable(
     """
     graph = current_graph()
     try:
+        if isinstance(initial, type):
+            raise EngineError(f"{initial.__name__} is a class; an initialiser is made of it: {initial.__name__}()")
         if shape is None:
             if callable(initial):
                 raise ShapeError("an initialiser needs shape=")
-            shape = as_array(initial, dtype).shape
-        return graph.variable(initial, shape, dtype, trainable, name)
+            shape = as_array(initial, dtype_name(dtype)).shape
+        return graph.variable(initial, sizes(shape), dtype_name(dtype), trainable, name)
     except EngineError as error:
         raise _refusal(error, f"variable {name}", graph) from None
 

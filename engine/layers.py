@@ -8,9 +8,12 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+import numpy as np
+
 from engine import ops
-from engine.errors import EngineError, ShapeError
-from engine.graph import Graph, Tensor, name_scope, variable
+from engine.attributes import spelled
+from engine.errors import EngineError, Settings, ShapeError
+from engine.graph import Graph, Tensor, name_scope, need_tensors, variable
 from engine.init import Normal, glorot, he, zeros
 from engine.op import Op
 
@@ -28,16 +31,28 @@ _NARROW = Normal(0.05)
 _RELU_FAMILY = ("relu", "leaky_relu", "elu", "gelu", "softplus")
 
 
-def activate(x: Tensor, name: str) -> Tensor:
-    """The activation ``name`` of ``x``.  Raises EngineError for a name that isn't in :data:`ACTIVATIONS`."""
-    op = _known(name, x.graph)
+Pair = tuple[int, int] | int  # down and across; one number stands for both
+Activation = str | Callable[[Tensor], Tensor] | None
+
+
+def activate(x: Tensor, activation: Activation) -> Tensor:
+    """``activation`` of ``x``: by its name in :data:`ACTIVATIONS`, or a function of a tensor; None is "linear".
+
+    Raises EngineError for a name that isn't known.
+    """
+    op = _known(activation, x.graph)
     return x if op is None else op(x)
 
 
-def _known(name: str, graph: Graph) -> Op | None:
-    if name not in ACTIVATIONS:
-        raise EngineError(f"activation {name!r} isn't known; {', '.join(ACTIVATIONS)} are ({graph.place()})")
-    return ACTIVATIONS[name]
+def _known(activation: Activation, graph: Graph) -> Callable[[Tensor], Tensor] | None:
+    if activation is None or (callable(activation) and not isinstance(activation, (type, Layer, Tensor))):
+        return activation
+    if not isinstance(activation, str) or activation not in ACTIVATIONS:
+        raise EngineError(
+            f"activation {activation!r:.60} isn't known; {', '.join(ACTIVATIONS)} are, and functions of a tensor "
+            f"({graph.place()})"
+        )
+    return ACTIVATIONS[activation]
 
 
 @dataclass(frozen=True)
@@ -49,7 +64,7 @@ class Built:
     description: dict[str, Any]  # "layer": its class, "shape": of the output, "numbers": how many its variables hold
 
 
-class Layer:
+class Layer(metaclass=Settings):
     """Base of the layers; a subclass says in ``_make`` what its output and its variables are."""
 
     name: str = ""  # its variables' names begin with it
@@ -59,8 +74,9 @@ class Layer:
         return self.build(x).output
 
     def build(self, x: Tensor) -> Built:
-        """The output for ``x``, and what was made on the way.  Raises what the class says."""
-        with x.graph, name_scope(self.name) if self.name else nullcontext():
+        """The output for ``x``, and what was made on the way: all of it, or nothing.  Raises what the class says."""
+        need_tensors(type(self).__name__, x)
+        with x.graph, x.graph.whole(), name_scope(self.name) if self.name else nullcontext():
             output, variables = self._make(x)
         numbers = sum(math.prod(each.spec.concrete) for each in variables.values())
         return Built(output, variables, {"layer": type(self).__name__, "shape": output.shape, "numbers": numbers})
@@ -74,11 +90,18 @@ def _variables(x: Tensor, **made: tuple[Any, tuple[int, ...]]) -> dict[str, Tens
     return {name: variable(first, shape, dtype=x.dtype, name=name) for name, (first, shape) in made.items()}
 
 
-def _first(initial: Any, activation: str, graph: Graph) -> Any:
-    """``initial``, or the usual for ``activation``.  Raises EngineError before there are variables."""
-    _known(activation, graph)
-    usual = he if activation in _RELU_FAMILY else glorot
+def _first(initial: Any, activation: Activation, graph: Graph) -> Any:
+    """``initial``, or the usual for ``activation``."""
+    known = _known(activation, graph)
+    usual = he if known is not None and known in [ACTIVATIONS[name] for name in _RELU_FAMILY] else glorot
     return usual if initial is None else initial
+
+
+def _count(what: str, value: Any, graph: Graph) -> int:
+    """How many units, filters or rows.  Raises ShapeError unless it's a whole number of at least 1."""
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
+        raise ShapeError(f"{what} is a whole number of at least 1, got {value!r:.60} ({graph.place()})")
+    return int(value)
 
 
 @dataclass(frozen=True)
@@ -92,15 +115,16 @@ class Dense(Layer):
     """
 
     units: int
-    activation: str = "linear"
+    activation: Activation = "linear"
     name: str = "dense"
     initial: Callable[..., Any] | float | None = None
     bias: Callable[..., Any] | float = zeros
 
     def _make(self, x: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        inputs = _last_axis(x, 2, "(batch, inputs)", "number of inputs")
+        units, axis = _count("units", self.units, x.graph), "number of inputs"
+        inputs = _last_axis(x, 2, "(batch, inputs)", axis, "; Flatten() makes one axis of them" if x.ndim > 2 else "")
         first = _first(self.initial, self.activation, x.graph)
-        made = _variables(x, weights=(first, (inputs, self.units)), bias=(self.bias, (self.units,)))
+        made = _variables(x, weights=(first, (inputs, units)), bias=(self.bias, (units,)))
         return activate(ops.affine(x, made["weights"], made["bias"]), self.activation), made
 
 
@@ -109,25 +133,26 @@ class Conv2D(Layer):
     """Filters that slide over images: activation(conv2d(x) + bias).
 
     ``x`` (batch, height, width, channels) gives (batch, height', width', filters).  ``padding``: "same",
-    "valid" or ((top, bottom), (left, right)).  Makes ``name/filters`` (height, width, channels,
-    filters) and ``name/bias`` (filters,).  Raises as :class:`Dense` does.
+    "valid", a number of pixels or ((top, bottom), (left, right)).  Makes ``name/filters`` (height, width,
+    channels, filters) and ``name/bias`` (filters,).  Raises as :class:`Dense` does.
     """
 
     filters: int
-    size: tuple[int, int] = (3, 3)
-    activation: str = "linear"
+    size: Pair = (3, 3)
+    activation: Activation = "linear"
     name: str = "conv"
-    strides: tuple[int, int] = (1, 1)
+    strides: Pair = (1, 1)
     padding: Any = "same"
-    dilations: tuple[int, int] = (1, 1)
+    dilations: Pair = (1, 1)
     initial: Callable[..., Any] | float | None = None
     bias: Callable[..., Any] | float = zeros
 
     def _make(self, x: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        count = _count("filters", self.filters, x.graph)
         channels = _last_axis(x, 4, "(batch, height, width, channels)")
         first = _first(self.initial, self.activation, x.graph)
-        shape = (*self.size, channels, self.filters)
-        made = _variables(x, filters=(first, shape), bias=(self.bias, (self.filters,)))
+        size = spelled("size", self.size, f" ({x.graph.place()})")
+        made = _variables(x, filters=(first, (*size, channels, count)), bias=(self.bias, (count,)))
         found = ops.conv2d(x, made["filters"], strides=self.strides, padding=self.padding, dilations=self.dilations)
         return activate(found + made["bias"], self.activation), made
 
@@ -136,8 +161,8 @@ class Conv2D(Layer):
 class MaxPool(Layer):
     """The largest number of each window of ``size``; windows lie ``strides`` apart (their size, if None)."""
 
-    size: tuple[int, int] = (2, 2)
-    strides: tuple[int, int] | None = None
+    size: Pair = (2, 2)
+    strides: Pair | None = None
     padding: Any = "valid"
     _op: ClassVar[Op] = ops.max_pool
 
@@ -167,10 +192,11 @@ class Flatten(Layer):
 class Dropout(Layer):
     """While training, each number is 0 with probability ``rate``; the others grow to make up for it.
 
+    ``rate``: a number, or a tensor () that is fed; where one speaks of what is kept, it is 1 - keep_prob.
     ``train``: a bool, or a bool tensor () that is fed.  Makes ``name/state``, the state of its random numbers.
     """
 
-    rate: float = 0.5
+    rate: float | Tensor = 0.5
     train: bool | Tensor = True
     name: str = "dropout"
 
@@ -212,7 +238,8 @@ class Embedding(Layer):
     dtype: str = "float32"
 
     def _make(self, x: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        table = variable(self.initial, (self.rows, self.units), dtype=self.dtype, name="table")
+        shape = (_count("rows", self.rows, x.graph), _count("units", self.units, x.graph))
+        table = variable(self.initial, shape, dtype=self.dtype, name="table")
         return ops.gather(table, x), {"table": table}
 
 
@@ -226,6 +253,7 @@ class _Recurrent(Layer):
     initial: Callable[..., Any] | float = glorot
 
     def _make(self, x: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        _count("units", self.units, x.graph)
         made = self._weights(x, _last_axis(x, 3, "(batch, time, inputs)"))
         row = ops.broadcast_to(x.graph.constant(0.0, x.dtype), shape=(1, self.units))
         start = ops.broadcast_like(row, x[:, 0, :1] + row)  # (batch, units); the sum is asked for its shape alone
@@ -286,16 +314,16 @@ class GRU(_Recurrent):
         return hidden, hidden
 
 
-def _last_axis(x: Tensor, ndim: int, shape: str, what: str = "last axis") -> int:
+def _last_axis(x: Tensor, ndim: int, shape: str, what: str = "last axis", hint: str = "") -> int:
     """The size of the last axis.  Raises ShapeError unless ``x`` is floats of that ``shape``, with it known."""
     size = x.shape[-1] if x.ndim == ndim > 0 and x.spec.is_float else None
     if size is None:
-        raise _unfit(x, f"{shape} of floats with a known {what}")
+        raise _unfit(x, f"{shape} of floats with a known {what}", hint)
     return size
 
 
-def _unfit(x: Tensor, needed: str) -> ShapeError:
-    return ShapeError(f"needs {needed}, got {x.name} {x.spec} ({x.graph.place()})")
+def _unfit(x: Tensor, needed: str, hint: str = "") -> ShapeError:
+    return ShapeError(f"needs {needed}, got {x.name} {x.spec}{hint} ({x.graph.place()})")
 
 
 @dataclass(frozen=True)
@@ -306,11 +334,15 @@ class Sequential(Layer):
 
     def _make(self, x: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         made: dict[str, Tensor] = {}
-        for layer in self.layers:
+        for layer in self.layers if isinstance(self.layers, (list, tuple)) else (self.layers,):
+            if isinstance(layer, type) or not callable(layer):
+                hint = f"; {layer.__name__}(...) makes one" if isinstance(layer, type) else ""
+                raise EngineError(f"{layer!r:.60} is no layer and no function of a tensor{hint} ({x.graph.place()})")
             if isinstance(layer, Layer):
                 built = layer.build(x)
                 x = built.output
                 made |= {each.name: each for each in built.variables.values()}
             else:
                 x = layer(x)
+                need_tensors(f"what comes after {getattr(layer, '__name__', layer)}", x)
         return x, made

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from engine.attributes import spelled, unknown
 from engine.errors import EngineError, user_source
 from engine.expression import Tree, kernel, operands, parse
 from engine.spec import Spec
@@ -70,23 +71,83 @@ class Op:
     shape_only: tuple[int, ...] = ()  # inputs of which only the shape counts: kernels get it as like=
     flops: float = 0.0  # per element of the result
     samples: tuple[Sample, ...] = ()
+    settings: Callable[..., Any] | None = None  # has the attributes that the shape rule passes on, as its parameters
     pure: bool = True  # same inputs, same result; may be folded and shared
 
     def __call__(self, *inputs: Any, name: str | None = None, **attrs: Any) -> Tensor:
-        """Add this op to the graph of its inputs.  Numbers and arrays among them become constants."""
+        """Add this op to the graph of its inputs.  Numbers and arrays among them become constants.
+
+        Attributes may be given by place too, behind the inputs; many inputs may be one list.
+        """
         for each in inputs:
             if hasattr(each, "graph"):  # a Tensor; graph.py builds on this file and can't be imported here
                 made: Tensor = each.graph.apply(self, inputs, attrs, name)
                 return made
+        if self.arity is None and inputs and isinstance(inputs[0], (list, tuple)) and inputs[0]:
+            return self(*inputs[0], *inputs[1:], name=name, **attrs)
         raise EngineError(
             f"{self.name}: at least one input must be a tensor; constant() makes one of a value ({user_source()})"
         )
 
+    def told(self, given: Sequence[Any], attrs: Mapping[str, Any]) -> tuple[Sequence[Any], Mapping[str, Any]]:
+        """What it was called with as inputs and attributes, these by name and spelled as its rules know them.
+
+        Raises EngineError for too many or too few of either, and for attributes that it doesn't have.
+        """
+        if not attrs and len(given) == self.arity and not self.must:  # most often
+            return given, attrs
+        if len(given) != self.arity:
+            given, attrs = self._by_name(given, attrs)
+        for name in attrs:
+            if name not in self.attributes:
+                raise unknown(name, self.attributes, bool(self.code))
+        if missing := [name for name in self.must if name not in attrs]:
+            raise EngineError(f"needs {' and '.join(missing)}")
+        return given, {name: spelled(name, value) for name, value in attrs.items()}
+
+    def _by_name(self, given: Sequence[Any], attrs: Mapping[str, Any]) -> tuple[Sequence[Any], Mapping[str, Any]]:
+        """Inputs and attributes, those too that are given by place."""
+        count = len(given) if self.arity is None else self.arity
+        while self.arity is None and self.attributes and count and isinstance(given[count - 1], int):
+            count -= 1  # concat(a, b, 1): numbers have no axis to be joined along
+        inputs, rest = given[:count], given[count:]
+        if self.attributes[:1] in (("shape",), ("axes",)) and len(rest) > 1:  # reshape(x, 2, 3)
+            rest = (rest,)
+        if len(inputs) < count or len(rest) > len(self.attributes):
+            raise EngineError(f"takes {self.arity} input(s), got {len(given)}")
+        by_place = dict(zip(self.attributes, rest, strict=False))
+        if twice := by_place.keys() & attrs.keys():
+            raise EngineError(f"{twice.pop()} is given twice")
+        return inputs, by_place | dict(attrs)
+
     @cached_property
     def arity(self) -> int | None:
-        """How many inputs there must be; None if its samples show that any number will do."""
+        """How many inputs there must be; None if any number will do, as its samples or its shape rule show."""
         counts = {len(each.inputs) for each in self.samples}
+        if not counts and not self._takes_any:
+            return len(inspect.signature(self.spec).parameters)
         return counts.pop() if len(counts) == 1 else None
+
+    @property
+    def _takes_any(self) -> bool:
+        return any(each.kind is each.VAR_POSITIONAL for each in inspect.signature(self.spec).parameters.values())
+
+    @cached_property
+    def _parameters(self) -> list[inspect.Parameter]:
+        """Those of its shape rule, and of what that passes on, that are attributes."""
+        own = [each for each in inspect.signature(self.spec).parameters.values() if each.kind is not each.VAR_KEYWORD]
+        own = [each for each in own if each.kind is each.KEYWORD_ONLY] if self._takes_any else own[self.arity :]
+        return [*(inspect.signature(self.settings).parameters.values() if self.settings else ()), *own]
+
+    @cached_property
+    def attributes(self) -> tuple[str, ...]:
+        """The names of its attributes."""
+        return tuple([each.name for each in self._parameters])
+
+    @cached_property
+    def must(self) -> tuple[str, ...]:
+        """Those that have to be given."""
+        return tuple([each.name for each in self._parameters if each.default is each.empty])
 
     @cached_property
     def tree(self) -> Tree:

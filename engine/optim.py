@@ -7,20 +7,23 @@ an update costs a handful of operations however many layers there are.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import KW_ONLY, dataclass, replace
+from dataclasses import KW_ONLY, dataclass, fields, replace
 from functools import reduce
 from typing import Any
 
-from engine.errors import EngineError
+import numpy as np
+
+from engine.errors import EngineError, Settings, user_source
 from engine.grad import gradients
-from engine.graph import Tensor, name_scope, variable
+from engine.graph import Tensor, name_scope, need_tensors, variable
 from engine.ops import assign, bounded, cast, flat, group, maximum, minimum, pack, sqrt, square, sum_
+from engine.tensor import shown
 
 SMALLEST = 2.0**-126  # float32's smallest number that isn't subnormal
 
 
 @dataclass(frozen=True)
-class Optimizer:
+class Optimizer(metaclass=Settings):
     """What all optimisers share.  Every setting may be a number or a scalar tensor.
 
     ``rate``: a placeholder, fed anew at each step, changes it without a new plan; a schedule of
@@ -41,24 +44,46 @@ class Optimizer:
     clip_norm: Any = None
     weight_decay: Any = None
 
-    def minimize(self, loss: Tensor, over: Sequence[Tensor] | None = None) -> Tensor:
+    def __post_init__(self) -> None:
+        for name in [each.name for each in fields(self)]:
+            value = getattr(self, name)
+            if isinstance(value, Tensor):
+                fits = value.ndim == 0
+            elif isinstance(value, (int, float, np.number)):
+                fits = not isinstance(value, bool)
+            else:
+                fits = callable(value) and not isinstance(value, type) if name == "rate" else value is None
+            if not fits:
+                kinds = "a number, a tensor () or a schedule" if name == "rate" else "a number or a tensor ()"
+                raise EngineError(f"{type(self).__name__}: {name} is {kinds}, got {shown(value)} ({user_source()})")
+
+    def minimize(self, loss: Tensor, over: Tensor | Sequence[Tensor] | None = None) -> Tensor:
         """A tensor that, when run, changes the variables ``over`` (all trainable ones) to lower ``loss``.
 
         ``loss`` is a number or is summed up.  Raises GradientError if it doesn't depend on one of them.
         """
-        variables = [each for each in loss.graph.variables if each.attrs["trainable"]] if over is None else list(over)
-        return self.apply(gradients(loss, variables), variables)
+        need_tensors("minimize()", loss)
+        if over is None:
+            over = [each for each in loss.graph.variables if each.attrs["trainable"]]
+        variables = [over] if isinstance(over, Tensor) else list(over)
+        with loss.graph.whole():
+            return self.apply(gradients(loss, variables), variables)
 
     def apply(self, grads: Sequence[Tensor], variables: Sequence[Tensor]) -> Tensor:
         """A tensor that, when run, changes ``variables`` along ``grads`` (one each, of the same shapes)."""
         if not variables:
-            raise EngineError("there is no trainable variable to change")
+            raise EngineError(f"there is no trainable variable to change ({user_source()})")
+        need_tensors("apply()", *variables, *grads)
         graph = variables[0].graph
         for each in variables:
             if each not in graph.offsets:
-                raise EngineError(f"{each.name} ({each.source}) isn't a variable: only those are changed")
+                raise EngineError(
+                    f"{each.name} ({each.source}) isn't a variable: only those are changed ({user_source()})"
+                )
+        if len(variables) != len(grads):
+            raise EngineError(f"{len(grads)} gradients for {len(variables)} variables ({user_source()})")
         pairs = dict(zip(variables, grads, strict=True))
-        with graph, name_scope(type(self).__name__.lower()):
+        with graph, graph.whole(), name_scope(type(self).__name__.lower()):
             runs = _side_by_side(variables)
             vectors = self._clipped([pack(*(pairs[each] for each in run)) for run in runs])
             rate, updates = self._rate(variables[0])

@@ -310,7 +310,7 @@ def _reachable(roots: Sequence[Node]) -> list[Node]:
 
 
 def _not_fed(placeholder: Tensor, fetches: Sequence[Tensor]) -> str:
-    reader = next((fetch for fetch in fetches if placeholder in needed([fetch], {})), fetches[0])
+    reader = next((fetch for fetch in fetches if placeholder in set(needed([fetch], {}))), fetches[0])
     return (
         f"placeholder {placeholder.name} {placeholder.spec} ({placeholder.source}) isn't fed, "
         f"and {reader.name} needs it; give session.run(..., {{{placeholder.name}: value}})"

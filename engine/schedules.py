@@ -15,7 +15,9 @@ from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any, overload
 
-from engine.errors import EngineError
+import numpy as np
+
+from engine.errors import EngineError, Settings, user_source
 from engine.graph import Tensor, name_scope
 from engine.ops import cast, cos, floor, maximum, minimum, power
 
@@ -25,7 +27,7 @@ _TENSORS = SimpleNamespace(smaller=minimum, larger=maximum, cos=cos, floor=floor
 
 
 @dataclass(frozen=True)
-class Schedule:
+class Schedule(metaclass=Settings):
     """What all schedules share.  Raises EngineError for a length or a factor that isn't above 0."""
 
     @overload
@@ -44,10 +46,11 @@ class Schedule:
         raise NotImplementedError
 
     def __post_init__(self) -> None:
-        for name in ("steps", "every", "factor"):
-            value = getattr(self, name, 1)
-            if not value > 0:
-                raise EngineError(f"{type(self).__name__}: {name} must be above 0, got {value}")
+        for name, value in vars(self).items():
+            if name != "then" and not isinstance(value, (int, float, np.number)):
+                raise EngineError(f"{type(self).__name__}: {name} is a number, got {value!r:.60} ({user_source()})")
+            if name in ("steps", "every", "factor") and not value > 0:
+                raise EngineError(f"{type(self).__name__}: {name} must be above 0, got {value} ({user_source()})")
 
 
 @dataclass(frozen=True)

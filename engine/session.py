@@ -11,18 +11,26 @@ from typing import Any, overload
 
 import numpy as np
 
+from engine.asked import Feeds, checked, fed_spec, leaves, like, no_tensor, pairs
 from engine.devices import Device, find_device
-from engine.errors import DeviceError, DtypeError, EngineError, FeedError, GraphGrowsWarning, ShapeError, Source
+from engine.errors import (
+    DeviceError,
+    EngineError,
+    GraphGrowsWarning,
+    ShapeError,
+    Source,
+    user_source,
+)
 from engine.executors import Executor, Program, reference
-from engine.graph import PLACEHOLDER, VARIABLE, Graph, Tensor, as_array
+from engine.graph import VARIABLE, Graph, Tensor
 from engine.plan import make_plan
-from engine.spec import Spec
+from engine.tensor import HereOnly, shown
 
 PROGRAMS = 64  # plans kept: (fetches, fed shapes) that were used last
 GROWTHS = 30  # runs before which one line may add to the graph until it is taken for a loop
 
 
-class Session:
+class Session(HereOnly):
     """Runs ``graph`` on ``device``; the first weights follow from ``seed`` and each variable's name.
 
     All variables of a dtype lie side by side in one array, in order of creation, so a checkpoint,
@@ -42,6 +50,13 @@ class Session:
         reuse: bool = True,
         poison: bool = False,
     ) -> None:
+        if not isinstance(graph, Graph):
+            raise EngineError(f"a session runs a graph, Session(graph), got {shown(graph)} ({user_source()})")
+        if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)):
+            raise EngineError(
+                f"the seed of the first weights is a whole number, got {seed!r:.60}; "
+                f'a device is given by its name: Session(graph, device="gpu:0") ({user_source()})'
+            )
         self.graph = graph
         self.seed = seed
         self.device = find_device(device)
@@ -54,24 +69,32 @@ class Session:
         self._seen = len(graph.tensors)
         self._growths: Counter[Source] = Counter()  # the lines that added to the graph between runs
 
-    @overload
-    def run(self, fetches: Tensor, feeds: Mapping[Tensor, Any] | None = None) -> Any: ...
-    @overload
-    def run(self, fetches: Sequence[Tensor], feeds: Mapping[Tensor, Any] | None = None) -> list[Any]: ...
+    def __enter__(self) -> Session:
+        """``with Session(graph) as session:`` reads well; nothing has to be closed."""
+        return self
 
-    def run(self, fetches: Tensor | Sequence[Tensor], feeds: Mapping[Tensor, Any] | None = None) -> Any:
-        """The values of ``fetches`` (one tensor, or a list of them) as NumPy arrays.
+    def __exit__(self, *_: object) -> None:
+        pass
 
-        ``feeds`` maps placeholders (any tensor, in fact) to values.  A :func:`group` gives None.
-        Raises FeedError, DtypeError or ShapeError for what is missing or doesn't fit.
+    @overload
+    def run(self, fetches: list[Tensor], feeds: Feeds = None, *, feed_dict: Feeds = None) -> list[Any]: ...
+    @overload
+    def run(self, fetches: Any, feeds: Feeds = None, *, feed_dict: Feeds = None) -> Any: ...
+
+    def run(self, fetches: Any, feeds: Feeds = None, *, feed_dict: Feeds = None) -> Any:
+        """The values of ``fetches`` as NumPy arrays: of one tensor, or of all in lists, tuples and dicts, as they are.
+
+        ``feeds`` (or ``feed_dict``, TensorFlow's word) maps placeholders (any tensor, in fact) to values.
+        A :func:`group` gives None.  Raises FeedError, DtypeError or ShapeError for what is missing or doesn't fit.
         """
-        values = {tensor: _checked(tensor, value) for tensor, value in (feeds or {}).items()}
-        program = self.bind(fetches, {tensor: value.shape for tensor, value in values.items()})
+        values = {tensor: checked(tensor, value) for tensor, value in pairs(feeds, feed_dict)}
+        wanted = (fetches,) if isinstance(fetches, Tensor) else tuple(leaves(fetches))
+        program = self.bind(wanted, {tensor: value.shape for tensor, value in values.items()})
         for tensor, array in program.feeds.items():
             array[...] = self.device.send(values[tensor])
         program.run()
         results = program.fetch()
-        return results[0] if isinstance(fetches, Tensor) else results
+        return results[0] if isinstance(fetches, Tensor) else like(fetches, iter(results))
 
     def use(self, executor: Executor) -> None:
         """Make its programs with this executor from now on; those bound before stay as they are.
@@ -83,11 +106,13 @@ class Session:
             self._programs.clear()
 
     def _fitting(self, executor: Executor) -> Executor:
+        if not hasattr(executor, "compile"):
+            raise EngineError(f"an executor is what native.load() gives, got {shown(executor)} ({user_source()})")
         if executor.on_gpu != self.device.is_gpu:
             raise DeviceError(f"{executor.label} doesn't compute on {self.device.name}, this session's device")
         return executor
 
-    def peek(self, tensor: Tensor, feeds: Mapping[Tensor, Any] | None = None) -> Any:
+    def peek(self, tensor: Tensor, feeds: Feeds = None) -> Any:
         """The value of any tensor inside the graph; the same as :meth:`run` of that one."""
         return self.run(tensor, feeds)
 
@@ -101,12 +126,16 @@ class Session:
         if len(self.graph.tensors) != self._seen:
             self._watch_growth()
         wanted = (fetches,) if isinstance(fetches, Tensor) else tuple(fetches)
+        if not isinstance(shapes, Mapping):
+            raise EngineError(
+                f"shapes are those of the tensors fed, {{x: (100, 2)}}, got {shown(shapes)} ({user_source()})"
+            )
         for tensor in (*wanted, *shapes):
             self._own(tensor)
         key = (wanted, frozenset((tensor, tuple(shape)) for tensor, shape in shapes.items()))
         program = self._programs.get(key)
         if program is None:
-            fed = {tensor: _fed_spec(tensor, tuple(shape)) for tensor, shape in shapes.items()}
+            fed = {tensor: fed_spec(tensor, tuple(shape)) for tensor, shape in shapes.items()}
             plan = make_plan(wanted, fed, self._reuse, home=self.device.name, taker=self.executor)
             program = self.executor.compile(plan, self._memory, self._poison)
             self._programs[key] = program
@@ -140,7 +169,7 @@ class Session:
         """Put a value of the variable's shape into it.  Raises FeedError, DtypeError, ShapeError if it doesn't fit."""
         self._grow()
         window = self._window(variable)
-        window[...] = self.device.send(_checked(variable, value))
+        window[...] = self.device.send(checked(variable, value))
 
     def reset(self) -> None:
         """Every variable back to its first value: the same seed gives the same weights."""
@@ -155,6 +184,8 @@ class Session:
     def load_state(self, state: Mapping[str, np.ndarray]) -> None:
         """Go back to a :meth:`state` of a session of the same graph.  Raises EngineError if the sizes differ."""
         self._grow()
+        if not isinstance(state, Mapping):
+            raise EngineError(f"a state is what state() gave, got {shown(state)} ({user_source()})")
         held = {dtype: array.size for dtype, array in state.items() if array.dtype.name == dtype and array.ndim == 1}
         if held != self.graph.sizes or len(held) < len(state):
             found = {dtype: f"{array.dtype.name}{array.shape}" for dtype, array in state.items()}
@@ -164,16 +195,20 @@ class Session:
 
     def _own(self, tensor: Any) -> None:
         if not isinstance(tensor, Tensor):
-            raise EngineError(f"tensors of the graph are fetched and fed, got {tensor!r:.60}")
+            raise no_tensor("tensors of the graph are fetched and fed", tensor)
         if tensor.graph is not self.graph:
             raise EngineError(
-                f"{tensor.name} {tensor.spec} ({tensor.source}) belongs to another graph than this session's"
+                f"{tensor.name} {tensor.spec} ({tensor.source}) belongs to another graph than this session's "
+                f"({user_source()})"
             )
 
     def _window(self, variable: Tensor) -> Any:
         self._own(variable)
         if variable.op is not VARIABLE:
-            raise EngineError(f"{variable.name} is the result of {variable.op.name}, not a variable; peek() reads it")
+            raise EngineError(
+                f"{variable.name} is the result of {variable.op.name}, not a variable; peek() reads it "
+                f"({user_source()})"
+            )
         return self._memory.window([variable]).reshape(variable.spec.concrete)
 
     def _grow(self) -> None:
@@ -237,29 +272,3 @@ def _first_value(variable: Tensor, seed: int) -> np.ndarray:
         if initial.shape != spec.shape:
             raise ShapeError(f"{variable.name} {spec} ({variable.source}): its initialiser gave shape {initial.shape}")
     return np.broadcast_to(initial, spec.concrete)
-
-
-def _fed_spec(tensor: Tensor, shape: tuple[int, ...]) -> Spec:
-    """What is fed for ``tensor``.  Raises ShapeError if the shape doesn't fit."""
-    spec = Spec(shape, tensor.dtype)
-    if not tensor.spec.fits(spec):
-        kind = "placeholder" if tensor.op is PLACEHOLDER else tensor.op.name
-        raise ShapeError(f"{kind} {tensor.name} {tensor.spec} ({tensor.source}) was fed shape {shape}")
-    return spec
-
-
-def _checked(tensor: Tensor, value: Any) -> np.ndarray:
-    """``value`` as an array that fits ``tensor``.  Numbers and lists are converted, arrays must have the dtype."""
-    if not isinstance(tensor, Tensor):
-        raise EngineError(f"feeds are keyed by tensors of the graph, got {tensor!r:.60}")
-    if isinstance(value, Tensor):
-        raise FeedError(f"{tensor.name} was fed the tensor {value.name}; feed a value: session.run({value.name})")
-    try:
-        array = value if isinstance(value, np.ndarray) else as_array(value, tensor.dtype)
-    except EngineError as error:
-        raise FeedError(f"{tensor.name} {tensor.spec} ({tensor.source}) can't be fed this: {error}") from None
-    if array.dtype.name != tensor.dtype:
-        hint = f"write value.astype(np.{tensor.dtype})"
-        raise DtypeError(f"{tensor.name} {tensor.spec} ({tensor.source}) was fed {array.dtype.name}; {hint}")
-    _fed_spec(tensor, array.shape)
-    return array

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -23,7 +24,7 @@ class Spec:
 
     def __post_init__(self) -> None:
         if self.dtype not in DTYPES:
-            raise DtypeError(f"dtype {self.dtype!r} isn't known; {', '.join(DTYPES)} are")
+            raise _unknown(self.dtype)
 
     def __str__(self) -> str:
         sizes = ", ".join("?" if size is None else str(size) for size in self.shape)
@@ -70,6 +71,19 @@ class Spec:
         )
 
 
+def dtype_name(dtype: Any) -> str:
+    """The name of a type that is given by it or as NumPy's (np.float32).  Raises DtypeError for any other."""
+    if isinstance(dtype, np.dtype) or (isinstance(dtype, type) and issubclass(dtype, np.generic)):
+        dtype = np.dtype(dtype).name
+    if not isinstance(dtype, str) or dtype not in DTYPES:
+        raise _unknown(dtype)
+    return dtype
+
+
+def _unknown(dtype: Any) -> DtypeError:
+    return DtypeError(f"dtype {dtype!r:.60} isn't known; {', '.join(DTYPES)} are")
+
+
 def broadcast(shapes: Iterable[Shape]) -> Shape:
     """NumPy's rule: align at the right, sizes are equal or 1.  An unknown size is taken as the other's.
 
@@ -103,15 +117,20 @@ def same_dtype(*specs: Spec) -> str:
 
 
 def normalize_axis(axis: int, ndim: int) -> int:
-    """``axis`` counted from the left.  Raises ShapeError if there is no such axis."""
+    """``axis`` counted from the left.  Raises ShapeError if there is no such axis, or it is more than one."""
+    if not isinstance(axis, int):
+        raise ShapeError(f"one axis is wanted, as a whole number, got {axis!r:.60}")
     if not -ndim <= axis < ndim:
         raise ShapeError(f"axis {axis} doesn't exist: there are {ndim} axes")
     return axis % ndim
 
 
 def normalize_axes(axis: int | Iterable[int] | None, ndim: int) -> tuple[int, ...]:
-    """Axes as a sorted tuple; None means all."""
+    """Axes as a sorted tuple; None means all.  Raises ShapeError for one that isn't there, or is named twice."""
     if axis is None:
         return tuple(range(ndim))
     axes = (axis,) if isinstance(axis, int) else tuple(axis)
-    return tuple(sorted({normalize_axis(one, ndim) for one in axes}))
+    found = sorted({normalize_axis(one, ndim) for one in axes})
+    if len(found) < len(axes):
+        raise ShapeError(f"axes {axis} name a place twice")
+    return tuple(found)

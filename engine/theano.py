@@ -20,10 +20,11 @@ import numpy as np
 
 from engine.errors import EngineError, FeedError, user_source
 from engine.grad import gradients
-from engine.graph import PLACEHOLDER, Graph, Tensor, as_array, current_graph, placeholder, variable
+from engine.graph import PLACEHOLDER, Graph, Tensor, current_graph, placeholder, variable, whole
 from engine.ops import assign, copy, group
 from engine.passes import needed
 from engine.session import Session
+from engine.values import as_array
 
 Pairs = Mapping[Tensor, Any] | Iterable[tuple[Tensor, Any]]
 
@@ -39,6 +40,7 @@ scalar, vector, matrix = (partial(_input, ndim=ndim) for ndim in (0, 1, 2))
 iscalar, ivector, imatrix = (partial(_input, ndim=ndim, dtype="int32") for ndim in (0, 1, 2))
 
 
+@whole
 def shared(value: Any, name: str = "shared", dtype: str | None = None) -> Tensor:
     """A variable that all functions of its graph share.  Floats become float32 unless ``dtype`` says otherwise."""
     with current_graph(_graph) as graph:
@@ -61,9 +63,11 @@ def set_value(tensor: Tensor, value: Any) -> None:
 
 def grad(cost: Tensor, wrt: Tensor | Sequence[Tensor]) -> Any:
     """d cost / d wrt: one tensor for one, a list for a list.  Raises GradientError as ``gradients`` does."""
-    return gradients(cost, [wrt])[0] if isinstance(wrt, Tensor) else gradients(cost, wrt)
+    found = gradients(cost, wrt)
+    return found[0] if isinstance(wrt, Tensor) else found
 
 
+@whole
 def function(
     inputs: Sequence[Tensor],
     outputs: Tensor | Sequence[Tensor] | None = None,
@@ -136,7 +140,7 @@ def _replaced(wanted: Sequence[Tensor], givens: Mapping[Tensor, Any]) -> list[Te
         if tensor in givens:
             found = givens[tensor]
             made[tensor] = found if isinstance(found, Tensor) else tensor.graph.constant(found, tensor.dtype)
-        elif inputs != tensor.inputs:
+        elif any(new is not old for new, old in zip(inputs, tensor.inputs, strict=True)):
             made[tensor] = tensor.graph.apply(tensor.op, inputs, tensor.attrs, tensor.op.name)
         else:
             made[tensor] = tensor
@@ -145,10 +149,10 @@ def _replaced(wanted: Sequence[Tensor], givens: Mapping[Tensor, Any]) -> list[Te
 
 def _check_inputs(inputs: Sequence[Tensor], values: Sequence[Tensor]) -> None:
     """Raises FeedError if the values don't need just these inputs."""
-    found = needed(values, {each: each.spec for each in inputs})
+    found, fed = dict.fromkeys(needed(values, {each: each.spec for each in inputs})), set(inputs)
     for each in inputs:
         if each not in found:
             raise FeedError(f"input {each.name} ({each.source}) isn't needed by any output or update ({user_source()})")
     for each in found:
-        if each.op is PLACEHOLDER and each not in inputs:
+        if each.op is PLACEHOLDER and each not in fed:
             raise FeedError(f"placeholder {each.name} ({each.source}) is needed, but isn't an input ({user_source()})")

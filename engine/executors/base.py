@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from engine.devices import Device, find_device
-from engine.errors import EngineError, FeedError
+from engine.errors import EngineError, FeedError, user_source
 from engine.executors.subnormal import Flushed
 from engine.fuse import Region, Taker
 from engine.graph import CONSTANT, PLACEHOLDER, VARIABLE, Tensor
@@ -20,6 +20,7 @@ from engine.op import Call
 from engine.ops.state import assign, flat, group
 from engine.passes import Node
 from engine.plan import ALIGN, Plan
+from engine.tensor import HereOnly, shown
 
 
 class Memory(Protocol):
@@ -36,7 +37,7 @@ class Memory(Protocol):
         ...
 
 
-class Program:
+class Program(HereOnly):
     """A plan bound to memory: fill :attr:`feeds`, :meth:`run`, read :attr:`results` or :meth:`fetch`.
 
     ``results`` are windows on the program's own memory (None for a group): the next run changes them.
@@ -111,11 +112,15 @@ class Program:
         """(feed, stream) pairs of a run.  Raises FeedError for a stream that doesn't fit, EngineError once retired."""
         if self._retired is not None:
             raise EngineError(self._retired)
+        if not isinstance(steps, int):
+            raise EngineError(f"run(steps, streams): steps is a whole number, got {shown(steps)} ({user_source()})")
         streams = streams or {}
         pairs = [(self.feeds.get(tensor), stream) for tensor, stream in streams.items()]
         for (feed, stream), tensor in zip(pairs, streams, strict=True):
             if feed is None:
                 raise FeedError(f"{tensor.name} ({tensor.source}) isn't fed in this program")
+            if not hasattr(stream, "dtype"):
+                raise FeedError(f"the stream of {tensor.name} is an array, got {shown(stream)} ({user_source()})")
             if stream.dtype != feed.dtype or stream.shape[1:] != feed.shape or len(stream) < steps:
                 wanted = f"{feed.dtype}{(steps, *feed.shape)}"
                 raise FeedError(f"the stream of {tensor.name} must be {wanted}, got {stream.dtype}{stream.shape}")

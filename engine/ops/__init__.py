@@ -1,5 +1,10 @@
 """Every op's one declaration.  Importing this package fills the registry."""
 
+import inspect
+from typing import NoReturn
+
+from engine.errors import NoSuchName, user_source
+from engine.graph import whole
 from engine.ops.array import (
     broadcast_like,
     cast,
@@ -12,6 +17,16 @@ from engine.ops.array import (
     slice_,
     sum_like,
     transpose,
+)
+from engine.ops.composed import (
+    argmin,
+    assign_add,
+    assign_sub,
+    clip,
+    clip_by_norm,
+    stack,
+    stop_gradient,
+    unstack,
 )
 from engine.ops.conv import conv2d, conv2d_filters, conv2d_input
 from engine.ops.depthwise import depthwise_conv2d
@@ -73,3 +88,29 @@ from engine.ops.pool import avg_pool, global_mean, max_pool
 from engine.ops.random import dropout, next_state, random_normal, random_state, random_uniform
 from engine.ops.recurrent import gru_step, lstm_step
 from engine.ops.state import assign, flat, group
+from engine.tensor import METHODS
+
+for _name, _made in list(globals().items()):
+    if inspect.isfunction(_made) and _made is not whole:  # made of several operations: all of them, or none
+        globals()[_name] = whole(_made)
+
+_METHODS = """
+    reshape transpose squeeze expand broadcast_to cast sum mean max min prod argmax argmin abs sign exp log sqrt square
+    tanh sigmoid relu softmax log_softmax maximum minimum clip equal not_equal where logical_and logical_or logical_not
+    stop_gradient
+"""
+METHODS |= {name: globals().get(name) or globals()[f"{name}_"] for name in _METHODS.split()} | {"dot": matmul}
+_WORDS = {  # of other libraries
+    "dot": "matmul", "mm": "matmul", "bmm": "matmul", "pow": "power", "multiply": "mul", "subtract": "sub",
+    "divide": "div", "negative": "neg", "reduce_sum": "sum_", "reduce_mean": "mean",
+    "reduce_max": "max_", "reduce_min": "min_", "reduce_prod": "prod", "concatenate": "concat", "cat": "concat",
+    "clip_by_value": "clip", "clamp": "clip", "expand_dims": "expand", "unsqueeze": "expand", "take": "gather",
+    "embedding_lookup": "gather", "select": "where", "isnan": "is_nan",
+    "softmax_cross_entropy_with_logits": "cross_entropy", "sparse_softmax_cross_entropy_with_logits": "cross_entropy",
+}  # fmt: skip
+
+
+def __getattr__(name: str) -> NoReturn:
+    here = _WORDS.get(name, f"{name}_")
+    why = f"; ops.{here} does that" if here in globals() and not name.startswith("_") else ""
+    raise NoSuchName(f"engine.ops has no {name}{why} ({user_source()})")

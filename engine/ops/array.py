@@ -53,7 +53,7 @@ reshape_like: Op = op(
 
 
 def _transpose_spec(x: Spec, *, axes: tuple[int, ...] | None = None) -> Spec:
-    order = axes or tuple(reversed(range(x.ndim)))
+    order = tuple(reversed(range(x.ndim))) if axes is None else axes
     if sorted(order) != list(range(x.ndim)):
         raise ShapeError(f"axes {order} must name each of the {x.ndim} axes once")
     return Spec(tuple(x.shape[axis] for axis in order), x.dtype)
@@ -73,11 +73,11 @@ transpose = op(
 
 def _expanded(ndim: int, axis: int | tuple[int, ...]) -> list[bool]:
     """For each axis of the result, whether it is new."""
+    if axis is None:
+        raise ShapeError("axis must say where the new axes are")
     places = (axis,) if isinstance(axis, int) else axis
     total = ndim + len(places)
     axes = normalize_axes(places, total)
-    if len(axes) < len(places):
-        raise ShapeError(f"axes {axis} name a place twice")
     return [at in axes for at in range(total)]
 
 
@@ -118,10 +118,16 @@ def _slice_spec(x: Spec, *, index: tuple[Any, ...]) -> Spec:
             whole = part == slice(None)
             shape.append(size if whole else None if size is None else len(range(*part.indices(size))))
         elif isinstance(part, bool) or not isinstance(part, (int, np.integer)):
-            raise ShapeError(f"index {part!r} of axis {at} must be a whole number or a slice")
+            raise ShapeError(f"index {part!r} of axis {at} must be a whole number or a slice{_instead(part)}")
         elif size is not None and not -size <= part < size:
             raise ShapeError(f"index {part} of axis {at} is outside its size {size}")
     return Spec(tuple(shape), x.dtype)
+
+
+def _instead(part: Any) -> str:
+    if part is None:
+        return "; expand() makes new axes"
+    return "; gather() takes rows by number" if isinstance(part, (list, np.ndarray)) else ""
 
 
 def _slice_fill_spec(g: Spec, x: Spec, *, index: tuple[Any, ...]) -> Spec:

@@ -11,7 +11,7 @@ from engine.graph import Tensor
 from engine.op import PAIRS, Call, Draw, Op, op, sample
 from engine.ops import rules
 from engine.ops.array import broadcast_like, cast, count, expand
-from engine.spec import Spec, broadcast, normalize_axes, same_dtype
+from engine.spec import Spec, broadcast, normalize_axes, normalize_axis, same_dtype
 
 POSITIVE = Draw((3, 4), 0.3, 3.0)
 
@@ -187,6 +187,10 @@ prod: Op = op(
 )  # fmt: skip
 
 
+def _argmax_spec(x: Spec, axis: int | None = -1) -> Spec:
+    return Spec(_max_spec(x, axis if axis is None else normalize_axis(axis, x.ndim)).shape, "int32")
+
+
 def _argmax(xp: Any, out: Any, x: Any, *, axis: int = -1) -> Sequence[Call]:
     def run() -> None:
         out[...] = x.argmax(axis)
@@ -196,7 +200,7 @@ def _argmax(xp: Any, out: Any, x: Any, *, axis: int = -1) -> Sequence[Call]:
 
 argmax = op(
     "argmax", "Where along an axis the largest element lies.",
-    spec=lambda x, axis=-1: Spec(_max_spec(x, axis).shape, "int32"), kernel=_argmax, flops=1,
+    spec=_argmax_spec, kernel=_argmax, flops=1,
     samples=(sample((3, 4)), sample((3, 4), axis=0)),
 )  # fmt: skip
 

@@ -105,16 +105,16 @@ def _back(spec: Any, samples: Sequence[Sample]) -> list[Sample]:
 max_pool = op(
     "max_pool", "The largest number of each window, channel by channel.",
     spec=_pool_spec, kernel=_max_pool, flops=4, grad=lambda y, g, x, **s: [max_pool_back(g, x, **s)],
-    samples=_SAMPLES,
+    samples=_SAMPLES, settings=_settings,
 )  # fmt: skip
 max_pool_back: Op = op(
     "max_pool_back", "What max_pool sends back: a window's gradient goes to its (first) largest pixel.",
-    spec=_back_spec, kernel=_max_pool_back, flops=4, samples=_back(_pool_spec, _SAMPLES),
+    spec=_back_spec, kernel=_max_pool_back, flops=4, samples=_back(_pool_spec, _SAMPLES), settings=_settings,
     grad=lambda y, g, a, x, **s: [max_pool_pick(g, x, **s), None],
 )  # fmt: skip
 max_pool_pick: Op = op(
     "max_pool_pick", "The first input's number where the second is largest in each window.",
-    spec=_pick_spec, kernel=_max_pool_pick, flops=4,
+    spec=_pick_spec, kernel=_max_pool_pick, flops=4, settings=_settings,
     grad=lambda y, g, values, x, **s: [max_pool_back(g, x, **s), None],
     samples=[sample(*each.inputs, *each.inputs, **each.attrs) for each in _SAMPLES],
 )  # fmt: skip
@@ -158,11 +158,12 @@ _AVERAGES = (*_SAMPLES, sample((1, 5, 4, 1), count_padding=True, **_LAP))
 avg_pool: Op = op(
     "avg_pool", "The average of each window, channel by channel; padding isn't counted unless count_padding.",
     spec=_avg_spec, kernel=_avg_pool, flops=4, grad=lambda y, g, x, **s: [avg_pool_back(g, x, **s)],
-    samples=_AVERAGES,
+    samples=_AVERAGES, settings=_settings,
 )  # fmt: skip
 avg_pool_back: Op = op(
     "avg_pool_back", "What avg_pool sends back: each window's gradient, in equal parts.",
     spec=_avg_back_spec, kernel=_avg_pool_back, flops=4, shape_only=(1,), samples=_back(_avg_spec, _AVERAGES),
+    settings=_settings,
     grad=lambda y, g, a, x, **s: [avg_pool(g, **s), None],
 )  # fmt: skip
 

@@ -18,11 +18,13 @@ from engine.expression import kernel, parse
 from engine.graph import Tensor, variable
 from engine.op import Call, Draw, op, sample
 from engine.ops.array import cast, concat, expand
-from engine.ops.math import greater_equal, where
+from engine.ops.math import greater_equal, maximum, where
 from engine.ops.rules import need_float, number
 from engine.ops.splitmix import FIRST, GOLDEN, SECOND
 from engine.ops.state import assign
 from engine.spec import Shape, Spec
+
+_LEAST_KEPT = 1e-7  # what is fed as the rate may be 1: then nothing is kept, and nothing divided by 0
 
 
 def random_state(name: str = "random_state") -> Tensor:
@@ -121,17 +123,28 @@ random_normal = op(
 )  # fmt: skip
 
 
-def dropout(x: Tensor, rate: float, train: bool | Tensor, state: Tensor) -> Tensor:
+def dropout(x: Tensor, rate: float | Tensor, train: bool | Tensor, state: Tensor) -> Tensor:
     """Each element is 0 with probability ``rate``, the others are divided by 1 - rate (Srivastava et al. 2014).
 
-    ``train``: a bool, or a bool tensor () that is fed: if false, ``x`` stays as it is and ``state``
-    (of :func:`random_state`) doesn't move.  Forward and backward pass see the same mask.
-    Raises EngineError for a rate outside [0, 1).
+    ``rate``: a number, or a tensor () that is fed (from 1 on, all are 0).  ``train``: a bool, or a bool
+    tensor () that is fed: if false, ``x`` stays as it is and ``state`` (of :func:`random_state`) doesn't
+    move.  Forward and backward pass see the same mask.  Raises EngineError for a rate outside [0, 1).
     """
-    if not 0 <= rate < 1:
-        raise EngineError(f"the rate of dropout must be at least 0 and below 1, got {rate} ({x.graph.place()})")
-    if train is False or rate == 0:
+    if isinstance(rate, Tensor):
+        if not rate.spec.is_float or rate.ndim:
+            raise ShapeError(f"the rate of dropout must be a single float, got {rate.name} {rate.spec}{_here(x)}")
+        rate = cast(rate, dtype=x.dtype)
+        grow: Any = 1 / maximum(1 - rate, _LEAST_KEPT)
+    else:
+        if isinstance(rate, bool) or not isinstance(rate, (int, float, np.number)) or not 0 <= rate < 1:
+            raise EngineError(f"the rate of dropout must be at least 0 and below 1, got {rate!r:.60}{_here(x)}")
+        grow = 1 / (1 - rate)
+    if train is False or (not isinstance(rate, Tensor) and rate == 0):
         return x
     drawn = random_uniform(next_state(state, 1 if train is True else train), x)
-    kept = cast(greater_equal(drawn, rate), dtype=x.dtype) * (1 / (1 - rate))
+    kept = cast(greater_equal(drawn, rate), dtype=x.dtype) * grow
     return x * (kept if train is True else where(train, kept, 1.0))
+
+
+def _here(x: Tensor) -> str:
+    return f" ({x.graph.place()})"

@@ -156,8 +156,8 @@ def window_counts(
 
 def _check_settings(kernel: Sequence[int | None], strides: Pair, padding: Padding, dilations: Pair) -> None:
     for what, pair in (("kernel", kernel), ("strides", strides), ("dilations", dilations)):
-        if len(pair) != 2 or any(each is not None and each < 1 for each in pair):
-            raise ShapeError(f"{what} must be two numbers of at least 1 (down, across), got {tuple(pair)}")
+        if pair is None or len(pair) != 2 or any(each is not None and each < 1 for each in pair):
+            raise ShapeError(f"{what} must be two numbers of at least 1 (down, across), got {pair}")
     if isinstance(padding, str):
         fits = padding in ("valid", "same")
     else:
@@ -208,18 +208,18 @@ def convolution(
 
     tried = [(each, result_of(spec, each)) for each in samples]
     forward: Op = op(
-        name, doc, spec=spec, kernel=kernels[0], samples=samples,
+        name, doc, spec=spec, kernel=kernels[0], samples=samples, settings=settings,
         grad=lambda y, g, x, filters, **how: [to_input(g, filters, x, **how), to_filters(x, g, filters, **how)],
     )  # fmt: skip
     to_input: Op = op(
         f"{name}_input", f"What {name} sends back to its images; forwards, a transposed convolution, which enlarges.",
-        spec=input_spec, kernel=kernels[1], shape_only=(2,),
+        spec=input_spec, kernel=kernels[1], shape_only=(2,), settings=settings,
         samples=[sample(g, *reversed(each.inputs), **each.attrs) for each, g in tried],
         grad=lambda y, g, a, filters, x, **how: [forward(g, filters, **how), to_filters(g, a, filters, **how), None],
     )  # fmt: skip
     to_filters: Op = op(
         f"{name}_filters", f"What {name} sends back to its filters.",
-        spec=filters_spec, kernel=kernels[2], shape_only=(2,),
+        spec=filters_spec, kernel=kernels[2], shape_only=(2,), settings=settings,
         samples=[sample(each.inputs[0], g, each.inputs[1], **each.attrs) for each, g in tried],
         grad=lambda y, g, x, a, filters, **how: [to_input(a, g, x, **how), forward(x, g, **how), None],
     )  # fmt: skip

@@ -106,7 +106,7 @@ REFERENCE: dict[str, Callable[..., Any]] = {
     "broadcast_to": lambda x, shape: x + np.zeros(shape, x.dtype),
     "cast": lambda x, dtype: x.astype(dtype),
     "concat": lambda *parts, axis=0: np.concatenate(parts, axis),
-    "copy": lambda x: x.copy(),
+    "copy": lambda x: x.copy(), "stop_gradient": lambda x: x.copy(),
     "cos": np.cos,
     "count": lambda x, axis=None: np.asarray(x.size if axis is None else x.shape[axis], x.dtype),
     "cross_entropy": _cross_entropy,

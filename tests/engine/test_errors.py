@@ -64,7 +64,7 @@ BUILDING: list[tuple[Callable[[], object], type[en.EngineError], str]] = [
     (lambda: en.constant(2**40), en.DtypeError, r"can't be int32 without loss"),
     (lambda: en.constant("seven", "float32"), en.DtypeError, r"'seven' isn't a number"),
     (lambda: en.constant([[1, 2], [3]]), en.ShapeError, r"constant: this isn't an array of numbers.*HERE"),
-    (lambda: x(3) + None, en.DtypeError, r"add\(x float32\(3,\), None\): dtype 'object' isn't known.*\(HERE\)"),
+    (lambda: x(3) + None, en.DtypeError, r"add\(x float32\(3,\), None\): 'None' isn't a number \(HERE\)"),
     (lambda: x(3, dtype="float16"), en.DtypeError, r"dtype 'float16' isn't known; float32, float64.*\(HERE\)"),
     (lambda: x(3, -1), en.ShapeError, r"placeholder x: sizes must be .*, or None, got \(3, -1\) \(HERE\)"),
     (lambda: en.variable(0.0, (2, -1), name="v"), en.ShapeError,
@@ -100,7 +100,8 @@ BUILDING: list[tuple[Callable[[], object], type[en.EngineError], str]] = [
     (lambda: en.layers.Dense(3, name="hidden2")(x(4)), en.ShapeError, r'known number of inputs.*layer "hidden2", HERE'),
     (lambda: en.layers.Dense(3)(x(4, 2, dtype="uint8")), en.ShapeError, r"of floats .* got x uint8\(4, 2\)"),
     (lambda: en.layers.Dense(3)(x(4, None)), en.ShapeError, r"known number of inputs, got x float32\(4, \?\)"),
-    (lambda: en.layers.Dense(-3)(x(4, 2)), en.ShapeError, r'weights: sizes must be whole numbers.*layer "dense", HERE'),
+    (lambda: en.layers.Dense(-3)(x(4, 2)), en.ShapeError,
+     r'units is a whole number of at least 1, got -3 \(layer "dense", HERE'),
     (lambda: en.losses.mean_squared_error(x(8, 1), x(8)), en.ShapeError, r"must have one shape \(HERE\)"),
     (lambda: en.losses.half_squared_error(x(8, 1), x(8, 2)), en.ShapeError, r"must have one shape"),
     (lambda: en.optim.SGD(0.1).minimize(en.ops.sum_(x(3))), en.EngineError, r"no trainable variable"),
@@ -143,7 +144,7 @@ def test_nothing_of_a_refused_layer_stays_behind(graph):
 
 def test_two_variables_of_one_name():
     en.variable(0.0, name="w")
-    with pytest.raises(en.EngineError, match=rf"variable w: there is .* named 'w' already, from {HERE} \({HERE}\)"):
+    with pytest.raises(en.EngineError, match=rf"variable w: there is .* named 'w' already, from {HERE}; .* \({HERE}\)"):
         en.variable(0.0, name="w")
     tanh(x(2))
     en.variable(0.0, name="tanh")  # an op's own name is free
@@ -268,7 +269,7 @@ def test_shapes_to_bind_are_checked_as_feeds_are(graph):
         en.Session(graph).bind(a * 2.0, {a: (3, 5)})
 
 
-@pytest.mark.parametrize("wrong", [None, "loss", 3, []])
+@pytest.mark.parametrize("wrong", [None, "loss", 3, {1, 2}])
 def test_only_tensors_are_fetched(graph, wrong):
     with pytest.raises(en.EngineError, match="tensors of the graph are fetched and fed"):
         en.Session(graph).run([wrong])

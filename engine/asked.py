@@ -1,0 +1,97 @@
+"""What a run is asked for and given: the tensors in what is fetched, and values that fit what is fed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from engine.errors import DtypeError, EngineError, FeedError, ShapeError, user_source
+from engine.graph import PLACEHOLDER, Tensor
+from engine.spec import Spec
+from engine.tensor import shown
+from engine.values import as_array
+
+Feeds = Mapping[Tensor, Any] | None
+
+
+def leaves(fetches: Any) -> Iterator[Tensor]:
+    """The tensors in lists, tuples and dicts, in order.  Raises EngineError for anything else."""
+    if isinstance(fetches, Tensor):
+        yield fetches
+    elif isinstance(fetches, (list, tuple, Mapping)):
+        for each in fetches.values() if isinstance(fetches, Mapping) else fetches:
+            yield from leaves(each)
+    else:
+        raise no_tensor("tensors of the graph are fetched and fed", fetches)
+
+
+def like(fetches: Any, values: Iterator[Any]) -> Any:
+    """The structure of ``fetches`` with ``values`` in the places of its tensors."""
+    if isinstance(fetches, Tensor):
+        return next(values)
+    if isinstance(fetches, Mapping):
+        return {name: like(each, values) for name, each in fetches.items()}
+    found = [like(each, values) for each in fetches]
+    if isinstance(fetches, list):
+        return found
+    return type(fetches)(*found) if hasattr(fetches, "_fields") else tuple(found)
+
+
+def no_tensor(what: str, found: Any) -> EngineError:
+    if isinstance(found, str):
+        hint = "; the tensor itself is meant, not its name"
+    elif isinstance(found, (int, float, np.ndarray, np.generic)):
+        hint = "; that has a value already"
+    else:
+        hint = "; a layer, a function or an optimiser gives a tensor when it is called" if callable(found) else ""
+    return EngineError(f"{what}, got {shown(found)}{hint} ({user_source()})")
+
+
+def pairs(feeds: Any, feed_dict: Any) -> Iterable[tuple[Any, Any]]:
+    """Tensors and what is fed for them.  Raises FeedError for what isn't a dict."""
+    if feed_dict is not None:
+        if feeds is not None:
+            raise FeedError(f"feeds and feed_dict are two words for the same; use one ({user_source()})")
+        feeds = feed_dict
+    if feeds is None:
+        return ()
+    if not isinstance(feeds, Mapping):
+        hint = "; several tensors are fetched as a list, run([a, b])" if isinstance(feeds, Tensor) else ""
+        raise FeedError(
+            f"feeds say which tensor each value is for, run(y, {{x: value}}), got {shown(feeds)}{hint} "
+            f"({user_source()})"
+        )
+    return feeds.items()
+
+
+def fed_spec(tensor: Tensor, shape: tuple[int, ...]) -> Spec:
+    """What is fed for ``tensor``.  Raises ShapeError if the shape doesn't fit."""
+    spec = Spec(shape, tensor.dtype)
+    if not tensor.spec.fits(spec):
+        kind = "placeholder" if tensor.op is PLACEHOLDER else tensor.op.name
+        raise ShapeError(
+            f"{kind} {tensor.name} {tensor.spec} ({tensor.source}) was fed shape {shape} ({user_source()})"
+        )
+    return spec
+
+
+def checked(tensor: Tensor, value: Any) -> np.ndarray:
+    """``value`` as an array that fits ``tensor``.  Numbers and lists are converted, arrays must have the dtype."""
+    if not isinstance(tensor, Tensor):
+        raise no_tensor("feeds are keyed by tensors of the graph", tensor)
+    if isinstance(value, Tensor):
+        raise FeedError(
+            f"{tensor.name} was fed the tensor {value.name}; feed a value: session.run({value.name}) ({user_source()})"
+        )
+    try:
+        array = value if isinstance(value, np.ndarray) else as_array(value, tensor.dtype)
+    except EngineError as error:
+        where = f"{tensor.name} {tensor.spec} ({tensor.source})"
+        raise FeedError(f"{where} can't be fed this: {error} ({user_source()})") from None
+    if array.dtype.name != tensor.dtype:
+        hint = f"write value.astype(np.{tensor.dtype}) ({user_source()})"
+        raise DtypeError(f"{tensor.name} {tensor.spec} ({tensor.source}) was fed {array.dtype.name}; {hint}")
+    fed_spec(tensor, array.shape)
+    return array
