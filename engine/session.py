@@ -6,8 +6,9 @@ import hashlib
 import warnings
 import weakref
 from collections import Counter, OrderedDict
-from collections.abc import Mapping, Sequence
-from typing import Any, overload
+from collections.abc import Callable, Mapping, Sequence
+from functools import wraps
+from typing import Any, TypeVar, cast, overload
 
 import numpy as np
 
@@ -21,7 +22,7 @@ from engine.errors import (
     Source,
     user_source,
 )
-from engine.executors import Executor, Program, reference
+from engine.executors import Executor, Program, Turn, reference
 from engine.graph import VARIABLE, Graph, Tensor
 from engine.plan import make_plan
 from engine.tensor import HereOnly, shown
@@ -30,13 +31,28 @@ PROGRAMS = 64  # plans kept: (fetches, fed shapes) that were used last
 GROWTHS = 30  # runs before which one line may add to the graph until it is taken for a loop
 
 
+Method = TypeVar("Method", bound=Callable[..., Any])
+
+
+def _in_turn(method: Method) -> Method:
+    """Have a session's method raise EngineError while another thread is in one, or runs a program of the session."""
+
+    @wraps(method)
+    def alone(self: Session, *given: Any, **named: Any) -> Any:
+        with self._memory.turn:
+            return method(self, *given, **named)
+
+    return cast(Method, alone)
+
+
 class Session(HereOnly):
     """Runs ``graph`` on ``device``; the first weights follow from ``seed`` and each variable's name.
 
     All variables of a dtype lie side by side in one array, in order of creation, so a checkpoint,
     a reset or a step back in time is one copy (:meth:`state`, :meth:`load_state`).  A session and
     its programs belong to one thread at a time; several sessions may run the same graph.
-    ``executor`` makes its programs; the device's reference executor does if there is none.
+    ``executor`` makes its programs; the device's reference executor does if there is none.  ``threads``: how many
+    it may use for one network; the native executor can use more than one, and gives the same bits with any number.
     Raises DeviceError if the device isn't there, or isn't one that the executor computes on.
     """
 
@@ -47,6 +63,7 @@ class Session(HereOnly):
         device: str = "cpu:0",
         *,
         executor: Executor | None = None,
+        threads: int = 1,
         reuse: bool = True,
         poison: bool = False,
     ) -> None:
@@ -63,6 +80,7 @@ class Session(HereOnly):
         self._reuse, self._poison = reuse, poison
         self.executor = self._fitting(executor or reference(self.device))
         self._memory = _Memory(graph, self.device)
+        self.threads = threads
         self._ready = 0  # variables that have their first value
         self._programs: OrderedDict[object, Program] = OrderedDict()
         self._alive: weakref.WeakSet[Program] = weakref.WeakSet()  # those too that are only in users' hands
@@ -81,6 +99,7 @@ class Session(HereOnly):
     @overload
     def run(self, fetches: Any, feeds: Feeds = None, *, feed_dict: Feeds = None) -> Any: ...
 
+    @_in_turn
     def run(self, fetches: Any, feeds: Feeds = None, *, feed_dict: Feeds = None) -> Any:
         """The values of ``fetches`` as NumPy arrays: of one tensor, or of all in lists, tuples and dicts, as they are.
 
@@ -95,6 +114,17 @@ class Session(HereOnly):
         program.run()
         results = program.fetch()
         return results[0] if isinstance(fetches, Tensor) else like(fetches, iter(results))
+
+    @property
+    def threads(self) -> int:
+        """How many threads its programs may use; those that are bound too go by a change.  Raises EngineError."""
+        return self._memory.threads
+
+    @threads.setter
+    def threads(self, count: int) -> None:
+        if isinstance(count, bool) or not isinstance(count, int) or count < 1:
+            raise EngineError(f"threads: a whole number from 1 on, got {count!r:.60}; 2 takes two cores ({user_source()})")
+        self._memory.threads = count
 
     def use(self, executor: Executor) -> None:
         """Make its programs with this executor from now on; those bound before stay as they are.
@@ -116,6 +146,7 @@ class Session(HereOnly):
         """The value of any tensor inside the graph; the same as :meth:`run` of that one."""
         return self.run(tensor, feeds)
 
+    @_in_turn
     def bind(self, fetches: Tensor | Sequence[Tensor], shapes: Mapping[Tensor, Sequence[int]]) -> Program:
         """The program that computes ``fetches`` when tensors of these shapes are fed, for hot loops.
 
@@ -160,27 +191,32 @@ class Session(HereOnly):
                 line.line,
             )
 
+    @_in_turn
     def get(self, variable: Tensor) -> np.ndarray:
         """A copy of a variable's value."""
         self._grow()
         return self.device.fetch(self._window(variable))
 
+    @_in_turn
     def set(self, variable: Tensor, value: Any) -> None:
         """Put a value of the variable's shape into it.  Raises FeedError, DtypeError, ShapeError if it doesn't fit."""
         self._grow()
         window = self._window(variable)
         window[...] = self.device.send(checked(variable, value))
 
+    @_in_turn
     def reset(self) -> None:
         """Every variable back to its first value: the same seed gives the same weights."""
         self._ready = 0
         self._grow()
 
+    @_in_turn
     def state(self) -> dict[str, np.ndarray]:
         """All variables (weights and the optimiser's): one flat copy a dtype."""
         self._grow()
         return {dtype: self.device.fetch(arena) for dtype, arena in self._memory.arenas.items()}
 
+    @_in_turn
     def load_state(self, state: Mapping[str, np.ndarray]) -> None:
         """Go back to a :meth:`state` of a session of the same graph.  Raises EngineError if the sizes differ."""
         self._grow()
@@ -232,6 +268,8 @@ class _Memory:
     def __init__(self, graph: Graph, device: Device) -> None:
         self.graph = graph
         self.device = device
+        self.threads = 1
+        self.turn = Turn()
         self.arenas: dict[str, Any] = {}
         self._sent: dict[Tensor, Any] = {}
 

@@ -1,11 +1,11 @@
 """Ways to run a plan; all give the same results within rounding."""
 
 from engine.devices import Device
-from engine.executors.base import Executor, Memory, Program
+from engine.executors.base import Executor, Memory, Program, Turn
 from engine.executors.cuda import Cuda
 from engine.executors.numpy import Numpy
 
-__all__ = ["Executor", "Memory", "Program", "reference"]
+__all__ = ["Executor", "Memory", "Program", "Turn", "reference"]
 
 
 def reference(device: Device) -> Executor:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
+from threading import get_ident
 from typing import Any, Protocol
 
 import numpy as np
@@ -23,10 +24,32 @@ from engine.plan import ALIGN, Plan
 from engine.tensor import HereOnly, shown
 
 
+class Turn:
+    """``with`` it, one thread works with a session: another one that comes meanwhile gets an EngineError."""
+
+    def __init__(self) -> None:
+        self._thread = self._depth = 0
+
+    def __enter__(self) -> None:
+        thread = get_ident()
+        if self._depth and thread != self._thread:
+            raise EngineError(
+                "this session is at work in another thread; give each thread a session of its own "
+                "(they may share the graph), or let the threads take turns with a threading.Lock"
+            )
+        self._thread = thread
+        self._depth += 1
+
+    def __exit__(self, *_: object) -> None:
+        self._depth -= 1
+
+
 class Memory(Protocol):
-    """What a program needs of its session."""
+    """What a program needs of its session.  ``threads``: how many its programs may use, as far as they can."""
 
     device: Device
+    threads: int
+    turn: Turn
 
     def window(self, variables: Sequence[Tensor]) -> Any:
         """The memory of variables that lie side by side, as one vector."""
@@ -52,6 +75,7 @@ class Program(HereOnly):
         self.owners: list[Region] = []  # the step each call belongs to
         self.devices = {name: find_device(name) if name else memory.device for name in plan.arenas}
         self._retired: str | None = None
+        self._turn = memory.turn
         self._arenas = {name: _aligned(self.devices[name], nbytes) for name, nbytes in plan.arenas.items()}
         self.arrays: dict[Node, Any] = {}
         for node in (node for step in plan.steps for node in step.nodes if node in step.stored or not node.computed):
@@ -74,9 +98,13 @@ class Program(HereOnly):
 
         ``streams`` maps fed tensors to arrays with one more axis in front, (steps, ...): each step takes
         its own part.  Raises FeedError for a stream that doesn't fit; EngineError, with the operation's
-        name and line, for a row number that isn't there, and for a program that was retired.
+        name and line, for a row number that isn't there, and for a program that was retired or whose session
+        is at work in another thread.
         """
-        feeding = self.feeding(steps, streams)
+        with self._turn:
+            self._run(steps, streams or {}, self.feeding(steps, streams))
+
+    def _run(self, steps: int, streams: Mapping[Tensor, Any], feeding: Sequence[tuple[Any, Any]]) -> None:
         with np.errstate(all="ignore"), Flushed():
             for step in range(steps):
                 for feed, stream in feeding:
