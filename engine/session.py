@@ -123,7 +123,7 @@ class Session(HereOnly):
     @threads.setter
     def threads(self, count: int) -> None:
         if isinstance(count, bool) or not isinstance(count, int) or count < 1:
-            raise EngineError(f"threads: a whole number from 1 on, got {count!r:.60}; 2 takes two cores ({user_source()})")
+            raise EngineError(f"threads is a whole number from 1 on, got {count!r:.40} ({user_source()})")
         self._memory.threads = count
 
     def use(self, executor: Executor) -> None:

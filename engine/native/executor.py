@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
+from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -27,7 +28,9 @@ from engine.op import Call
 from engine.passes import Node
 from engine.plan import ALIGN, Plan
 
-NO_STREAMS = np.zeros((0, 3), np.int64)
+NO_STREAMS = np.zeros((0, 4), np.int64)
+SHARED_FROM = 200_000  # nanoseconds of work that can be shared, in a call of the machine: to wake a helper takes some
+INTERVAL = 0.05  # seconds that a call of the machine takes, about: between two, Python hears Ctrl-C
 
 
 class NativeProgram(Program):
@@ -43,9 +46,9 @@ class NativeProgram(Program):
         self._lookups = _lookups(plan)
         self.whole = False  # whether the machine can run many steps without coming back
         self.left_to_python: list[Region] = []  # operations that the machine has no instructions for
-        self._fill_table(poison)
+        self._fill_table(memory, poison)
 
-    def _fill_table(self, poison: bool) -> None:
+    def _fill_table(self, memory: Memory, poison: bool) -> None:
         """Fill the table.  ``calls`` are for tracing: one instruction, or one Python call, each."""
         order: list[int | Call] = []  # rows of the table and what only Python can do
         for at, step in enumerate(self.plan.steps):
@@ -59,34 +62,28 @@ class NativeProgram(Program):
                 order += self.poisons(at)
             self.owners += [step] * (len(order) - len(self.owners))
         self._code = self._finished()
+        self._launch = _Launcher(self._machine, memory, self._table.room)
         for is_row, group in groupby(order, key=lambda each: isinstance(each, int)):
             members: list[Any] = list(group)
-            self.parts += [self._once(self._code, members[0], members[-1] + 1)] if is_row else members
+            self.parts += [self._launch.once(self._code[members[0] : members[-1] + 1])] if is_row else members
+        self._shareable, self._pace = _shareable(self._code), 1  # steps that take an INTERVAL
+        self._counter = np.array([[address(self._table.keep(np.zeros(1, np.int64))), 0, 0, 1]])
         self.whole = len(self.parts) == 1 and len(order) == len(self._code)
         alone = self._code.copy()
         alone[:, i.CHAIN] = 0
-        self.calls = [self._once(alone, each, each + 1) if isinstance(each, int) else each for each in order]
-
-    def _once(self, code: np.ndarray, first: int, end: int) -> Call:
-        """Some rows of a table as a call."""
-        return partial(self._machine.run, code[first:end], 1, NO_STREAMS, self._room)
+        self.calls = [self._launch.once(alone[each : each + 1]) if isinstance(each, int) else each for each in order]
 
     def _finished(self) -> np.ndarray:
         """The table's instructions, ready to run."""
-        table = self._table
-        room = address(table.keep(np.empty(table.room + ALIGN, np.uint8)))
-        self._room = room + -room % ALIGN
-        return np.array(table.rows, np.int64).reshape(-1, i.WIDTH)
+        return np.array(self._table.rows, np.int64).reshape(-1, i.WIDTH)
 
-    def run(self, steps: int = 1, streams: Mapping[Tensor, Any] | None = None) -> None:
-        """See :meth:`engine.executors.base.Program.run`."""
-        feeding = [(feed, np.ascontiguousarray(stream)) for feed, stream in self.feeding(steps, streams)]
-        self._check_numbers(steps, streams or {})
+    def _run(self, steps: int, streams: Mapping[Tensor, Any], feeding: Sequence[tuple[Any, Any]]) -> None:
+        self._check_numbers(steps, streams)
         self._wrong[0] = 0
         if self.whole:
-            self._run_whole(self._code, steps, feeding)
+            self._run_whole(steps, [(feed, np.ascontiguousarray(stream)) for feed, stream in feeding])
         else:
-            super().run(steps, streams)
+            super()._run(steps, streams, feeding)
         if self._wrong[0]:
             raise EngineError(self._what_is_wrong())
 
@@ -99,18 +96,35 @@ class NativeProgram(Program):
                 place = f"({node.tensor.name}, {node.tensor.source})"
                 raise EngineError(f"{node.op.name}: number {wrong} is outside 0 to {count - 1} {place}")
 
-    def _run_whole(self, code: np.ndarray, steps: int, feeding: Sequence[tuple[np.ndarray, np.ndarray]]) -> None:
-        """Nothing is copied: at each step, what reads a feed is pointed to the step's part of its stream."""
+    def _run_whole(self, steps: int, feeding: Sequence[tuple[np.ndarray, np.ndarray]]) -> None:
+        """Nothing is copied: at each step, what reads a feed is pointed to the step's part of its stream.
+
+        Ctrl-C is heard between two calls of the machine, so it is the machine that notes how far they came: as that
+        of a stream from 0 on, with a byte a step.
+        """
+        moves = np.concatenate((self._counter, self._moves(feeding))) if feeding else self._counter
+        moves[0, 2] = 0
+        done = 0
+        try:
+            while done < steps:
+                began = perf_counter()
+                self._launch(self._code, min(self._pace, steps - done), moves, self._shareable)
+                before, done = done, int(moves[0, 2])
+                self._pace = max(1, int((done - before) * INTERVAL / (perf_counter() - began)))
+        finally:
+            done = int(moves[0, 2])
+            for feed, stream in feeding if done else ():
+                feed[...] = stream[done - 1]
+
+    def _moves(self, feeding: Sequence[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
+        """The streams, as the machine takes them."""
+        code = self._code
         moves = [
-            (address(code) + 8 * place, address(stream) + offset, feed.nbytes)
+            (address(code) + 8 * place, address(feed) + offset, address(stream) + offset, feed.nbytes)
             for feed, stream in feeding
             for place, offset in self._readers(code, feed)
         ]
-        self._machine.run(code, steps, np.array(moves, np.int64).reshape(-1, 3), self._room)
-        for feed, stream in feeding if steps else ():
-            for place, offset in self._readers(code, feed):
-                code.flat[place] = address(feed) + offset
-            feed[...] = stream[steps - 1]
+        return np.array(moves, np.int64).reshape(-1, 4)
 
     def _readers(self, code: np.ndarray, feed: np.ndarray) -> list[tuple[int, int]]:
         """The columns of the table that name a place in ``feed``, and how many bytes from its begin it is."""
@@ -124,6 +138,38 @@ class NativeProgram(Program):
         names = [node for node in self.plan.nodes if node.op.name in LOOKUPS]
         places = ", ".join(f"{node.op.name} ({node.tensor.name}, {node.tensor.source})" for node in names)
         return f"a row number or label is outside its table, in one of: {places}"
+
+
+class _Launcher:
+    """Calls the machine, with memory to work in for each thread."""
+
+    def __init__(self, machine: Machine, memory: Memory, room: int) -> None:
+        self._machine, self._memory = machine, memory
+        self._size = room + -room % ALIGN
+        self._make_room(1)
+
+    def _make_room(self, workers: int) -> None:
+        self._workers, self._kept = workers, np.empty(workers * self._size + ALIGN, np.uint8)
+        self._room = address(self._kept) + -address(self._kept) % ALIGN
+
+    def __call__(self, code: np.ndarray, steps: int, streams: np.ndarray, shareable: int) -> None:
+        """Run instructions; ``shareable``: for how many nanoseconds a step helpers can have a part in them."""
+        crew, workers = self._machine.crew, self._memory.threads
+        if workers > 1:
+            workers = min(workers, crew.cores) if steps * shareable > SHARED_FROM else 1
+            crew.call(workers - 1)
+            if workers > self._workers:
+                self._make_room(workers)
+        self._machine.run(code, steps, streams, self._room, self._size, workers, crew.address)
+
+    def once(self, code: np.ndarray) -> Call:
+        """Running instructions once, as a call."""
+        return partial(self, code, 1, NO_STREAMS, _shareable(code))
+
+
+def _shareable(code: np.ndarray) -> int:
+    """Nanoseconds, about, of the instructions in which several threads can have a part."""
+    return int(code[(code[:, i.UNITS] > 1) & (code[:, i.WORK] >= 2 * i.GRAIN), i.WORK].sum())
 
 
 LOOKUPS = {"gather": 0, "one_hot": -1, "cross_entropy": -1, "scatter_add": 0}  # and the axis that is looked up

@@ -1,7 +1,8 @@
 """What an instruction of the native machine is: a row of int64, and what its columns mean.
 
-OP is the address of the kernel's code, OUT and others are addresses of numbers.  UNITS: into how many parts its
-work can be cut, in any order and by anybody (for an element-wise one, the elements of a row); 1: it is done whole.
+OP is the address of the kernel's code, OUT and others are addresses of numbers.  UNITS: into how many pieces its
+work can be cut, to be done in any order and by anybody (for an element-wise one, the rows, or blocks of a single
+row); 1: it is done whole.  WORK: some nanoseconds that it takes one core, to see whether sharing it is worth it.
 
 Element-wise instructions have three columns an input: its address, how many bytes it moves on an
 element (0: one number for the row), and from row to row.  The others have columns of their own.
@@ -12,13 +13,14 @@ from __future__ import annotations
 import re
 
 INPUTS = 9  # of an element-wise instruction, at most
-OP, UNITS, N, M, CHAIN, OUT, OUT_ROW, IN = range(8)
+OP, UNITS, WORK, N, M, CHAIN, OUT, OUT_ROW, IN = range(9)
 WIDTH = IN + 3 * INPUTS
 A, B, C, K, A0, A1, B0, B1, C0, C1, INFO, TILES, DEPTH = range(IN, IN + 13)  # of the other instructions
 
 DEEP, WIDE = 256, 512  # rows and columns of a second factor that are packed at a time: half of a second-level cache
 PACKED = 4 * DEEP * (WIDE + 64)  # bytes that they take at most: the last panel may be no more than begun
-BLOCK = 1024  # elements of a chain that are worked on at a time: they stay in the first-level cache
+GRAIN = 5000  # nanoseconds of a part for a thread, at least: to begin one and to wait for its end takes some hundred
+BLOCK = 1024  # elements of a row that are worked on at a time: those of a chain stay in the first-level cache
 
 # What a kernel must know of windows over images lies in an array of its own: images; windows down and across;
 # elements of a window; channels; filters; bytes from image to image, row to row, pixel to pixel, and the same of the
@@ -31,6 +33,12 @@ BLOCK = 1024  # elements of a chain that are worked on at a time: they stay in t
 ) = range(29)  # fmt: skip
 PIXELS = 512  # of the filters' gradient that are added up in one go: sums of sums lose less
 MAX, AVERAGE, AVERAGE_WITH_PADDING = range(3)  # pools
+
+# The words that the threads of a run share (loop.py), in bytes from the first: those that are written at different
+# times lie in different lines of the caches.
+TICKET, DONE, BUSY, STOP, AT, CUT, ROOM, ROOM_SIZE, WORKERS, YIELD, CREW_SIZE = (
+    0, 128, 256, 384, 512, 520, 528, 536, 544, 552, 640,
+)  # fmt: skip
 
 _OPERAND = re.compile(r"(?<![\w.])([xtui])(\d+)\b")
 

@@ -1,4 +1,4 @@
-"""The native machine's loop, and its kernels beside products and element-wise operations.
+"""The native machine's kernels beside products and element-wise operations.
 
 A kernel is a function that Numba compiles, of an instruction's address, of which units of its work are
 wanted (``count`` from ``begin`` on; an instruction of UNITS 1 is done whole), and of the address of
@@ -10,16 +10,13 @@ import numpy as np
 from numba import carray, cfunc, njit, types
 from numba.extending import intrinsic
 
-from engine.native.instructions import A0, A1, B0, BLOCK, CHAIN, OP, OUT, UNITS, WIDTH, A, B, C, K, M, N
+from engine.native.instructions import A0, A1, B0, OUT, WIDTH, A, B, C, K, M, N
 from engine.native.lanes import BYTES, W
 from engine.native.simd import (
-    call_kernel,
     first,
-    flush,
     load,
     load_part,
     read,
-    set_control,
     splat,
     store,
     store_part,
@@ -89,38 +86,6 @@ def copy_numbers(out, a, count):
         o, x = u8s(out, count), u8s(a, count)
         for i in range(done, count):
             o[i] = x[i]
-
-
-@njit(
-    types.void(types.int64[:, ::1], types.int64, types.int64[:, ::1], types.int64),
-    nogil=True,
-    error_model="numpy",
-    cache=True,
-)
-def run(code, steps, streams, room):
-    """Run all instructions ``steps`` times; in each step, the streams' columns name the next part of their stream.
-
-    A stream is (the column's address, that of its first part, bytes a step).  ``room``: memory to work in.
-    Subnormal numbers count as 0 meanwhile.
-    """
-    before = flush()
-    table, end, size = code.ctypes.data, code.ctypes.data + 8 * WIDTH * code.shape[0], 8 * WIDTH
-    for step in range(steps):
-        for at in range(streams.shape[0]):
-            i64s(streams[at, 0], 1)[0] = streams[at, 1] + step * streams[at, 2]
-        now = table
-        while now < end:
-            row = columns(now)
-            chain, units = row[CHAIN], row[UNITS]
-            if chain <= 1:
-                call_kernel(row[OP], now, 0, units, room)
-                now += size
-                continue
-            for begin in range(0, units, BLOCK):
-                for link in range(now, now + chain * size, size):
-                    call_kernel(columns(link)[OP], link, begin, min(units - begin, BLOCK), room)
-            now += chain * size
-    set_control(before)
 
 
 @kernel

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 
 import numpy as np
 
@@ -18,10 +20,12 @@ from engine.passes import Node
 Lowering = Callable[["Table", Node, np.ndarray, Sequence[np.ndarray]], None]
 LOWERINGS: dict[str, Lowering] = {}
 PARTS = 64  # instructions that one element-wise operation may become
+BYTES_A_NS, PRODUCTS_A_NS = 10, 50  # what kernels get through, about
 USE_TILES = {
     "product": "tile", "convolution": "tile", "filter_gradient": "tile",
     "depthwise": "tile_apart", "depthwise_gradient": "tile_apart",
 }  # fmt: skip
+_SLOW = re.compile(r"/|sqrt|exp|log|tanh|sin|cos|pow")
 
 
 class NotNative(Exception):
@@ -65,6 +69,7 @@ def _chain(table: Table, found: Sequence[Piece], arrays: Mapping[Node, np.ndarra
                 element_wise(table, piece.text, arrays[piece.node], plain)
     if len(table.rows) - mark == len(found) > 1:
         table.rows[mark][i.CHAIN] = len(found)
+        table.rows[mark][i.WORK] = sum(row[i.WORK] for row in table.rows[mark:])
 
 
 def address(array: np.ndarray) -> int:
@@ -86,6 +91,7 @@ class Table:
         """One instruction; ``more`` names further columns of :mod:`engine.native.instructions`."""
         row = [0] * i.WIDTH
         row[i.OP], row[i.UNITS], row[i.OUT], row[i.N] = self.codes[kernel], 1, address(out), n
+        row[i.WORK] = (out.nbytes + sum(each.nbytes for each in inputs)) // BYTES_A_NS
         for column, array in zip((i.A, i.B, i.C), inputs, strict=False):
             row[column] = address(array)
         for name, value in more.items():
@@ -143,10 +149,18 @@ def element_wise(table: Table, text: str, out: np.ndarray, inputs: Sequence[np.n
     ups = [each[-2] if len(each) > 1 else 0 for each in strides]
     for place in np.ndindex(outer):
         moved = [sum(p * s for p, s in zip(place, each[:-2], strict=True)) for each in strides]
-        row = table.add(text, out, n=n, units=n, m=rows, out_row=ups[0])
+        row = table.add(text, out, n=n, m=rows, out_row=ups[0])
+        row[i.UNITS] = rows if rows > 1 else -(-n // i.BLOCK)
+        row[i.WORK] = int(rows * n * _nanoseconds(text))
         row[i.OUT] += moved[0]
         for at, array in enumerate(spread):
             row[i.IN + 3 * at : i.IN + 3 * at + 3] = [address(array) + moved[at + 1], steps[at + 1], ups[at + 1]]
+
+
+@cache
+def _nanoseconds(text: str) -> float:
+    """Some time that an element of an expression takes."""
+    return 0.04 * len(i.letters(text)) + 0.3 * len(_SLOW.findall(text))
 
 
 def lowering(*names: str) -> Callable[[Lowering], Lowering]:
@@ -184,9 +198,9 @@ def _product(table: Table, node: Node, out: np.ndarray, ins: Sequence[np.ndarray
     a0, a1, b0, b1 = (*a.strides, *b.strides)
     b1 = 4 if columns == 1 else b1
     b0 = 4 * columns if inner == 1 else b0
-    more = {}
+    more = {"work": rows * inner * columns // PRODUCTS_A_NS}
     if start:  # a row that is added to all, or a matrix
-        more = {"c": address(table.plain(start[0])), "c0": 0 if start[0].ndim == 1 else 4 * columns}
+        more |= {"c": address(table.plain(start[0])), "c0": 0 if start[0].ndim == 1 else 4 * columns}
     table.add("product", out, a, b, m=rows, k=inner, n=columns, a0=a0, a1=a1, b0=b0, b1=b1, **more)
     table.room = max(table.room, i.PACKED)
 

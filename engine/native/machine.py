@@ -14,12 +14,14 @@ import os
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
+from engine.native.crew import Crew
 from engine.native.expressions import expressions
 
 ENGINE = Path(__file__).resolve().parents[1]
@@ -27,18 +29,19 @@ TILES = ("tile", "tile_apart")  # functions of tiles.py
 # What compiled code is made from, and nothing else: tests/engine/test_native_cache.py reads it off the imports.
 KERNELS = ("kernels", "reductions", "softmax", "products", "convolutions", "pools", "draws")
 SOURCES = (
-    *(f"native/{each}.py" for each in (*KERNELS, "instructions", "lanes", "simd", "tiles", "vectors")),
+    *(f"native/{each}.py" for each in (*KERNELS, "instructions", "lanes", "loop", "simd", "tiles", "vectors")),
     "expression.py",
     "ops/splitmix.py",
 )
-Run = Callable[[np.ndarray, int, np.ndarray, int], None]  # (instructions, steps, streams, memory to work in)
+Run = Callable[[np.ndarray, int, np.ndarray, int, int, int, int], None]  # see engine.native.loop
 
 
 @dataclass(frozen=True, eq=False)
 class Machine:
-    """``run``, and the address of each kernel and expression that an instruction can name."""
+    """``run``, who helps with it, and the address of each kernel and expression that an instruction can name."""
 
     run: Run
+    crew: Crew
     codes: Mapping[str, int] = field(repr=False)
     kept: Any = field(repr=False)  # what holds the vector code in memory
 
@@ -61,21 +64,24 @@ def load(folder: Path) -> Machine:
     names = {**{each: each for each in TILES}, **{text: f"expression_{at}" for at, text in enumerate(known)}}
     data = _cached(folder / f"vectors-{_hash(*known)}.o", lambda: _vector_code(names))
     kept, addresses = vectors.addresses(data, list(names.values()))
-    kernels = _kernels(folder)
+    loop, kernels = _kernels(folder)
     codes = {key: addresses[name] for key, name in names.items()}
-    codes |= {name: int(each.address) for name, each in kernels.KERNELS.items()}
-    return Machine(kernels.run, MappingProxyType(codes), kept)
+    codes |= {name: int(each.address) for name, each in kernels.items()}
+    return Machine(loop.run, _crew(loop.help_crew), MappingProxyType(codes), kept)
 
 
-def _kernels(folder: Path) -> Any:
-    """The module of kernels, with those of the others registered in it; Numba keeps them in ``folder``."""
+_crew = cache(Crew)  # a process has one, however often the machine is loaded
+
+
+def _kernels(folder: Path) -> tuple[Any, Mapping[str, Any]]:
+    """The module with the loop, and all kernels by name; Numba keeps them in ``folder``."""
     config = importlib.import_module("numba").config
     before, config.CACHE_DIR = config.CACHE_DIR, str(folder)
     try:
-        modules = [importlib.import_module(f"engine.native.{name}") for name in KERNELS]
+        loop, kernels, *_ = [importlib.import_module(f"engine.native.{name}") for name in ("loop", *KERNELS)]
     finally:
         config.CACHE_DIR = before
-    return modules[0]
+    return loop, kernels.KERNELS
 
 
 def name(engine: Path = ENGINE) -> str:

@@ -150,6 +150,7 @@ def _call(count: int) -> Any:
 
 
 call_kernel, tile = _call(4), _call(15)  # tile: see tiles.py; its address comes first
+give_way = _call(0)
 
 
 # Subnormal numbers cost some 150 cycles each; x86 and ARM have a word that controls a thread's arithmetic.
@@ -184,3 +185,28 @@ def _flush(b: ir.IRBuilder) -> ir.Value:
 _ANY = ir.IntType(8).as_pointer()
 flush = _function(INT)(_flush)  # from now on, what is subnormal counts as 0 in this thread; gives the word as it was
 set_control = _function(NOTHING, INT)(_set_control)
+
+
+# Words that several threads read and write.
+look = _function(INT, INT)(lambda b, at: b.load_atomic(vectors.pointer(b, at, I64), "acquire", 8))
+put = _function(NOTHING, INT, INT)(
+    lambda b, at, x: _nothing(b.store_atomic(x, vectors.pointer(b, at, I64), "release", 8))
+)
+add_to = _function(NOTHING, INT, INT)(
+    lambda b, at, x: _nothing(b.atomic_rmw("add", vectors.pointer(b, at, I64), x, "acq_rel"))
+)
+
+
+def _swap(b: ir.IRBuilder, at: ir.Value, old: ir.Value, new: ir.Value) -> ir.Value:
+    return b.extract_value(b.cmpxchg(vectors.pointer(b, at, I64), old, new, "acq_rel", "monotonic"), 1)
+
+
+def _pause(b: ir.IRBuilder) -> None:
+    if _ON_X86:
+        llvm_function(b, "x86.sse2.pause", ir.VoidType(), ())
+    elif _ON_ARM:
+        llvm_function(b, "aarch64.hint", ir.VoidType(), (ir.Constant(I32, 1),))
+
+
+swap = _function(types.boolean, INT, INT, INT)(_swap)  # ``old`` at an address for ``new``; whether it was ``old``
+pause = _function(NOTHING)(_pause)  # while looking at a word again and again

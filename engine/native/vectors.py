@@ -135,26 +135,32 @@ def new_module() -> ir.Module:
 
 
 def element_wise(module: ir.Module, name: str, text: str) -> None:
-    """``name(instruction, lo, n)``: n elements from ``lo`` on of each row, by an expression.
+    """``name(instruction, begin, count)``: so many of its rows, or blocks of its only row, by an expression.
 
     Its text is one of :mod:`engine.native.expressions`.  An input is read on and on, or is one number for
     the whole row (its step is 0).
     """
     function = ir.Function(module, ir.FunctionType(ir.VoidType(), [I64] * 4), name)
     b = ir.IRBuilder(function.append_basic_block("entry"))
-    at, lo, n, _ = function.args
+    at, begin, count, _ = function.args
     instruction = b.inttoptr(at, I64.as_pointer())
 
     def column(place: int) -> ir.Value:
         return b.load(b.gep(instruction, [number(place)]))
 
+    blocks = b.icmp_signed("==", column(i.M), number(1))
+    lo = b.select(blocks, b.mul(begin, number(i.BLOCK)), number(0))
+    left, wanted = b.sub(column(i.N), lo), b.mul(count, number(i.BLOCK))
+    n = b.select(b.and_(blocks, b.icmp_signed("<", wanted, left)), wanted, left)
+    first_row, rows = b.select(blocks, number(0), begin), b.select(blocks, number(1), count)
     inputs = [
-        _Input(b, letter, [column(i.IN + 3 * k + more) for more in range(3)], lo)
+        _Input(b, letter, [column(i.IN + 3 * k + more) for more in range(3)], first_row, lo)
         for k, letter in enumerate(i.letters(text))
     ]
     size = 1 if text.startswith("?") else 4
     tree = parse(text.lstrip("?"))
-    out, up = b.add(column(i.OUT), b.mul(lo, number(size))), column(i.OUT_ROW)
+    up = column(i.OUT_ROW)
+    out = b.add(column(i.OUT), b.add(b.mul(lo, number(size)), b.mul(first_row, up)))
     whole = b.and_(n, number(-W))
     rest, some = b.sub(n, whole), first(b, b.sub(n, whole))
 
@@ -170,7 +176,7 @@ def element_wise(module: ir.Module, name: str, text: str) -> None:
         else:
             masked_store(b, place, found, mask)
 
-    with loop(b, column(i.M)) as row:
+    with loop(b, rows) as row:
         for each in inputs:
             each.begin(row)
         with loop(b, whole, W) as j:
@@ -183,12 +189,12 @@ def element_wise(module: ir.Module, name: str, text: str) -> None:
 class _Input:
     """An input of an expression in the function that is being written."""
 
-    def __init__(self, b: ir.IRBuilder, letter: str, columns: Sequence[ir.Value], lo: ir.Value) -> None:
+    def __init__(self, b: ir.IRBuilder, letter: str, columns: Sequence[ir.Value], row: ir.Value, lo: ir.Value) -> None:
         start, step, up = columns
         self._b, self.letter = b, letter
         self._element = ELEMENTS[letter]
         self._size = 4 if self._element in (FLOAT, I32) else 1
-        self._start, self._up = b.add(start, b.mul(lo, step)), up
+        self._start, self._up = b.add(start, b.add(b.mul(lo, step), b.mul(row, up))), up
         self._moves = b.icmp_signed("!=", step, number(0))
         self._now = b.alloca(TRUTHS if letter == "t" else VECTOR)
 
