@@ -134,8 +134,9 @@ def _lower_one(
     if tensor in fed:  # any tensor may be fed, not only placeholders
         return Node(PLACEHOLDER, (), {}, fed[tensor], tensor)
     op, inputs, attrs = tensor.op, tuple([made[each] for each in tensor.inputs]), tensor.attrs.copy()
-    try:
-        spec = op.spec(*[each.spec for each in inputs], **attrs)
+    specs = [each.spec for each in inputs]
+    try:  # what was known when the graph was built is as it was
+        spec = tensor.spec if specs == [each.spec for each in tensor.inputs] else op.spec(*specs, **attrs)
     except EngineError as error:
         shown = ", ".join(f"{each.tensor.name} {each.spec}" for each in inputs)
         raise type(error)(f"{op.name}({shown}): {error} ({tensor.name}, {tensor.source})") from None

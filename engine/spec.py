@@ -110,10 +110,10 @@ def _common_size(sizes: tuple[int | None, ...], shapes: list[Shape]) -> int | No
 
 def same_dtype(*specs: Spec) -> str:
     """The one dtype of all ``specs``.  Raises DtypeError if they differ."""
-    found = sorted({spec.dtype for spec in specs})
+    found = {spec.dtype for spec in specs}
     if len(found) != 1:
-        raise DtypeError(f"{' and '.join(found)} don't mix; use cast() on one of them")
-    return found[0]
+        raise DtypeError(f"{' and '.join(sorted(found))} don't mix; use cast() on one of them")
+    return found.pop()
 
 
 def normalize_axis(axis: int, ndim: int) -> int:
