@@ -7,6 +7,7 @@ of its optimisers, the session's seed.  A run that is restored goes on bit for b
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ from engine.graph import Graph, Tensor
 from engine.session import Session
 
 KEY = "layerlab"  # of the metadata: what this file writes by itself, as JSON
-FORMAT = 1
+FORMAT = 2  # 1 had no digest
 
 Generators = Mapping[str, np.random.Generator]
 
@@ -57,65 +58,102 @@ def _named(tensor: Tensor) -> dict[str, Any]:
 def dumps(session: Session, metadata: Mapping[str, str] | None = None, random: Generators | None = None) -> bytes:
     """All variables, the states of the ``random`` generators and ``metadata`` (texts), in the safetensors format.
 
-    Raises CheckpointError if ``metadata`` takes the name that the engine's own part has.
+    Raises CheckpointError if ``metadata`` takes the name that the engine's own part has, or isn't texts.
     """
-    if metadata and KEY in metadata:
+    texts = dict(metadata or {})
+    if KEY in texts:
         raise CheckpointError(f"the name {KEY!r} in a checkpoint's metadata is taken by the engine")
+    if not all(isinstance(each, str) for pair in texts.items() for each in pair):
+        raise CheckpointError("a checkpoint's metadata are texts by their names, of strings both")
     own = {
         "format": FORMAT,
-        "seed": session.seed,
+        "seed": int(session.seed),
         "model": describe(session.graph),
         "random": {name: each.bit_generator.state for name, each in (random or {}).items()},
     }
+    own = json.loads(json.dumps(own, default=_array_as_list))  # as it will be read
     arrays = {each.name: session.get(each) for each in session.graph.variables}
-    return safetensors.numpy.save(arrays, {**(metadata or {}), KEY: json.dumps(own, default=_array_as_list)})
+    own["digest"] = _digest(own, texts, arrays)
+    return safetensors.numpy.save(arrays, {**texts, KEY: json.dumps(own)})
+
+
+def _digest(own: Mapping[str, Any], texts: Mapping[str, str], arrays: Mapping[str, np.ndarray]) -> str:
+    """Tells a checkpoint from all others: of what it says of itself, and of every array."""
+    found = hashlib.blake2b(json.dumps([own, sorted(texts.items())]).encode(), digest_size=16)
+    for name in sorted(arrays):
+        found.update(f"{name} {arrays[name].dtype} {arrays[name].shape} ".encode())
+        found.update(np.ascontiguousarray(arrays[name]).tobytes())
+    return found.hexdigest()
 
 
 def description(data: bytes) -> Description:
     """What the checkpoint ``data`` says of itself.  Raises CheckpointError if it isn't one of this engine's."""
+    own, texts = _header(data)
+    if own.get("format") not in range(1, FORMAT + 1):
+        raise CheckpointError(f"its description has the format {own.get('format')}, this engine reads 1 to {FORMAT}")
+    try:
+        found = Description(own["seed"], own["model"], own["random"], texts)
+    except KeyError as error:
+        raise CheckpointError(f"its description lacks {error}") from None
+    if not isinstance(found.random, dict):
+        raise CheckpointError("its description has no random states by name")
+    return found
+
+
+def _header(data: bytes) -> tuple[dict[str, Any], dict[str, str]]:
+    """The engine's own part of the metadata (empty, if someone else wrote the file), and the user's texts."""
     try:
         header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
         texts = dict(header.get("__metadata__", {}))
         own = json.loads(texts.pop(KEY, "{}"))
-    except (ValueError, AttributeError) as error:
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
         raise CheckpointError(f"this isn't a whole safetensors file: {error}") from None
-    if own.get("format") != FORMAT:
-        raise CheckpointError(f"its description has the format {own.get('format')}, this engine reads {FORMAT}")
-    return Description(own["seed"], own["model"], own["random"], texts)
+    if not isinstance(own, dict):
+        raise CheckpointError("its description isn't one of this engine's")
+    return own, texts
 
 
 def loads(session: Session, data: bytes, random: Generators | None = None) -> None:
     """Put the variables of ``data`` into ``session``, and its random states into the generators of ``random``.
 
     Raises CheckpointError, with the session and the generators untouched, if names, shapes or dtypes
-    differ, or a generator's state isn't there.
+    differ, a generator's state isn't there, or the data isn't what was written.
     """
     try:
         arrays = safetensors.numpy.load(data)
-    except safetensors.SafetensorError as error:
+    except (safetensors.SafetensorError, ValueError, TypeError) as error:
         raise CheckpointError(f"this isn't a whole safetensors file: {error}") from None
     except KeyError as error:  # the library's table of NumPy's types
         raise CheckpointError(f"the checkpoint holds a dtype that isn't known here: {error}") from None
     _check(session, arrays)
+    own, texts = _header(data)
+    digest = own.pop("digest", None)
+    if (digest is not None or own.get("format", 1) != 1) and digest != _digest(own, texts, arrays):
+        raise CheckpointError("the checkpoint is damaged: it isn't what was written")
     states = _states(random, data) if random else {}
     wanted = {each.name: each for each in session.graph.variables}
     for name, array in arrays.items():
         session.set(wanted[name], array)
-    for name, state in states.items():
-        (random or {})[name].bit_generator.state = state
+    for name, each in (random or {}).items():
+        each.bit_generator.state = states[name]
 
 
 def _states(random: Generators, data: bytes) -> dict[str, Any]:
-    """The state of each generator.  Raises CheckpointError if there is none, or one of another kind."""
+    """The state of each generator.  Raises CheckpointError if there is none, or one that it can't take."""
     states = description(data).random
     for name, each in random.items():
         kind = each.bit_generator.state["bit_generator"]
-        held = states.get(name, {}).get("bit_generator")
-        if held != kind:
+        held: Any = states.get(name)
+        is_of = held.get("bit_generator") if isinstance(held, dict) else None
+        if is_of != kind:
             raise CheckpointError(
                 f"the checkpoint holds the random states {_some(states)}; "
-                f"{name} of kind {kind} is wanted" + (f", and there it is {held}" if held else "")
+                f"{name} of kind {kind} is wanted" + (f", and there it is {is_of}" if is_of else "")
             )
+        try:
+            type(each.bit_generator)().state = held  # tried on another one: a refusal changes nothing
+        except (ValueError, TypeError, KeyError, OverflowError) as error:
+            raise CheckpointError(f"the random state {name} can't be taken by a {kind}: {error!r}") from None
     return {name: states[name] for name in random}
 
 

@@ -220,7 +220,7 @@ def test_the_engine_s_own_name_in_the_metadata_is_refused():
     [
         (b"", "isn't a whole"),
         (b"\2\0\0\0\0\0\0\0[]", "isn't a whole"),
-        (safetensors.numpy.save({"w": np.zeros(2)}), "has the format None, this engine reads 1"),
+        (safetensors.numpy.save({"w": np.zeros(2)}), "has the format None, this engine reads 1 to 2"),
     ],
     ids=["empty", "a list", "someone else's"],
 )
