@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import os
 import statistics
 import subprocess
 import sys
@@ -14,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks import report
-from benchmarks.measure import take_turns
+from benchmarks.measure import Speeds, take_turns
 from benchmarks.workloads import IMAGE, WORKLOADS, Conv, Dense, Pool, Workload, dense
 from webapp.kinds.points.experiment import FEATURES, features, grid
 from webapp.training.coding import quantize
@@ -33,6 +35,7 @@ SIZES: dict[str, dict[int, tuple[tuple[int, ...], int]]] = {
 FIRST_STEP = """\
 Milliseconds from layer sizes to the end of the first step. Each size is new; the engine has trained another one
 before (the native machine is loaded). Median of five."""
+THREADS = "Steps per second of the native machine; the weights are the same to the bit."
 MEMORY = """\
 MB by which the resident memory of a fresh process is larger at the peak of a step than before the network was built:
 weights, the optimiser's state, all results, what compiling left, and the batches if the engine copies them.
@@ -57,6 +60,11 @@ def measure(say: Say, modules: Sequence[Any]) -> dict[str, Any]:
         say("## What the native machine may take", "")
         rows = [[what, report.at_most(number, LIMITS[what])] for what, number in found.items()]
         say(*report.table(["what", "found, goal"], rows), "")
+    shared: dict[str, Speeds] = {}
+    if OURS[0] in by_name and (os.cpu_count() or 1) > 1:
+        threads = importlib.import_module("benchmarks.threads")
+        shared = threads.apart()
+        say("## One network on two cores", "", THREADS, "", *threads.table(shared), "")
     say("## Memory of a step", "", MEMORY, "")
     held = memory(named("PyTorch eager", "JAX lax.scan", "TensorFlow tf.function"), say)
     say(*_table("workload", held), "")
@@ -69,7 +77,7 @@ def measure(say: Say, modules: Sequence[Any]) -> dict[str, Any]:
         times = growth(named("PyTorch eager", "JAX lax.scan"), sizes)
         say(*_table(what, {str(size): each for size, each in times.items()}), "")
         grown[what] = {name: {size: each[name] for size, each in times.items()} for name in next(iter(times.values()))}
-    return {"first_step": first, "limits": found, "memory": held, "frame": frame, "growth": grown}
+    return {"first_step": first, "limits": found, "threads": shared, "memory": held, "frame": frame, "growth": grown}
 
 
 def _table(first: str, numbers: Mapping[str, Mapping[str, float]]) -> list[str]:

@@ -12,7 +12,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from benchmarks import costs, processor, report, run
+from benchmarks import costs, processor, report, run, threads
 from benchmarks.against import ROOT, Checkout
 from benchmarks.costs import SIZES, small_cnn, toy
 from benchmarks.measure import UnequalLoss, compare, take_turns
@@ -206,6 +206,13 @@ def test_growth_goes_from_small_to_large():
     for sizes in SIZES.values():
         assert list(sizes) == sorted(sizes)
         assert all(layers[0] == 784 and layers[-1] == 10 for layers, _ in sizes.values())
+
+
+def test_two_threads_should_gain_where_there_is_enough_to_share():
+    speeds = {"one thread": [10.0, 10.0], "two threads": [15.0, 15.0]}
+    assert threads.row("W4", speeds) == ["W4", "10.0", "15.0", "1.50", "1.7 **missed**"]
+    assert threads.row("W1", speeds) == ["W1", "10.0", "15.0", "1.50", "0.97 met"]
+    assert set(threads.GOALS) <= {work.name for work in WORKLOADS}
 
 
 def test_limits_are_told_with_their_verdict():
