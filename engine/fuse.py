@@ -15,10 +15,11 @@ from typing import Any, NamedTuple, Protocol
 from engine.graph import Tensor
 from engine.ops.conv import conv2d
 from engine.ops.matrix import affine, matmul
+from engine.ops.pool import max_pool_back
 from engine.ops.state import assign
 from engine.passes import Node
 
-PRODUCTS = (matmul, affine, conv2d)  # a region may begin with one
+PRODUCTS = (matmul, affine, conv2d, max_pool_back)  # a region may begin with one
 BACK = 24  # regions that one may be moved ahead of
 
 
@@ -159,8 +160,8 @@ class _Fuser:
         self._regions[at] = region
 
     def _may_wait(self, node: Node, at: int, inside: Collection[Node]) -> bool:
-        """Whether ``node`` is a region, and nobody but those ``inside``, which come ``at`` a later place, needs it."""
-        if len(self._regions[self._place[node]].nodes) > 1 or self._is_needed(node, inside):
+        """Whether only those ``inside``, which come ``at`` a later place, need ``node`` and its region."""
+        if not {*self._regions[self._place[node]].nodes} <= {node, *inside} or self._is_needed(node, inside):
             return False
         return all(each in inside or self._place[each] > at for each in self._followers[node])
 
@@ -170,15 +171,19 @@ class _Fuser:
         return first is node and node.computed and not any(each.computed for each in names) and node.element is not None
 
     def _add_to_product(self, node: Node) -> None:
-        """Take the product that only ``node`` reads together with it."""
-        products = [each for each in node.reads if each.op in PRODUCTS]
-        if not products or not self._is_alone(node):
+        """Take the product that only ``node`` reads together with it, and what else only it reads if that is wanted."""
+        if not self._is_alone(node):
             return
         at = self._place[node]
-        for product in products:
-            fits = _alike(product, node) and self._may_wait(product, at, (node,))
-            if fits and self._offer(at, [product, *self._regions[at].nodes]):
-                return
+        for product in node.reads:
+            before = self._regions[self._place[product]]
+            if not before.product or before.last is not product or not _alike(product, node):
+                continue
+            beside = [each for each in node.reads if self._is_alone(each) and self._may_wait(each, at, (node,))]
+            for more in (beside, []):
+                nodes = [*before.nodes, *more, *self._regions[at].nodes]
+                if all(self._may_wait(each, at, nodes) for each in before.nodes) and self._offer(at, nodes):
+                    return
 
     def _grow(self, node: Node) -> None:
         """Take what only ``node``, or its region, reads together with it: the most that is accepted."""

@@ -21,8 +21,10 @@ from engine.graph import Tensor
 from engine.native.instructions import BLOCK, INPUTS
 from engine.op import REGISTRY, Op, attributes
 from engine.ops.conv import conv2d
-from engine.ops.math import add, bounded, where
+from engine.ops.math import add, bounded, mul, step, where
 from engine.ops.matrix import matmul
+from engine.ops.nn import relu
+from engine.ops.pool import max_pool_back
 from engine.ops.state import assign
 from engine.passes import COPIES, Node
 from engine.spec import Spec
@@ -73,25 +75,29 @@ class Piece:
 def accepts(region: Region, known: Container[str]) -> bool:
     """Whether the machine computes ``region`` in one go: in ``known`` expressions, or as a product with a sum."""
     if region.product:
-        return _adds_up(region)
+        return _follows(region)
     region.made = pieces(region, known)
     return region.made is not None
 
 
-def _adds_up(region: Region) -> bool:
-    """Whether it is x + a @ b: x is a matrix, or (of a convolution too) a row that is added to all."""
+def _follows(region: Region) -> bool:
+    """Whether a product's kernel does what follows too: a sum, relu of a convolution, relu's slope before a pool."""
     product, *rest = region.work
-    if (
-        [node.op for node in rest] != [add]
-        or region.stored != (rest[0],)
-        or product.op not in (matmul, conv2d)
-        or rest[0].spec != product.spec
-    ):
+    ops = [node.op for node in rest]
+    if region.stored != (region.last,) or product.spec.dtype != "float32" or region.last.spec != product.spec:
         return False
-    other = region.inputs[-1]
-    matrix = product.op is matmul and other.spec == product.spec
-    row = other.spec == Spec(product.spec.shape[-1:], product.spec.dtype)
-    return len(region.inputs) == 3 and product.spec.dtype == "float32" and (matrix or row)
+    if product.op is max_pool_back:
+        return ops == [step, mul] and rest[0].inputs[0] is product.inputs[1] and product in rest[1].inputs
+    if ops == [add, relu] and product.op is conv2d:
+        return _adds_up(product, rest[0])
+    return ops == [add] and product.op in (matmul, conv2d) and _adds_up(product, rest[0])
+
+
+def _adds_up(product: Node, total: Node) -> bool:
+    """Whether ``total`` is x + a @ b: x is a matrix, or (of a convolution too) a row that is added to all."""
+    others = [each for each in total.inputs if each is not product]
+    row = Spec(product.spec.shape[-1:], product.spec.dtype)
+    return len(others) == 1 and (others[0].spec == row or (product.op is matmul and others[0].spec == product.spec))
 
 
 def pieces(region: Region, known: Container[str]) -> list[Piece] | None:

@@ -44,7 +44,7 @@ def add_instructions(table: Table, step: Region, arrays: Mapping[Node, np.ndarra
             _chain(table, found, arrays)
         elif rule is not None:
             first, *rest = step.work
-            added = [each for node in rest for each in node.inputs if each is not first]
+            added = [each for node in rest for each in node.inputs if each not in step.work]
             rule(table, first, arrays[step.last], [arrays[each] for each in (*first.inputs, *added)])
     except NotNative:
         del table.rows[mark:]

@@ -27,7 +27,7 @@ from engine.native.expressions import expressions
 ENGINE = Path(__file__).resolve().parents[1]
 TILES = ("tile", "tile_apart")  # functions of tiles.py
 # What compiled code is made from, and nothing else: tests/engine/test_native_cache.py reads it off the imports.
-KERNELS = ("kernels", "reductions", "softmax", "products", "convolutions", "pools", "draws")
+KERNELS = ("kernels", "reductions", "softmax", "products", "convolutions", "filters", "pools", "draws")
 SOURCES = (
     *(f"native/{each}.py" for each in (*KERNELS, "instructions", "lanes", "loop", "simd", "tiles", "vectors")),
     "expression.py",

@@ -13,7 +13,6 @@ from engine.native.instructions import (
     IMAGE0,
     IMAGE1,
     IMAGE2,
-    IMAGES,
     INFO,
     KERNEL0,
     KERNEL1,
@@ -29,10 +28,25 @@ from engine.native.instructions import (
     WINDOW,
     A,
     B,
+    C,
+    K,
 )
 from engine.native.kernels import LEAST, LOOPS, F, columns, fill_row, i64s, kernel
 from engine.native.lanes import W
-from engine.native.simd import add, first, load_part, maximum, mul, spread, store_part, without, won, zero
+from engine.native.simd import (
+    add,
+    choose,
+    first,
+    greater,
+    load_part,
+    mul,
+    positive,
+    spread,
+    store_part,
+    without,
+    won,
+    zero,
+)
 
 
 @njit(**LOOPS)
@@ -42,64 +56,154 @@ def share(s, on_image):
 
 
 @njit(**LOOPS)
-def corner(s, image, i, j):
-    """How far into the images the first element of a window lies, be it on padding."""
-    return image * s[IMAGE0] + (i * s[STRIDE0] - s[PAD0]) * s[IMAGE1] + (j * s[STRIDE1] - s[PAD1]) * s[IMAGE2]
+def across(s, j):
+    """The first and the end of those elements of a window across that lie on the image."""
+    begin = j * s[STRIDE1] - s[PAD1]
+    if begin >= 0 and begin + s[DILATION1] * (s[KERNEL1] - 1) < s[SIZE1]:
+        return 0, s[KERNEL1]
+    return bounds(j, s[STRIDE1], s[DILATION1], s[PAD1], s[SIZE1], s[KERNEL1])
+
+
+@njit(**LOOPS)
+def largest(window, height, width, down, right, wanted):
+    """The largest numbers of a window of so many elements; NaN if there is one."""
+    if height == 2 and width == 2:  # as most are
+        upper = greater(load_part(window, wanted), load_part(window + right, wanted))
+        return greater(upper, greater(load_part(window + down, wanted), load_part(window + down + right, wanted)))
+    best = spread(LEAST)
+    for p in range(height):
+        for q in range(width):
+            best = greater(best, load_part(window + p * down + q * right, wanted))
+    return best
+
+
+@njit(**LOOPS)
+def sum_of(window, height, width, down, right, wanted):
+    """The sums of a window, row by row."""
+    found = zero()
+    for p in range(height):
+        line = zero()
+        for q in range(width):
+            line = add(line, load_part(window + p * down + q * right, wanted))
+        found = add(found, line)
+    return found
 
 
 @kernel
 def pool(at, begin, count, room):
-    """out (images, rows, columns, channels) of images (height, width, channels) at A."""
+    """out (images, rows, columns, channels) of images (height, width, channels) at A.  A unit is a row of an image."""
     row = columns(at)
     s = i64s(row[INFO], WINDOW)
-    channels, down, across, largest = s[CHANNELS], s[DILATION0] * s[IMAGE1], s[DILATION1] * s[IMAGE2], s[POOL] == MAX
-    for line in range(s[IMAGES] * s[COUNT0]):
+    channels, down, right = s[CHANNELS], s[DILATION0] * s[IMAGE1], s[DILATION1] * s[IMAGE2]
+    for line in range(begin, begin + count):
         image, i = line // s[COUNT0], line % s[COUNT0]
         top, bottom = bounds(i, s[STRIDE0], s[DILATION0], s[PAD0], s[SIZE0], s[KERNEL0])
-        for j in range(s[COUNT1]):
-            left, right = bounds(j, s[STRIDE1], s[DILATION1], s[PAD1], s[SIZE1], s[KERNEL1])
-            window = row[A] + corner(s, image, i, j)
-            for c in range(0, channels, W):
-                wanted = first(channels - c)
-                found = spread(LEAST) if largest else zero()
-                for p in range(top, bottom):
-                    for q in range(left, right):
-                        x = load_part(window + p * down + q * across + 4 * c, wanted)
-                        found = maximum(found, x) if largest else add(found, x)
-                if not largest:
-                    found = mul(found, spread(share(s, (bottom - top) * (right - left))))
-                store_part(row[OUT] + 4 * ((line * s[COUNT1] + j) * channels + c), found, wanted)
+        source = row[A] + image * s[IMAGE0] + (i * s[STRIDE0] - s[PAD0]) * s[IMAGE1] + top * down
+        for c in range(0, channels, W):
+            wanted, out = first(channels - c), row[OUT] + 4 * (line * s[COUNT1] * channels + c)
+            for j in range(s[COUNT1]):
+                left, end = across(s, j)
+                window = source + (j * s[STRIDE1] - s[PAD1]) * s[IMAGE2] + left * right + 4 * c
+                height, width = bottom - top, end - left
+                if s[POOL] == MAX:
+                    found = largest(window, height, width, down, right, wanted)
+                else:
+                    found = sum_of(window, height, width, down, right, wanted)
+                    found = mul(found, spread(share(s, height * width)))
+                store_part(out, found, wanted)
+                out += 4 * channels
 
 
 @kernel
-def pool_back(at, begin, count, room):
-    """What a pool sends back to its images at B: the gradient at A, to a window's (first) largest pixel or in parts."""
+def pool_pick(at, begin, count, room):
+    """out (images, rows, columns, channels): the number at A where images at B are (first) largest in each window."""
     row = columns(at)
     s = i64s(row[INFO], WINDOW)
-    channels, down, across, largest = s[CHANNELS], s[DILATION0] * s[IMAGE1], s[DILATION1] * s[IMAGE2], s[POOL] == MAX
-    fill_row(row[OUT], zero(), s[IMAGES] * s[SIZE0] * s[SIZE1] * channels)
-    for line in range(s[IMAGES] * s[COUNT0]):
+    channels, down, right = s[CHANNELS], s[DILATION0] * s[IMAGE1], s[DILATION1] * s[IMAGE2]
+    for line in range(begin, begin + count):
         image, i = line // s[COUNT0], line % s[COUNT0]
         top, bottom = bounds(i, s[STRIDE0], s[DILATION0], s[PAD0], s[SIZE0], s[KERNEL0])
+        begins = image * s[IMAGE0] + (i * s[STRIDE0] - s[PAD0]) * s[IMAGE1] + top * down
         for j in range(s[COUNT1]):
-            left, right = bounds(j, s[STRIDE1], s[DILATION1], s[PAD1], s[SIZE1], s[KERNEL1])
-            window = corner(s, image, i, j)
+            left, end = across(s, j)
+            window = begins + (j * s[STRIDE1] - s[PAD1]) * s[IMAGE2] + left * right
             for c in range(0, channels, W):
                 wanted = first(channels - c)
-                sent = load_part(row[A] + 4 * ((line * s[COUNT1] + j) * channels + c), wanted)
-                best = spread(LEAST)
-                if largest:
-                    for p in range(top, bottom):
-                        for q in range(left, right):
-                            place = window + p * down + q * across + 4 * c
-                            best = maximum(best, load_part(row[B] + place, wanted))
-                else:
-                    sent = mul(sent, spread(share(s, (bottom - top) * (right - left))))
-                free = wanted
-                for p in range(top, bottom):
-                    for q in range(left, right):
-                        place = window + p * down + q * across + 4 * c
-                        here = won(free, load_part(row[B] + place, wanted), best) if largest else wanted
-                        if largest:
-                            free = without(free, here)
-                        store_part(row[OUT] + place, add(load_part(row[OUT] + place, here), sent), here)
+                best = largest(row[B] + window + 4 * c, bottom - top, end - left, down, right, wanted)
+                found, free = zero(), wanted
+                for p in range(bottom - top):
+                    for q in range(end - left):
+                        place = window + p * down + q * right + 4 * c
+                        here = won(free, load_part(row[B] + place, wanted), best)
+                        found, free = choose(here, load_part(row[A] + place, wanted), found), without(free, here)
+                store_part(row[OUT] + 4 * ((line * s[COUNT1] + j) * channels + c), found, wanted)
+
+
+@njit(**LOOPS)
+def lines_of(row, s, begin, count):
+    """The lines of windows in these units of what is sent back: images, which are 0 then; or lines, if K is 1.
+
+    K: in how many windows a pixel lies: 0 if in several, 1 if in one, 2 if in one or none.
+    """
+    if row[K] == 1:
+        return begin, begin + count
+    fill_row(row[OUT] + begin * s[IMAGE0], zero(), count * s[IMAGE0] >> 2)
+    return begin * s[COUNT0], (begin + count) * s[COUNT0]
+
+
+@kernel
+def max_pool_back(at, begin, count, room):
+    """The gradients of windows at A, each to its window's (first) largest pixel of the images at B.
+
+    C: whether they are sent on only through pixels above 0 (relu's slope).
+    """
+    row = columns(at)
+    s = i64s(row[INFO], WINDOW)
+    channels, down, right = s[CHANNELS], s[DILATION0] * s[IMAGE1], s[DILATION1] * s[IMAGE2]
+    for line in range(*lines_of(row, s, begin, count)):
+        image, i = line // s[COUNT0], line % s[COUNT0]
+        top, bottom = bounds(i, s[STRIDE0], s[DILATION0], s[PAD0], s[SIZE0], s[KERNEL0])
+        begins = image * s[IMAGE0] + (i * s[STRIDE0] - s[PAD0]) * s[IMAGE1] + top * down
+        for c in range(0, channels, W):
+            wanted, g = first(channels - c), row[A] + 4 * (line * s[COUNT1] * channels + c)
+            for j in range(s[COUNT1]):
+                left, end = across(s, j)
+                window = begins + (j * s[STRIDE1] - s[PAD1]) * s[IMAGE2] + left * right + 4 * c
+                free, out, x = wanted, row[OUT] + window, row[B] + window
+                best = largest(x, bottom - top, end - left, down, right, wanted)
+                sent = load_part(g, wanted)
+                g += 4 * channels
+                if row[C] != 0:
+                    sent = mul(sent, choose(positive(best), spread(F(1)), zero()))
+                for p in range(bottom - top):
+                    for q in range(end - left):
+                        place = p * down + q * right
+                        here = won(free, load_part(x + place, wanted), best)
+                        free = without(free, here)
+                        if row[K] == 0:
+                            store_part(out + place, add(load_part(out + place, here), sent), here)
+                        else:
+                            store_part(out + place, choose(here, sent, zero()), wanted)
+
+
+@kernel
+def avg_pool_back(at, begin, count, room):
+    """The gradients of windows at A, to each pixel its part."""
+    row = columns(at)
+    s = i64s(row[INFO], WINDOW)
+    channels, down, right = s[CHANNELS], s[DILATION0] * s[IMAGE1], s[DILATION1] * s[IMAGE2]
+    for line in range(*lines_of(row, s, begin, count)):
+        image, i = line // s[COUNT0], line % s[COUNT0]
+        top, bottom = bounds(i, s[STRIDE0], s[DILATION0], s[PAD0], s[SIZE0], s[KERNEL0])
+        begins = row[OUT] + image * s[IMAGE0] + (i * s[STRIDE0] - s[PAD0]) * s[IMAGE1] + top * down
+        for j in range(s[COUNT1]):
+            left, end = across(s, j)
+            window = begins + (j * s[STRIDE1] - s[PAD1]) * s[IMAGE2] + left * right
+            part = spread(share(s, (bottom - top) * (end - left)))
+            for c in range(0, channels, W):
+                wanted = first(channels - c)
+                sent = mul(load_part(row[A] + 4 * ((line * s[COUNT1] + j) * channels + c), wanted), part)
+                for p in range(bottom - top):
+                    for q in range(end - left):
+                        place = window + p * down + q * right + 4 * c
+                        store_part(place, add(load_part(place, wanted), sent) if row[K] == 0 else sent, wanted)

@@ -92,7 +92,11 @@ add, sub, mul = (_of_lanes(each, VEC, VEC, VEC) for each in (operator.add, opera
 divided, maximum = _of_lanes(operator.truediv, VEC, VEC, VEC), _of_lanes(larger, VEC, VEC, VEC)
 power_of_e = _of_lanes(exp, VEC, VEC)
 choose = _of_lanes(select, VEC, MASK, VEC, VEC)
-won = _of_lanes(lambda free, x, best: free & (x == best), MASK, MASK, VEC, VEC)
+won = _of_lanes(lambda free, x, best: free & ((x == best) | ~(fabs(x) >= 0)), MASK, MASK, VEC, VEC)  # so does NaN
+greater = _of_lanes(
+    lambda x, y: select((x > y) | ~(fabs(x) >= 0), x, y), VEC, VEC, VEC
+)  # NaN if one is, whatever zeros
+positive, rectified = _of_lanes(lambda x: x > 0, MASK, VEC), _of_lanes(lambda x: select(x <= 0, 0, x), VEC, VEC)
 without = _of_lanes(lambda these, those: these & ~those, MASK, MASK, MASK)
 finite = _of_lanes(lambda x: fabs(x) < float("inf"), MASK, VEC)
 zero_lanes = _of_lanes(lambda x: x == 0, MASK, VEC)

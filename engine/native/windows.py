@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from engine.native.instructions import AVERAGE, AVERAGE_WITH_PADDING, MAX, PIXELS, WINDOW
-from engine.native.lowering import Table, address, float32, lowering
+from engine.native.instructions import AVERAGE, AVERAGE_WITH_PADDING, C0, MAX, PIXELS, WINDOW
+from engine.native.lowering import PRODUCTS_A_NS, Table, address, float32, lowering
 from engine.ops import pool
 from engine.ops.window import Axis, Windows, settings, windows
 from engine.passes import Node
@@ -103,7 +104,8 @@ def _convolve(
     panels = table.keep(np.empty((-(-n // panel), height * width * channels, panel), np.float32))
     strides = dict(zip(("a0", "a1", "b0", "b1"), filters.strides, strict=True))
     table.add("filter_panels", panels, filters, n=n, units=height * width, m=height, k=width, c=channels, **strides)
-    _by_lines(table, "convolution", out, image, panels, *map(table.plain, start), over=over)
+    work = out.size * height * width * channels // PRODUCTS_A_NS
+    _by_lines(table, "convolution", out, image, panels, *map(table.plain, start), over=over, work=work)
 
 
 def _convolve_apart(
@@ -133,6 +135,12 @@ def _conv2d(table: Table, node: Node, out: np.ndarray, ins: Sequence[np.ndarray]
     image, filters, *start = ins
     float32(out, image, filters)
     _convolve(table, out, table.plain(image), filters, _over(image.shape, filters.shape[:2], node.attrs), *start)
+
+
+@lowering("conv2d+add+relu")
+def _conv2d_relu(table: Table, node: Node, out: np.ndarray, ins: Sequence[np.ndarray]) -> None:
+    _conv2d(table, node, out, ins)
+    table.rows[-1][C0] = 1
 
 
 @lowering("conv2d_input")
@@ -185,26 +193,40 @@ def _filters(table: Table, node: Node, out: np.ndarray, ins: Sequence[np.ndarray
     units = height * (runs * -(-run // tall) * panels if dense else -(-channels * n // vector))
     table.add(
         "filter_gradient" if dense else "depthwise_gradient", out, image, g, n=0, units=units,
+        work=g.size * height * width * (channels if dense else 1) // PRODUCTS_A_NS,
         info=_info(table, over, image, g, rows=rows, lines=lines, together=together),
     )  # fmt: skip
 
 
-def _pool_info(table: Table, node: Node, image: np.ndarray, out: np.ndarray) -> int:
+def _pool_info(table: Table, node: Node, image: np.ndarray, out: np.ndarray) -> tuple[int, int]:
+    """The address of what a kernel must know, and in how many windows a pixel lies (see ``lines_of``)."""
     how = {name: value for name, value in node.attrs.items() if name not in ("count_padding", "like")}
     average = AVERAGE_WITH_PADDING if node.attrs.get("count_padding") else AVERAGE
     over = pool.windows_over(image.shape, how)
-    return _info(table, over, image, out, kind=MAX if node.op.name.startswith("max") else average)
+    info = _info(table, over, image, out, kind=MAX if node.op.name.startswith("max") else average)
+    return info, 0 if not over.apart else 1 if over.down.tiles and over.across.tiles else 2
 
 
 @lowering("max_pool", "avg_pool")
 def _pool(table: Table, node: Node, out: np.ndarray, ins: Sequence[np.ndarray]) -> None:
     float32(out)
     image = table.plain(ins[0])
-    table.add("pool", out, image, n=0, info=_pool_info(table, node, image, out))
+    info, _ = _pool_info(table, node, image, out)
+    table.add("pool", out, image, n=0, units=out.shape[0] * out.shape[1], info=info)
 
 
-@lowering("max_pool_back", "avg_pool_back")
+@lowering("max_pool_pick")
+def _pool_pick(table: Table, node: Node, out: np.ndarray, ins: Sequence[np.ndarray]) -> None:
+    float32(out)
+    values, image = map(table.plain, ins)
+    info, _ = _pool_info(table, node, image, out)
+    table.add("pool_pick", out, values, image, n=0, units=out.shape[0] * out.shape[1], info=info)
+
+
+@lowering("max_pool_back", "avg_pool_back", "max_pool_back+step+mul")
 def _pool_back(table: Table, node: Node, out: np.ndarray, ins: Sequence[np.ndarray]) -> None:
     float32(out)
-    g, image = table.plain(ins[0]), table.plain(ins[-1])  # of an average only the gradient is read
-    table.add("pool_back", out, g, image, n=0, info=_pool_info(table, node, out, g))
+    read = ins[:1] if node.op.name == "avg_pool_back" else ins  # of an average only the gradient
+    info, times = _pool_info(table, node, out, read[0])
+    units = math.prod(read[0].shape[:2]) if times == 1 else len(out)
+    table.add(node.op.name, out, *map(table.plain, read), n=0, k=times, units=units, info=info)

@@ -11,7 +11,17 @@ from engine.graph import Tensor
 from engine.op import Call, Op, Sample, op, sample
 from engine.ops.math import mean
 from engine.ops.rules import need_float
-from engine.ops.window import Padding, Pair, Windows, check_images, need_fit, result_of, window_counts, windows
+from engine.ops.window import (
+    Padding,
+    Pair,
+    Windows,
+    check_images,
+    need_fit,
+    need_pixels,
+    result_of,
+    window_counts,
+    windows,
+)
 from engine.spec import Shape, Spec
 
 
@@ -26,10 +36,19 @@ def windows_over(x: Shape, settings: dict[str, Any]) -> Windows:
     return windows(x[1:3], *_settings(**settings))  # type: ignore[arg-type]
 
 
-def _pool_spec(x: Spec, **settings: Any) -> Spec:
+def _avg_spec(x: Spec, count_padding: bool = False, **settings: Any) -> Spec:
+    """With ``count_padding``, windows may lie on padding alone: their average is 0."""
     need_float(x)
     check_images(x)
-    return Spec((x.shape[0], *window_counts(x, *_settings(**settings)), x.shape[3]), x.dtype)
+    over = _settings(**settings)
+    counts = window_counts(x, *over)
+    if not count_padding:
+        need_pixels(x, *over)
+    return Spec((x.shape[0], *counts, x.shape[3]), x.dtype)
+
+
+def _pool_spec(x: Spec, **settings: Any) -> Spec:
+    return _avg_spec(x, **settings)
 
 
 def _back_spec(g: Spec, x: Spec, **settings: Any) -> Spec:
@@ -51,14 +70,17 @@ def _max_pool(xp: Any, out: Any, x: Any, **settings: Any) -> Sequence[Call]:
 
 
 def _winners(xp: Any, x: Any, shape: Shape, settings: dict[str, Any]) -> tuple[list[Call], list[Any]]:
-    """Calls that find each window's largest pixel (the first of several), and for each element of the windows
-    the calls that say where it is that one, as (calls, which windows, their pixels, array of 0 and 1)."""
+    """Calls that find each window's largest pixel (the first of several; NaN counts as larger than any number), and
+    for each element of the windows the calls that say where it is that one, as (calls, which windows, their pixels,
+    array of 0 and 1)."""
     best = xp.empty(shape, x.dtype)
-    free, won = xp.empty(shape, "bool"), xp.empty(shape, "bool")
+    free, won, nan = (xp.empty(shape, "bool") for _ in range(3))
     found = []
     for _, _, at, pixels in windows_over(x.shape, settings).elements():
         calls = [
             partial(xp.equal, x[pixels], best[at], won[at]),
+            partial(xp.isnan, x[pixels], nan[at]),
+            partial(xp.logical_or, won[at], nan[at], won[at]),
             partial(xp.logical_and, won[at], free[at], won[at]),
             partial(xp.logical_xor, free[at], won[at], free[at]),
         ]
@@ -71,22 +93,19 @@ def _max_pool_back(xp: Any, out: Any, g: Any, x: Any, **settings: Any) -> Sequen
     apart = windows_over(x.shape, settings).apart
     part = None if apart else xp.empty_like(g)
     calls.append(partial(out.fill, 0))
-    for choosing, at, pixels, won in elements:
+    for choosing, at, pixels, won in elements:  # never 0 times the gradient, which may be inf
         if part is None:  # no pixel lies in two windows
-            calls += [*choosing, partial(xp.multiply, g[at], won, out[pixels])]
+            calls += [*choosing, partial(xp.copyto, out[pixels], g[at], where=won)]
         else:
-            sending = partial(xp.multiply, g[at], won, part[at])
-            calls += [*choosing, sending, partial(xp.add, out[pixels], part[at], out[pixels])]
+            sending = [partial(part.fill, 0), partial(xp.copyto, part[at], g[at], where=won)]
+            calls += [*choosing, *sending, partial(xp.add, out[pixels], part[at], out[pixels])]
     return calls
 
 
 def _max_pool_pick(xp: Any, out: Any, values: Any, x: Any, **settings: Any) -> Sequence[Call]:
     calls, elements = _winners(xp, x, out.shape, settings)
-    part = xp.empty_like(out)
-    calls.append(partial(out.fill, 0))
     for choosing, at, pixels, won in elements:
-        picking = partial(xp.multiply, values[pixels], won, part[at])
-        calls += [*choosing, picking, partial(xp.add, out[at], part[at], out[at])]
+        calls += [*choosing, partial(xp.copyto, out[at], values[pixels], where=won)]
     return calls
 
 
@@ -103,12 +122,12 @@ def _back(spec: Any, samples: Sequence[Sample]) -> list[Sample]:
 
 
 max_pool = op(
-    "max_pool", "The largest number of each window, channel by channel.",
+    "max_pool", "The largest number of each window, channel by channel; NaN where there is one.",
     spec=_pool_spec, kernel=_max_pool, flops=4, grad=lambda y, g, x, **s: [max_pool_back(g, x, **s)],
     samples=_SAMPLES, settings=_settings,
 )  # fmt: skip
 max_pool_back: Op = op(
-    "max_pool_back", "What max_pool sends back: a window's gradient goes to its (first) largest pixel.",
+    "max_pool_back", "What max_pool sends back: a window's gradient goes to its (first) largest pixel, or NaN.",
     spec=_back_spec, kernel=_max_pool_back, flops=4, samples=_back(_pool_spec, _SAMPLES), settings=_settings,
     grad=lambda y, g, a, x, **s: [max_pool_pick(g, x, **s), None],
 )  # fmt: skip
@@ -146,12 +165,9 @@ def _avg_pool_back(xp: Any, out: Any, g: Any, *, like: Shape, **settings: Any) -
     return [partial(xp.multiply, g, shares, part), partial(out.fill, 0), *adding]
 
 
-def _avg_spec(x: Spec, count_padding: bool = False, **settings: Any) -> Spec:
-    return _pool_spec(x, **settings)
-
-
 def _avg_back_spec(g: Spec, x: Spec, count_padding: bool = False, **settings: Any) -> Spec:
-    return _back_spec(g, Spec(x.shape, g.dtype), **settings)
+    need_fit(_avg_spec(Spec(x.shape, g.dtype), count_padding, **settings), g)
+    return Spec(x.shape, g.dtype)
 
 
 _AVERAGES = (*_SAMPLES, sample((1, 5, 4, 1), count_padding=True, **_LAP))

@@ -59,6 +59,23 @@ class Axis:
         stop = elements[0] - 1 if elements[0] else None
         return Phase(first, slice(last, stop, -apart), Axis(self.windows, len(elements), 1, dilation, before, after))
 
+    @property
+    def tiles(self) -> bool:
+        """Whether each pixel lies in one window."""
+        return (
+            self.dilation == 1
+            and self.before == 0
+            and self.stride == self.kernel
+            and (self.windows * self.stride == self.size)
+        )
+
+    @property
+    def blank(self) -> int | None:
+        """The first window that lies on padding alone, if one does."""
+        covered = [each[0] for each in map(self.overlap, range(self.kernel)) if each]
+        on_image = {at for each in covered for at in range(each.start, each.stop)}
+        return next((at for at in range(self.windows) if at not in on_image), None)
+
     def overlap(self, at: int) -> tuple[slice, slice] | None:
         """The windows whose element ``at`` lies on a pixel, and those pixels; None if all lie on padding."""
         shift = at * self.dilation - self.before
@@ -152,6 +169,17 @@ def window_counts(
             raise ShapeError(f"a window of {length} (dilation {dilations[at]}) is larger than {size} pixels; pad them")
         counts.append(count)
     return counts[0], counts[1]
+
+
+def need_pixels(x: Spec, kernel: Sequence[int], strides: Pair, padding: Padding, dilations: Pair) -> None:
+    """Raises ShapeError if a window over images ``x`` lies on padding alone: of nothing there is no largest number."""
+    for at, name in enumerate(("down", "across")):
+        size = x.shape[1 + at]
+        axis = None if size is None else _axis(at, size, kernel[at], (strides, padding, dilations))
+        if axis is not None and (axis.before or axis.after) and axis.blank is not None:
+            window = f"window {axis.blank} {name}, of {axis.kernel} (dilation {axis.dilation}),"
+            around = f"{axis.before} + {axis.after} pixels around {size}"
+            raise ShapeError(f"{window} lies on padding alone, {around}; ask for less, or pad() the images before")
 
 
 def _check_settings(kernel: Sequence[int | None], strides: Pair, padding: Padding, dilations: Pair) -> None:

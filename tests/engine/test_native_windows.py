@@ -120,3 +120,76 @@ def test_long_sums_of_filters(native: Native, name: str, executor: str) -> None:
     found = results(native if executor == "native" else None, build, [x, g, w])
     (wanted,) = results(None, build, [each.astype("d") for each in (x, g, w)])
     np.testing.assert_allclose(found[0], wanted, 2e-6)
+
+
+MAX_POOLS: dict[str, dict[str, Any]] = {
+    "apart": {"size": (2, 2)}, "overlapping": {"size": (2, 2), "strides": (1, 1)}, "with gaps": {"size": (1, 2)},
+    "padded": {"size": (2, 3), "strides": (2, 1), "padding": ((1, 0), (1, 1))},
+}  # fmt: skip
+BOTH = pytest.mark.parametrize("executor", ["numpy", "native"])
+
+
+@BOTH
+@pytest.mark.parametrize("name", MAX_POOLS)
+def test_an_infinite_gradient_goes_to_the_largest_pixels_alone(native: Native, name: str, executor: str) -> None:
+    """0 times inf would be NaN for all others."""
+    how = MAX_POOLS[name]
+    (x,) = normal((2, 4, 6, 5))
+    y = results(None, lambda x: [en.ops.max_pool(x, **how)], [x])[0]
+    build = lambda g, x: [op("max_pool_back")(g, x, **how), op("max_pool_pick")(x / np.float32(0), x, **how)]  # noqa: E731
+    found, picked = results(native if executor == "native" else None, build, [np.full_like(y, np.inf), x])
+    assert set(np.unique(found)) == {0, np.inf}
+    assert np.array_equal(picked, np.copysign(np.inf, y))
+
+
+@BOTH
+@pytest.mark.parametrize("name", MAX_POOLS)
+def test_not_a_number_counts_as_largest(native: Native, name: str, executor: str) -> None:
+    how = MAX_POOLS[name]
+    (x,) = normal((1, 4, 6, 2))
+    x[0, 1, 1, 0] = x[0, 1, 2, 1] = np.nan
+    build = lambda x: [en.ops.max_pool(x, **how), *en.gradients(en.ops.max_pool(x, **how), [x])]  # noqa: E731
+    found, sent = results(native if executor == "native" else None, build, [x])
+    large = np.where(np.isnan(x), np.float32(9), x)
+    wanted, shares = results(None, build, [large])
+    assert np.array_equal(found, np.where(wanted == 9, np.nan, wanted), equal_nan=True)
+    assert np.array_equal(sent, shares)
+
+
+@pytest.mark.parametrize("pool", ["max_pool", "avg_pool"])
+@pytest.mark.parametrize(
+    ("how", "told"),
+    [
+        ({"size": (2, 2), "padding": ((2, 0), (0, 0))}, r"window 0 down, of 2 .* lies on padding alone, 2 \+ 0 .* 4;"),
+        ({"size": (1, 2), "strides": (1, 1), "padding": ((0, 0), (0, 3))}, "window 5 across"),
+        ({"size": (2, 2), "strides": (1, 1), "padding": ((1, 2), (0, 0)), "dilations": (5, 1)}, "window 0 down"),
+    ],
+)
+def test_a_window_on_padding_alone_is_refused(pool: str, how: dict[str, Any], told: str) -> None:
+    with en.Graph():
+        x = en.placeholder((None, 4, 5, 1))
+        with pytest.raises(en.ShapeError, match=told):
+            op(pool)(x, **how)
+
+
+@BOTH
+def test_an_average_that_counts_padding_is_0_of_nothing_else(native: Native, executor: str) -> None:
+    build = lambda x: [en.ops.avg_pool(x, size=(1, 2), padding=((0, 0), (2, 0)), count_padding=True)]  # noqa: E731
+    (found,) = results(native if executor == "native" else None, build, [np.ones((1, 1, 4, 1), "f")])
+    assert found.ravel().tolist() == [0, 1, 1]
+
+
+def test_relu_and_its_slope_are_done_with_convolutions_and_pools(native: Native) -> None:
+    """Nothing passes over the images for them alone, and the results are those of the ops one by one."""
+    build = lambda x, w, b: en.gradients(  # noqa: E731
+        en.ops.sum_(en.ops.square(en.ops.max_pool(en.ops.relu(en.ops.conv2d(x, w) + b), size=(2, 2)))), [w, b]
+    )
+    arrays = normal((3, 8, 8, 2), (3, 3, 2, 5), (5,))
+    assert_close(results(native, build, arrays), results(None, build, arrays), 3e-6)
+    with en.Graph() as graph:
+        holders = [en.placeholder(each.shape) for each in arrays]
+        fetches = build(*holders)
+    program = en.Session(graph, executor=native).bind(fetches, {each: each.shape for each in holders})
+    names = [step.name for step in program.plan.steps]
+    assert "conv2d+add+relu" in names
+    assert "max_pool_back+step+mul" in names
