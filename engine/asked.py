@@ -9,10 +9,11 @@ import numpy as np
 
 from engine.errors import DtypeError, EngineError, FeedError, ShapeError, user_source
 from engine.graph import PLACEHOLDER, Tensor
-from engine.spec import Spec
+from engine.spec import DTYPES, Spec
 from engine.tensor import shown
 from engine.values import as_array
 
+_TYPES = {name: np.dtype(name) for name in DTYPES}
 Feeds = Mapping[Tensor, Any] | None
 
 
@@ -20,8 +21,8 @@ def leaves(fetches: Any) -> Iterator[Tensor]:
     """The tensors in lists, tuples and dicts, in order.  Raises EngineError for anything else."""
     if isinstance(fetches, Tensor):
         yield fetches
-    elif isinstance(fetches, (list, tuple, Mapping)):
-        for each in fetches.values() if isinstance(fetches, Mapping) else fetches:
+    elif isinstance(fetches, (list, tuple, dict, Mapping)):
+        for each in fetches.values() if isinstance(fetches, (dict, Mapping)) else fetches:
             yield from leaves(each)
     else:
         raise no_tensor("tensors of the graph are fetched and fed", fetches)
@@ -31,7 +32,7 @@ def like(fetches: Any, values: Iterator[Any]) -> Any:
     """The structure of ``fetches`` with ``values`` in the places of its tensors."""
     if isinstance(fetches, Tensor):
         return next(values)
-    if isinstance(fetches, Mapping):
+    if isinstance(fetches, (dict, Mapping)):
         return {name: like(each, values) for name, each in fetches.items()}
     found = [like(each, values) for each in fetches]
     if isinstance(fetches, list):
@@ -57,7 +58,7 @@ def pairs(feeds: Any, feed_dict: Any) -> Iterable[tuple[Any, Any]]:
         feeds = feed_dict
     if feeds is None:
         return ()
-    if not isinstance(feeds, Mapping):
+    if not isinstance(feeds, (dict, Mapping)):
         hint = "; several tensors are fetched as a list, run([a, b])" if isinstance(feeds, Tensor) else ""
         raise FeedError(
             f"feeds say which tensor each value is for, run(y, {{x: value}}), got {shown(feeds)}{hint} "
@@ -90,8 +91,9 @@ def checked(tensor: Tensor, value: Any) -> np.ndarray:
     except EngineError as error:
         where = f"{tensor.name} {tensor.spec} ({tensor.source})"
         raise FeedError(f"{where} can't be fed this: {error} ({user_source()})") from None
-    if array.dtype.name != tensor.dtype:
+    if array.dtype != _TYPES[tensor.dtype] and array.dtype.name != tensor.dtype:  # by name, whose bytes are turned
         hint = f"write value.astype(np.{tensor.dtype}) ({user_source()})"
         raise DtypeError(f"{tensor.name} {tensor.spec} ({tensor.source}) was fed {array.dtype.name}; {hint}")
-    fed_spec(tensor, array.shape)
+    if array.shape != tensor.spec.shape:
+        fed_spec(tensor, array.shape)
     return array

@@ -147,7 +147,7 @@ class Graph(HereOnly):
         array = as_array(value, dtype)
         if array is not value and array.base is None:
             array.flags.writeable = False
-        spec = Spec(array.shape, array.dtype.name)
+        spec = Spec(array.shape, dtype or array.dtype.name)
         return self._add(CONSTANT, (), {"spec": spec, "value": array}, spec, name)
 
     def placeholder(self, spec: Spec, name: str | None) -> Tensor:

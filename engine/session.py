@@ -157,7 +157,7 @@ class Session(HereOnly):
         if len(self.graph.tensors) != self._seen:
             self._watch_growth()
         wanted = (fetches,) if isinstance(fetches, Tensor) else tuple(fetches)
-        if not isinstance(shapes, Mapping):
+        if not isinstance(shapes, (dict, Mapping)):
             raise EngineError(
                 f"shapes are those of the tensors fed, {{x: (100, 2)}}, got {shown(shapes)} ({user_source()})"
             )
@@ -220,7 +220,7 @@ class Session(HereOnly):
     def load_state(self, state: Mapping[str, np.ndarray]) -> None:
         """Go back to a :meth:`state` of a session of the same graph.  Raises EngineError if the sizes differ."""
         self._grow()
-        if not isinstance(state, Mapping):
+        if not isinstance(state, (dict, Mapping)):
             raise EngineError(f"a state is what state() gave, got {shown(state)} ({user_source()})")
         held = {dtype: array.size for dtype, array in state.items() if array.dtype.name == dtype and array.ndim == 1}
         if held != self.graph.sizes or len(held) < len(state):

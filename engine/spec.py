@@ -89,8 +89,8 @@ def broadcast(shapes: Iterable[Shape]) -> Shape:
 
     Raises ShapeError if two sizes differ.
     """
-    shapes = list(shapes)
-    if all(shape == shapes[0] for shape in shapes[1:]):  # most often
+    shapes = [shape for shape in shapes if shape]  # a single number fits all
+    if not shapes or shapes.count(shapes[0]) == len(shapes):  # most often
         return shapes[0] if shapes else ()
     ndim = max((len(shape) for shape in shapes), default=0)
     padded = [(1,) * (ndim - len(shape)) + tuple(shape) for shape in shapes]
