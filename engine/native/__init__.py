@@ -16,9 +16,10 @@ from engine.native.machine import problem
 __all__ = ["Native", "NativeProgram", "load", "problem"]
 
 
-def load(folder: Path) -> Native:
+def load(folder: Path, anew: bool = False) -> Native:
     """The executor, its machine from the cache in ``folder`` if it is there (about a second), else compiled now.
 
-    Raises ImportError without Numba (:func:`problem` says so).
+    What is damaged there is compiled anew; with ``anew``, everything.  Raises ImportError without Numba
+    (:func:`problem` says so).
     """
-    return Native(machine.load(folder))
+    return Native(machine.load(folder, anew))

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import engine as en
-from engine.native import Native, NativeProgram, load, machine, problem
+from engine.native import Native, NativeProgram, load, problem
 from engine.op import REGISTRY, Op
 from tests.engine.tools import inputs_of
 
@@ -188,18 +188,3 @@ def test_what_is_not_a_number_stays_so(native: Native) -> None:
     for result in results:
         found = en.Session(graph, executor=native).run(result, {x: values})
         np.testing.assert_array_equal(np.isnan(found), np.isnan(en.Session(graph).run(result, {x: values})))
-
-
-def test_half_a_file_in_the_cache_is_made_anew(tmp_path: Path) -> None:
-    made: list[int] = []
-
-    def make() -> bytes:
-        made.append(1)
-        return b"code" * 100
-
-    path = tmp_path / "vectors.o"
-    assert machine._cached(path, make) == machine._cached(path, make) == b"code" * 100
-    assert len(made) == 1
-    path.write_bytes(path.read_bytes()[:150])
-    assert machine._cached(path, make) == b"code" * 100
-    assert len(made) == 2

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +19,13 @@ import pytest
 
 from engine import native as engine_native
 from engine.native import Native, load, machine, problem
+from engine.native.cache import filled
 from tests.labs import Lab, Page
 from tests.running import MACHINE, ROOT, Server, wait_until
-from webapp.config import ConfigError, resolve_device
+from webapp.config import Config, ConfigError, resolve_device
 from webapp.kinds import registry
 from webapp.kinds.points.experiment import PointsExperiment
+from webapp.web.app import make_pool
 from webapp.workers.compiler import Compiler
 
 NUMPY, NATIVE = "CPU · NumPy", "CPU · native"
@@ -39,7 +42,11 @@ def native() -> Native:
 def compiled(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """Servers whose machine is compiled when the test says so: ``compiled[0]()``."""
     held: list[Any] = []
-    monkeypatch.setattr(Compiler, "start", lambda _self, compiled: held.append(compiled))
+
+    def start(_self: Compiler, compiled: Any, anew: bool = False) -> None:
+        held.append(partial(compiled, None))
+
+    monkeypatch.setattr(Compiler, "start", start)
     return held
 
 
@@ -55,13 +62,6 @@ class Pid:
         return os.getpid, ()
 
 
-class Nonsense:
-    """Can't be read from a file."""
-
-    def __reduce__(self) -> Any:
-        return int, ("not a number",)
-
-
 class Death:
     """Ends the process that reads it from a file."""
 
@@ -69,12 +69,15 @@ class Death:
         return os.kill, (Pid(), signal.SIGKILL)
 
 
-def spoilt(folder: Path, thing: object) -> Path:
-    """The compiled machine in another folder, with ``thing`` where workers look for its kernels."""
+def deadly(folder: Path) -> Path:
+    """The compiled machine in another folder, whole, but with the death of its reader where its kernels should be."""
     load(MACHINE)
     shutil.copytree(MACHINE / machine.name(), folder / machine.name())
-    for index in folder.rglob("*.nbi"):
-        index.write_bytes(pickle.dumps(thing))
+    for place in (folder / machine.name()).glob("kernels-*"):
+        with filled(place) as part:
+            shutil.copytree(place, part, dirs_exist_ok=True)
+            for index in part.rglob("*.nbi"):
+                index.write_bytes(pickle.dumps(Death()))
     return folder
 
 
@@ -166,28 +169,48 @@ def test_what_cannot_be_compiled_is_logged_once_and_numpy_trains(make_lab, open_
 
 @needs_numba
 def test_what_a_worker_cannot_load_is_logged_once_and_numpy_trains(make_lab, open_page, compiled, tmp_path, caplog):
-    lab = start(make_lab, machine_dir=spoilt(tmp_path / "machine", Nonsense()), workers=2)
+    (tmp_path / "machine").write_text("a file where a folder should be")
+    lab = start(make_lab, machine_dir=tmp_path / "machine", workers=2)
     page = open_page(lab)
     run = page.open()
     compiled[0]()
     wait_until(lambda: lab.pool._load_failed and not any(handle.loading for handle in lab.pool._handles), "both", 30)
     train_up_to(page, run, 50)
     assert {event["executor"] for event in page.events} == {NUMPY}
-    assert len([record for record in caplog.records if "not a number" in record.message]) == 1
+    assert len([record for record in caplog.records if "could not load" in record.message]) == 1
 
 
 @needs_numba
-def test_workers_that_die_of_loading_are_asked_twice_and_no_more(make_lab, open_page, compiled, tmp_path, caplog):
-    lab = start(make_lab, machine_dir=spoilt(tmp_path / "machine", Death()))
+def test_a_machine_that_ends_workers_is_compiled_anew_once(make_lab, open_page, compiled, tmp_path, caplog):
+    lab = start(make_lab, machine_dir=deadly(tmp_path / "machine"), workers=2)
     page = open_page(lab)
     run = page.open()
     page.command("play", run=run)
     compiled[0]()
+    wait_until(lambda: "compiled anew" in caplog.text, "another compilation", 30)
+    assert len(compiled) == 2
+    compiled[1]()  # which was as deadly
     wait_until(lambda: "from now on all training runs on NumPy" in caplog.text, "the log", 30)
+    assert len(compiled) == 2
     count = len(page.frames)
     wait_until(lambda: any(frame.step > 50 for frame in page.frames[count:]), "training of the third worker", 30)
-    assert len([record for record in caplog.records if "ended with exit code" in record.message]) == 2
-    assert not any(handle.loading for handle in lab.pool._handles)
+    wait_until(lambda: not any(handle.loading for handle in lab.pool._handles), "workers that load nothing")
+
+
+@needs_numba
+@pytest.mark.usefixtures("native")
+def test_workers_that_died_of_a_machine_load_the_next_one(make_lab, open_page, compiled, tmp_path):
+    folder = deadly(tmp_path / "machine")
+    lab = start(make_lab, machine_dir=folder)
+    page = open_page(lab)
+    run = page.open(speed="max")
+    compiled[0]()
+    wait_until(lambda: len(compiled) == 2, "another compilation", 30)
+    shutil.rmtree(folder)
+    shutil.copytree(MACHINE / machine.name(), folder / machine.name())
+    compiled[1]()
+    page.wait_event(type="status", executor=NATIVE, seconds=60)
+    train_up_to(page, run, 100)
 
 
 @pytest.mark.parametrize("end", ["terminate", "kill"])
@@ -223,6 +246,20 @@ def test_who_insists_on_native_is_told_in_one_line_what_is_missing(monkeypatch):
         resolve_device("gpu", "native")
     monkeypatch.setattr(engine_native, "problem", lambda: None)
     assert resolve_device("auto", "native") == "cpu:0"
+
+
+@needs_numba
+def test_who_insists_on_native_gets_no_server_without_it(tmp_path):
+    (tmp_path / "machine").write_text("a file where a folder should be")
+    config = Config(executor="native", device="cpu", machine_dir=tmp_path / "machine", data_dir=tmp_path)
+    with pytest.raises(ConfigError, match=r"^--executor native: .*machine.* Use --executor numpy, or auto"):
+        make_pool(config)
+
+
+@needs_numba
+@pytest.mark.usefixtures("native")
+def test_who_insists_on_native_waits_until_it_can_be_loaded(tmp_path):
+    make_pool(Config(executor="native", device="cpu", machine_dir=MACHINE, data_dir=tmp_path))
 
 
 def test_on_numpy_alone_nothing_is_compiled(make_lab, compiled):

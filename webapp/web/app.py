@@ -16,6 +16,7 @@ from webapp.web.gate import Gate
 from webapp.web.handles import OUT_OF_HANDLES
 from webapp.web.identity import Identity, load_secret
 from webapp.web.pages import Pages
+from webapp.workers.compiler import insist
 from webapp.workers.pool import Pool
 from webapp.workers.worker import Options
 
@@ -23,7 +24,7 @@ log = logging.getLogger(__name__)
 
 
 def make_pool(config: Config, experiments: dict[str, str] | None = None) -> Pool:
-    """The workers of a server; not started yet.  Raises ConfigError if the device can't be had.
+    """The workers of a server; not started yet.  Raises ConfigError if the device, or the executor, can't be had.
 
     ``experiments`` ("module:Class" by kind) is for tests; else every kind brings its own.
     """
@@ -35,6 +36,8 @@ def make_pool(config: Config, experiments: dict[str, str] | None = None) -> Pool
     limits = {"max_queue": config.max_queue, "max_queue_per_run": config.max_queue_per_run}
     native = config.executor != "numpy" and device == "cpu:0"
     machine_dir = config.machine_folder if native else None
+    if config.executor == "native":
+        insist(config.machine_folder)
     return Pool(config.workers, options, machine_dir=machine_dir, hang_after=config.hang_after, **limits)
 
 

@@ -10,12 +10,14 @@ from __future__ import annotations
 import importlib
 import logging
 import os
+import queue
 import subprocess
 import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
 
+from webapp.config import ConfigError
 from webapp.workers.children import child_environment
 
 log = logging.getLogger(__name__)
@@ -25,16 +27,19 @@ _CODE = Path(__file__).resolve().parents[2]  # the folder that holds webapp and 
 
 
 class Compiler:
-    """One compiling process, started once."""
+    """A compiling process; another one, if what it made does harm."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._process: subprocess.Popen[str] | None = None
         self._stopping = threading.Event()
 
-    def start(self, compiled: Callable[[], None]) -> None:
-        """Start compiling; ``compiled`` is called when the machine can be loaded, a failure is logged."""
-        command = [sys.executable, "-m", "webapp.workers.compiler", str(self.folder)]
+    def start(self, compiled: Callable[[str | None], object], anew: bool = False) -> None:
+        """Start compiling, ``anew`` without what is there.
+
+        Then ``compiled`` is called: with None if the machine can be loaded, else with the reason why not.
+        """
+        command = [sys.executable, "-m", "webapp.workers.compiler", str(self.folder), *(["--anew"] if anew else [])]
         with child_environment():
             self._process = subprocess.Popen(
                 command,
@@ -46,24 +51,23 @@ class Compiler:
                 errors="replace",
                 creationflags=getattr(subprocess, "BELOW_NORMAL_PRIORITY_CLASS", 0),
             )
-        threading.Thread(target=self._wait, args=(self._process, compiled), name="compiler", daemon=True).start()
+        threading.Thread(target=self._wait, args=(self._process, compiled, anew), name="compiler", daemon=True).start()
 
     @property
     def pid(self) -> int | None:
         """The process, for tests and tools; None before it was started."""
         return None if self._process is None else self._process.pid
 
-    def _wait(self, process: subprocess.Popen[str], compiled: Callable[[], None]) -> None:
+    def _wait(self, process: subprocess.Popen[str], compiled: Callable[[str | None], object], anew: bool) -> None:
         assert process.stderr is not None
         said = process.stderr.read().strip().splitlines()
         code = process.wait()
         if self._stopping.is_set():
             return
-        if code == 0:
-            compiled()
-        else:
-            reason = said[-1] if said else f"compiling ended with exit code {code}"
-            log.warning("training runs on NumPy, without the native machine: %s", reason)
+        if code not in (0, 1) and not anew:  # it didn't get to say why: what lies there may have ended it
+            self.start(compiled, anew=True)
+            return
+        compiled(None if code == 0 else said[-1] if said else f"compiling ended with exit code {code}")
 
     def stop(self) -> None:
         """End the process if it still compiles."""
@@ -73,7 +77,17 @@ class Compiler:
             self._process.wait()
 
 
-def main(folder: Path) -> str | None:
+def insist(folder: Path) -> None:
+    """Compile, and wait until the machine can be loaded.  Raises ConfigError, with the reason, if it can't be."""
+    answers: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+    log.info("the native machine is compiled, if that hasn't been done yet: some twenty seconds")
+    Compiler(folder).start(answers.put)
+    problem = answers.get()
+    if problem is not None:
+        raise ConfigError(f"--executor native: {problem}. Use --executor numpy, or auto to take what is there.")
+
+
+def main(folder: Path, anew: bool = False) -> str | None:
     """Compile into ``folder``.  Returns why there can be no machine here; None when it can be loaded."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
     if hasattr(os, "nice"):
@@ -81,7 +95,7 @@ def main(folder: Path) -> str | None:
     native = importlib.import_module("engine.native")
     problem: str | None = native.problem()
     if problem is None:
-        native.load(folder)
+        native.load(folder, anew)
     return problem
 
 
@@ -91,4 +105,4 @@ def _end_with_parent() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1])))
+    sys.exit(main(Path(sys.argv[1]), anew="--anew" in sys.argv))

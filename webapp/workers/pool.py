@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 _QUICK_DEATH = 5.0  # a worker that lives shorter is started again only after a pause
 _PAUSE = 0.5
-_MAX_LOAD_DEATHS = 2  # workers that may die of loading the native machine until nobody is told to any more
+_MAX_LOAD_DEATHS = 2  # times that loading the native machine may end workers until nobody is told to any more
 
 
 class Pool:
@@ -143,9 +143,12 @@ class Pool:
 
     # ---- the native machine
 
-    def _compiled(self) -> None:
-        """The machine can be loaded: every worker is told, and those to come will be."""
+    def _compiled(self, problem: str | None) -> None:
+        """The machine can be loaded, if there is no ``problem``: every worker is told, and those to come will be."""
         assert self._compiler is not None
+        if problem is not None:
+            log.warning("training runs on NumPy, without the native machine: %s", problem)
+            return
         with self._lock:
             self._machine = self._compiler.folder
             for handle in self._handles:
@@ -159,9 +162,15 @@ class Pool:
                 log.error("a worker could not load the native machine, its runs stay on NumPy: %s", problem)
 
     def _died_loading(self) -> None:
+        assert self._compiler is not None
+        if self._machine is None:  # another worker has died of the same
+            return
+        self._machine = None
         self._load_deaths += 1
-        if self._load_deaths == _MAX_LOAD_DEATHS:
-            self._machine = None
+        if self._load_deaths < _MAX_LOAD_DEATHS:
+            log.error("a worker ended while it loaded the native machine, which is compiled anew")
+            self._compiler.start(self._compiled, anew=True)
+        else:
             log.error("workers end while they load the native machine: from now on all training runs on NumPy")
 
     # ---- when a worker dies or hangs
