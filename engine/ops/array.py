@@ -97,18 +97,21 @@ expand = op(
 )  # fmt: skip
 
 
-def _whole(index: tuple[Any, ...]) -> tuple[Any, ...]:
-    """``index`` without the dots at its end, which stand for all axes that it doesn't name."""
-    return index[:-1] if index and index[-1] is Ellipsis else index
+def _whole(index: tuple[Any, ...], ndim: int) -> tuple[Any, ...]:
+    """``index`` with slices for the dots in it, which stand for all axes that it doesn't name."""
+    at = next((at for at, each in enumerate(index) if each is Ellipsis), None)
+    if at is None:
+        return index
+    return (*index[:at], *[slice(None)] * (ndim + 1 - len(index)), *index[at + 1 :])
 
 
 def window(x: Any, index: tuple[Any, ...]) -> Any:
     """``x[index]`` on x's memory: without the dots, NumPy gives a copy of a single number."""
-    return x[(*_whole(index), ...)]
+    return x[(*_whole(index, x.ndim), ...)]
 
 
 def _slice_spec(x: Spec, *, index: tuple[Any, ...]) -> Spec:
-    index = _whole(index)
+    index = _whole(index, x.ndim)
     if len(index) > x.ndim:
         raise ShapeError(f"{len(index)} indices for {x.ndim} axes")
     shape: list[int | None] = []
@@ -143,7 +146,7 @@ def _fill_slice(xp: Any, out: Any, g: Any, *, like: Shape, index: tuple[Any, ...
 
 def _slice_gapless(x: Spec, *, index: tuple[Any, ...]) -> bool:
     """Some neighbouring rows lie together, anything else may have gaps."""
-    first, *others = _whole(index) or (slice(None),)
+    first, *others = _whole(index, x.ndim) or (slice(None),)
     together = not isinstance(first, slice) or first.step in (None, 1)
     return together and all(each == slice(None) for each in others)
 
@@ -155,6 +158,7 @@ slice_ = op(
     samples=(
         sample((5, 4), index=(slice(1, 4), 2)), sample((6,), index=(slice(None, None, 2),)),
         sample((5, 4), index=(slice(None, None, -1),)), sample((5, 4), index=(-1, 2)),
+        sample((2, 3, 4), index=(0, ..., slice(1, 3))),
     ),
 )  # fmt: skip
 slice_fill: Op = op(

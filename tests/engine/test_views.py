@@ -34,6 +34,7 @@ CASES: dict[str, list[Case]] = {
     "slice": [
         ((), {"index": ()}), ((), {"index": (...,)}), ((1,), {"index": (0,)}), ((1,), {"index": (-1,)}),
         ((3,), {"index": (1,)}), ((3, 2), {"index": (2, 1)}), ((3, 2), {"index": (-1, -2, ...)}),
+        ((3, 2), {"index": (..., 1)}), ((2, 3, 2), {"index": (1, ..., -1)}),
         ((1, 3), {"index": (0,)}), ((3, 1), {"index": (ALL, 0)}), ((1, 3), {"index": (ALL, slice(None, None, -1))}),
         ((1, 1), {"index": (slice(None, None, -1), slice(0, 9, 2))}), ((3, 1), {"index": (slice(1, 2),)}),
     ],
