@@ -59,9 +59,7 @@ def _sizes(value: Any) -> tuple[int, ...]:
     return (whole(value),) if _is_one(value) else _several(value)
 
 
-def _pair(value: Any) -> tuple[int, ...] | None:
-    if value is None:  # a pool's strides may be left out
-        return None
+def _pair(value: Any) -> tuple[int, ...]:
     return (whole(value),) * 2 if _is_one(value) else _several(value)
 
 
@@ -98,7 +96,7 @@ KINDS: dict[str, tuple[Callable[[Any], Any], str]] = {  # how each is read, and 
     "count_padding": _YES_OR_NO,
     "dtype": (dtype_name, "a type's name"),
     "size": _PAIR,
-    "strides": _PAIR,
+    "strides": (lambda value: None if value is None else _pair(value), _PAIR[1]),  # a pool's may be left out
     "dilations": _PAIR,
     "padding": (_padding, '"valid", "same", a number of pixels or ((top, bottom), (left, right))'),
     "widths": (lambda value: tuple([_several(each) for each in value]), "(before, after) for each axis"),

@@ -61,6 +61,8 @@ class Graph(HereOnly):
     @contextmanager
     def scope(self, name: str) -> Iterator[None]:
         """Names of tensors made inside begin with ``name/``."""
+        if not isinstance(name, str):
+            raise EngineError(f"a name is a text, got {shown(name)} ({user_source()})")
         outer, self._scope = self._scope, f"{self._scope}{name}/"
         try:
             yield
@@ -121,6 +123,8 @@ class Graph(HereOnly):
     def _add(
         self, op: Op, inputs: tuple[Tensor, ...], attrs: Mapping[str, Any], spec: Spec, name: str | None
     ) -> Tensor:
+        if name is not None and not isinstance(name, str):
+            raise EngineError(f"a name is a text, got {shown(name)}")
         made = Tensor(self, op, inputs, attrs, spec=spec, name=self._unique(name or op.name))
         self.tensors.append(made)
         return made
@@ -156,8 +160,6 @@ class Graph(HereOnly):
 
     def _unique(self, name: str) -> str:
         """``name`` in the current scope, with a number behind it if there is such a name already."""
-        if not isinstance(name, str):
-            raise EngineError(f"a name is a text, got {name!r:.60}")
         names = self._names
         full = free = self._scope + name
         if free in names:
@@ -200,11 +202,16 @@ Made = TypeVar("Made")
 def whole(build: Callable[Given, Made]) -> Callable[Given, Made]:
     """``build``, a function that builds graph, as one that builds all of it or, if it is refused, nothing.
 
-    Arguments that it doesn't take are an EngineError, with the user's line.
+    Arguments that it doesn't take are an EngineError, with the user's line, and so is anything but a tensor where its
+    annotation says ``Tensor``.
     """
+    tensors = [at for at, kind in enumerate(build.__annotations__.values()) if kind == "Tensor"]
 
     @wraps(build)
     def built(*given: Given.args, **settings: Given.kwargs) -> Made:
+        for at in tensors:
+            if at < len(given) and not isinstance(given[at], Tensor):
+                need_tensors(f"{build.__name__}()", given[at])
         graph = _graph_of((*given, *settings.values())) or _current.get()
         with nullcontext() if graph is None else graph.whole():
             try:

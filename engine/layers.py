@@ -76,7 +76,8 @@ class Layer(metaclass=Settings):
     def build(self, x: Tensor) -> Built:
         """The output for ``x``, and what was made on the way: all of it, or nothing.  Raises what the class says."""
         need_tensors(type(self).__name__, x)
-        with x.graph, x.graph.whole(), name_scope(self.name) if self.name else nullcontext():
+        named = self.name if isinstance(self.name, str) else self.name is not None
+        with x.graph, x.graph.whole(), name_scope(self.name) if named else nullcontext():
             output, variables = self._make(x)
         numbers = sum(math.prod(each.spec.concrete) for each in variables.values())
         return Built(output, variables, {"layer": type(self).__name__, "shape": output.shape, "numbers": numbers})

@@ -11,7 +11,7 @@ from engine.spec import Spec
 
 
 @whole
-def mean_squared_error(output: Tensor, target: Tensor) -> Tensor:
+def mean_squared_error(output: Tensor, target: Any) -> Tensor:
     """Mean of (output - target)^2 over all elements.  Both of one shape; gives a single number.
 
     Raises ShapeError if the shapes differ: (8, 1) and (8,) would broadcast to (8, 8).
@@ -20,7 +20,7 @@ def mean_squared_error(output: Tensor, target: Tensor) -> Tensor:
 
 
 @whole
-def half_squared_error(output: Tensor, target: Tensor) -> Tensor:
+def half_squared_error(output: Tensor, target: Any) -> Tensor:
     """Mean over the batch of the sum of (output - target)^2 / 2: the loss that TensorFlow Playground shows.
 
     Raises ShapeError if the shapes differ.
@@ -29,7 +29,7 @@ def half_squared_error(output: Tensor, target: Tensor) -> Tensor:
 
 
 @whole
-def softmax_cross_entropy(logits: Tensor, labels: Tensor, smoothing: float = 0.0) -> Tensor:
+def softmax_cross_entropy(logits: Tensor, labels: Any, smoothing: float = 0.0) -> Tensor:
     """Mean over the batch of -log softmax(logits)[label].
 
     ``logits`` (batch, classes); ``labels`` (batch,) whole numbers or (batch, classes) probabilities.
@@ -46,7 +46,7 @@ def softmax_cross_entropy(logits: Tensor, labels: Tensor, smoothing: float = 0.0
 
 
 @whole
-def huber(output: Tensor, target: Tensor, delta: float = 1.0) -> Tensor:
+def huber(output: Tensor, target: Any, delta: float = 1.0) -> Tensor:
     """Mean of d^2 / 2 where d = output - target is at most ``delta``, beyond it of delta * (|d| - delta / 2).
 
     A single outlier pulls no harder than ``delta`` (Huber 1964).  Raises ShapeError if the shapes differ.
@@ -57,7 +57,7 @@ def huber(output: Tensor, target: Tensor, delta: float = 1.0) -> Tensor:
 
 
 @whole
-def hinge(output: Tensor, target: Tensor) -> Tensor:
+def hinge(output: Tensor, target: Any) -> Tensor:
     """Mean of max(0, 1 - target * output), for targets -1 and 1: 0 for answers that are right by a margin of 1.
 
     Raises ShapeError if the shapes differ.
@@ -78,7 +78,7 @@ def l2(weights: Tensor) -> Tensor:
     return 0.5 * sum_(square(weights))
 
 
-def _difference(output: Tensor, target: Tensor) -> Tensor:
+def _difference(output: Tensor, target: Any) -> Tensor:
     output, target = _alike(output, target)
     return output - target
 

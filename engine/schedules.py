@@ -47,7 +47,9 @@ class Schedule(metaclass=Settings):
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
-            if name != "then" and not isinstance(value, (int, float, np.number)):
+            if name == "then" and isinstance(value, Schedule):
+                continue
+            if not isinstance(value, (int, float, np.number)):
                 raise EngineError(f"{type(self).__name__}: {name} is a number, got {value!r:.60} ({user_source()})")
             if name in ("steps", "every", "factor") and not value > 0:
                 raise EngineError(f"{type(self).__name__}: {name} must be above 0, got {value} ({user_source()})")

@@ -12,6 +12,7 @@ from engine.ops.math import abs_, argmax, flat, max_, maximum, minimum, sqrt, sq
 from engine.ops.rules import elementwise
 from engine.ops.state import assign
 from engine.spec import normalize_axis
+from engine.tensor import shown
 
 stop_gradient = op(
     "stop_gradient", "The same numbers, as if they were constants: gradients end here.",
@@ -35,8 +36,8 @@ def clip_by_norm(x: Tensor, norm: float) -> Tensor:
 
 def stack(tensors: Any, axis: int = 0) -> Tensor:
     """A list of tensors of one shape side by side along a new axis.  Raises ShapeError."""
-    if isinstance(tensors, Tensor):
-        raise EngineError(f"stack() takes a list of tensors, got {tensors.name} {tensors.spec} ({user_source()})")
+    if not isinstance(tensors, (list, tuple)):
+        raise EngineError(f"stack() takes a list of tensors, got {shown(tensors)} ({user_source()})")
     return concat(*[expand(each, axis=axis) for each in tensors], axis=axis)
 
 

@@ -12,6 +12,7 @@ from engine.op import Call, Op, op, sample
 from engine.ops.array import reshape_like, slice_, stretches, sum_like, window
 from engine.ops.rules import reduced
 from engine.spec import Spec, broadcast, normalize_axes, normalize_axis
+from engine.tensor import shown
 
 
 def _squeeze_spec(x: Spec, *, axis: int | tuple[int, ...]) -> Spec:
@@ -31,6 +32,8 @@ squeeze = op(
 def split(x: Tensor, sizes: Sequence[int], axis: int = 0) -> list[Tensor]:
     """``x`` cut along an axis into parts of these sizes: slices, which cost nothing.  Raises ShapeError."""
     at = normalize_axis(axis, x.ndim)
+    if not isinstance(sizes, (list, tuple)):
+        raise ShapeError(f"split() takes the sizes of the parts, [2, 2], got {shown(sizes)} ({user_source()})")
     if x.shape[at] not in (None, sum(sizes)):
         raise ShapeError(f"sizes {tuple(sizes)} don't add up to axis {axis} of {x.name} {x.spec} ({user_source()})")
     return [x[place] for place in stretches(sizes, at)]

@@ -7,6 +7,7 @@ would work; those of ``WORKS`` do what is meant.
 from __future__ import annotations
 
 import copy
+import inspect
 import math
 import pickle
 import re
@@ -76,7 +77,9 @@ REFUSED = {
     "ops.max_pool(images)": "needs size",
     "ops.conv2d(images, images, strides='two')": "strides is a whole number, or two: down and across, got 'two'",
     "ops.stack(x, x)": r"stack\(\) takes a list of tensors, got x",
-    "ops.mean([1.0, 2.0])": r"at least one input must be a tensor; constant\(\)",
+    "ops.mean([1.0, 2.0])": r"mean\(\) wants a tensor, got \[1.0, 2.0\]; constant\(\)",
+    "ops.tanh([1.0, 2.0])": r"tanh: at least one input must be a tensor; constant\(\)",
+    "ops.split(x, 2)": r"split\(\) takes the sizes of the parts, \[2, 2\], got 2",
     "ops.clip(x, 1.0, -1.0)": "between low and high, got 1.0 and -1.0",
     "ops.reduce_mean(x)": "engine.ops has no reduce_mean; ops.mean does that",
     "ops.sum(x)": "engine.ops has no sum; ops.sum_ does that",
@@ -306,3 +309,26 @@ def test_an_attribute_is_refused_at_its_line_or_it_works(op: Op):
                     assert re.search(r"\(test_mistakes\.py:\d+\)$", str(error)), error
                     continue
                 assert en.Session(graph).run(made).shape == made.shape, (name, value)
+
+
+def is_of_tensors(made: object) -> bool:
+    public = inspect.isfunction(made) and not made.__name__.startswith("_")
+    return public and next(iter(made.__annotations__.values()), None) == "Tensor"
+
+
+FUNCTIONS = [each for module in (en.ops, en.losses) for each in vars(module).values() if is_of_tensors(each)]
+
+
+@pytest.mark.parametrize("function", FUNCTIONS, ids=lambda each: each.__name__)
+def test_a_function_of_a_tensor_says_so(function):
+    others = list(inspect.signature(function).parameters.values())[1:]
+    for value in NONSENSE:
+        with en.Graph(), pytest.raises(en.EngineError, match=rf"{function.__name__}\(\) wants a tensor.*test_mistakes"):
+            function(value, *(en.constant(1.0) for each in others if each.default is each.empty))
+
+
+@pytest.mark.parametrize("layer", [en.layers.Dense, en.layers.BatchNorm, en.layers.Dropout])
+def test_a_name_is_a_text(layer):
+    with en.Graph() as graph, pytest.raises(en.EngineError, match=r"a name is a text, got .*test_mistakes"):
+        layer(**{"units": 3} if layer is en.layers.Dense else {}, name=np.ones(2))(en.placeholder((2, 3)))
+    assert not graph.variables
