@@ -104,6 +104,11 @@ class Program(HereOnly):
         with self._turn:
             self._run(steps, streams or {}, self.feeding(steps, streams))
 
+    @property
+    def threads(self) -> int:
+        """How many threads a run of some steps has at present."""
+        return 1
+
     def _run(self, steps: int, streams: Mapping[Tensor, Any], feeding: Sequence[tuple[Any, Any]]) -> None:
         with np.errstate(all="ignore"), Flushed():
             for step in range(steps):

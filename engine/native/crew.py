@@ -25,7 +25,12 @@ def cores() -> int:
 
 
 class Crew:
-    """``help_crew(crew, index)`` of :mod:`engine.native.loop` is what each helper does; ``cores``: helpers, and one."""
+    """``help_crew(crew, index)`` of :mod:`engine.native.loop` is what each helper does; ``cores``: helpers, and one.
+
+    ``most``: threads that a run of this process may have, whatever its session says; it may change at any time.
+    """
+
+    most = sys.maxsize
 
     def __init__(self, help_crew: Callable[[int, int], None]) -> None:
         self._help = help_crew

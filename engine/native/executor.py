@@ -30,6 +30,7 @@ from engine.plan import ALIGN, Plan
 
 NO_STREAMS = np.zeros((0, 4), np.int64)
 SHARED_FROM = 200_000  # nanoseconds of work that can be shared, in a call of the machine: to wake a helper takes some
+AT_ONCE = 10  # steps that whoever wants speed runs in a call, at least
 INTERVAL = 0.05  # seconds that a call of the machine takes, about: between two, Python hears Ctrl-C
 
 
@@ -86,6 +87,11 @@ class NativeProgram(Program):
             super()._run(steps, streams, feeding)
         if self._wrong[0]:
             raise EngineError(self._what_is_wrong())
+
+    @property
+    def threads(self) -> int:
+        """See :attr:`engine.executors.base.Program.threads`."""
+        return self._launch.workers(AT_ONCE * self._shareable)
 
     def _check_numbers(self, steps: int, streams: Mapping[Tensor, Any]) -> None:
         """Raises EngineError, before anything has changed, for a fed row number or label that isn't there."""
@@ -156,11 +162,16 @@ class _Launcher:
         """Run instructions; ``shareable``: for how many nanoseconds a step helpers can have a part in them."""
         crew, workers = self._machine.crew, self._memory.threads
         if workers > 1:
-            workers = min(workers, crew.cores) if steps * shareable > SHARED_FROM else 1
+            workers = self.workers(steps * shareable)
             crew.call(workers - 1)
             if workers > self._workers:
                 self._make_room(workers)
         self._machine.run(code, steps, streams, self._room, self._size, workers, crew.address)
+
+    def workers(self, shareable: int) -> int:
+        """How many threads a call gets, with so many nanoseconds of work to be shared."""
+        crew = self._machine.crew
+        return min(self._memory.threads, crew.cores, crew.most) if shareable > SHARED_FROM else 1
 
     def once(self, code: np.ndarray) -> Call:
         """Running instructions once, as a call."""

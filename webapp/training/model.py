@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
@@ -74,7 +75,9 @@ class Model:
             self._checksum = en.ops.sum_(en.ops.flat(*numbers))
             self._trained = [each for each in numbers if each.attrs["trainable"]]
             self.train = self._optimizer(settings).minimize(self._penalized(settings), self._trained)
-        self.session = en.Session(graph, seed=settings.weight_seed, device=device, executor=executor)
+        self.session = en.Session(
+            graph, seed=settings.weight_seed, device=device, executor=executor, threads=os.cpu_count() or 1
+        )
 
     def _place(self, name: str, kind: LayerKind | None, built: Built) -> Tensor:
         source = self.layers[-1].name if self.layers else "inputs"

@@ -101,7 +101,8 @@ class Training:
     @property
     def executor(self) -> str:
         """See :meth:`webapp.training.experiment.Experiment.executor`."""
-        return self.model.session.executor.label
+        threads = max((each.threads for each in self._programs.values()), default=1)
+        return self.model.session.executor.label + (f" · {threads} cores" if threads > 1 else "")
 
     def use_machine(self, machine: Executor) -> None:
         """See :meth:`webapp.training.experiment.Experiment.use_machine`."""

@@ -29,6 +29,7 @@ class Handle:
         self.outbox = outbox
         self.runs: dict[str, None] = {}  # in the order they came
         self.loading = False  # the native machine: it was told to, and hasn't answered yet
+        self.cores = 1  # that it was told it may use
         self.awake = False  # it has been heard
         self.gone = threading.Event()
         self.started = time.monotonic()

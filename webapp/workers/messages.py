@@ -94,13 +94,20 @@ class LoadMachine:
 
 
 @dataclass(frozen=True, slots=True)
+class Cores:
+    """How many cores the worker's run may use that is at work; results don't depend on it."""
+
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
 class Rest:
     """Nobody watches this run and it stands still: hand over its state and forget it."""
 
     run: str
 
 
-ToWorker = Create | Order | Want | Drop | Rest | LoadMachine
+ToWorker = Create | Order | Want | Drop | Rest | LoadMachine | Cores
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,10 +130,14 @@ class Rested:
 
 @dataclass(frozen=True, slots=True)
 class Sign:
-    """A worker's sign of life, from a thread of its own: what it has been at for how many seconds; "" if idle."""
+    """A worker's sign of life, from a thread of its own: what it has been at for how many seconds; "" if idle.
+
+    ``training``: whether any of its runs trains.
+    """
 
     doing: str = ""
     seconds: float = 0.0
+    training: bool = False
 
 
 @dataclass(frozen=True, slots=True)

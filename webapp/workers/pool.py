@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -13,7 +14,7 @@ from webapp.threads import forever
 from webapp.workers import worker
 from webapp.workers.compiler import Compiler
 from webapp.workers.handle import Handle
-from webapp.workers.messages import Create, Drop, FromRun, FromWorker, MachineLoaded, Sign, ToWorker
+from webapp.workers.messages import Cores, Create, Drop, FromRun, FromWorker, MachineLoaded, Sign, ToWorker
 from webapp.workers.outbox import Outbox
 
 log = logging.getLogger(__name__)
@@ -55,6 +56,7 @@ class Pool:
         self._news = threading.Event()  # a worker ended
         self._compiler = None if machine_dir is None else Compiler(machine_dir)
         self._machine: Path | None = None  # where workers find the machine, once it is compiled
+        self._cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         self._load_deaths = 0
         self._load_failed = False
 
@@ -173,6 +175,19 @@ class Pool:
         else:
             log.error("workers end while they load the native machine: from now on all training runs on NumPy")
 
+    def _share_cores(self) -> None:
+        """A worker that trains may use the cores that those leave which don't; each has one in any case.
+
+        Every worker says with its signs of life whether it trains.
+        """
+        with self._lock:
+            busy = [handle for handle in self._handles if handle.doing.training]
+            for handle in self._handles:
+                cores = max(1, self._cores // len(busy)) if handle in busy else 1
+                if cores != handle.cores:
+                    handle.cores = cores
+                    handle.outbox.put(Cores(cores), force=True)
+
     # ---- when a worker dies or hangs
 
     def _watch(self) -> None:
@@ -186,6 +201,7 @@ class Pool:
                 elif handle.silent_for() > self._hang_after:
                     log.error("worker %d gave no sign of life for %.0f s and is ended", index, handle.silent_for())
                     handle.process.kill()  # its reader hears the end of it
+            self._share_cores()
             while self._orphans:
                 self._settle(self._orphans.pop())
             self._news.wait(every)

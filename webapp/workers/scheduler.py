@@ -82,6 +82,11 @@ class Scheduler:
         job = self._jobs.get(run)
         return 0 if job is None else len(job.waiting)
 
+    @property
+    def training(self) -> bool:
+        """Whether any run trains; another thread asks."""
+        return any(job.training for job in list(self._jobs.values()))
+
     def _job(self, message: Create) -> Job:
         return Job(
             run=message.run,

@@ -21,7 +21,7 @@ from webapp.threads import forever
 from webapp.training.experiment import Experiment
 from webapp.workers.inbox import Closed, Inbox
 from webapp.workers.loader import Loaded, start_loading
-from webapp.workers.messages import Create, FromWorker, LoadMachine, MachineLoaded, Order, Sign, Taken, ToWorker
+from webapp.workers.messages import Cores, Create, FromWorker, LoadMachine, MachineLoaded, Order, Sign, Taken, ToWorker
 from webapp.workers.scheduler import Scheduler
 
 _SWITCH = 0.001  # seconds until a thread that trains lets the one go on that takes commands
@@ -56,6 +56,7 @@ def main(pipe: Connection[Any, Any], options: Options) -> None:
         return experiment
 
     sys.setswitchinterval(_SWITCH)
+    _limit_cores(1)  # until it is told that others are free
     line = Line(pipe)
     scheduler = Scheduler(make, line.send, fps=options.fps)
     inbox = Inbox(options.max_waiting, scheduler.undone)
@@ -99,19 +100,25 @@ def _give_signs(line: Line, scheduler: Scheduler, every: float) -> None:
     with contextlib.suppress(OSError):
         while True:
             doing, since = scheduler.doing or ("", time.monotonic())
-            line.send(Sign(doing, time.monotonic() - since))
+            line.send(Sign(doing, time.monotonic() - since, scheduler.training))
             time.sleep(every)
 
 
 def _receive(message: ToWorker | Loaded, scheduler: Scheduler, inbox: Inbox, line: Line) -> None:
     if isinstance(message, LoadMachine):
         start_loading(message.folder, inbox.put)
+    elif isinstance(message, Cores):
+        _limit_cores(message.count)
     elif isinstance(message, Loaded):
         if message.machine is not None:
             scheduler.use_machine(message.machine)
         line.send(MachineLoaded(message.problem))
     else:
         scheduler.receive(message)
+
+
+def _limit_cores(count: int) -> None:
+    importlib.import_module("engine.native.crew").Crew.most = count
 
 
 def _experiment_class(path: str) -> Any:

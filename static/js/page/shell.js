@@ -12,7 +12,7 @@ import { connection } from "../core/stream.js";
 import { nextTheme, theme } from "../core/theme.js";
 import { goTo, page } from "../core/url.js";
 import { IconButton } from "../ui/controls.js";
-import { HelpDialog, executorWords } from "../ui/help.js";
+import { HelpDialog, executorName, executorWords } from "../ui/help.js";
 import { Announcer, Toasts } from "../ui/messages.js";
 import { useMore } from "../ui/overflow.js";
 import { Problems } from "./problems.js";
@@ -100,7 +100,7 @@ function showInMiddle(tab) {
 function Badge() {
   const executor = runOf(page.value)?.status.value.executor ?? "";
   const state = connection.value;
-  const text = state === "live" && executor ? executor : t(`connection.${state}`);
+  const text = state === "live" && executor ? executorName(executor) : t(`connection.${state}`);
   const title = [t(`connection.${state}`), ...executorWords(executor)].join("\n");
   return html`<span class="badge ${state}" title=${title}><span class="dot" />${text}</span>`;
 }

@@ -24,10 +24,15 @@ const KEYS = [
 /** @type {[string, string]} */
 const LAST_KEY = ["?", "help.help"];
 
+/** The badge's text; the server speaks English. @param {string} executor */
+export function executorName(executor) {
+  return executor.replace(/(\d+) cores$/, (_, count) => t("executor.cores", { count }));
+}
+
 /** Sentences on what computes the network ("CPU · NumPy" …) and what the words mean. @param {string} executor */
 export function executorWords(executor) {
   if (!executor) return [];
-  const kind = executor.startsWith("GPU") ? "gpu" : executor.endsWith("native") ? "native" : "numpy";
+  const kind = executor.startsWith("GPU") ? "gpu" : executor.includes("native") ? "native" : "numpy";
   return [t(`executor.${kind}`), t("executor.words")];
 }
 
