@@ -57,7 +57,7 @@ def _matrices(table: Table, kernel: str, out: np.ndarray, x: np.ndarray, size: t
         x, k = wide, beside
     depth, parts = _cut(k, n)
     to = out if parts == 1 else table.keep(np.empty(m * parts * n, np.float32))
-    table.add(kernel, to, x, m=m, k=k, n=n, units=m * parts, a0=4 * k * n, a1=4 * n, depth=depth)
+    table.add(kernel, to, x, m=m, k=k, n=n, units=m * parts, a0=4 * k * n, a1=4 * n, depth=depth, parts=parts)
     if parts > 1:
         _matrices(table, kernel, out, to, (m, parts, n))
 
@@ -111,7 +111,7 @@ def _moments(table: Table, node: Node, out: np.ndarray, ins: Sequence[np.ndarray
     x, n = table.plain(ins[0]), out.shape[-1]
     rows, wide, depth, parts = _rows(x.size, n)
     found = table.keep(np.empty(3 * parts * wide, np.float32))
-    table.add("moment_parts", found, x, k=rows, n=wide, units=parts, a1=4 * wide, depth=depth)
+    table.add("moment_parts", found, x, k=rows, n=wide, units=parts, a1=4 * wide, depth=depth, parts=parts)
     table.add("moments", out, found, k=rows, n=n, depth=depth, c=wide // n)
 
 
@@ -126,7 +126,7 @@ def _slope_sums(table: Table, node: Node, out: np.ndarray, ins: Sequence[np.ndar
         table.copy(beside, center)
         center = beside
     found = table.keep(np.empty((parts, 2, wide // n, n), np.float32))
-    table.add("slope_parts", found, g, x, center, k=rows, n=wide, units=parts, a1=4 * wide, depth=depth)
+    table.add("slope_parts", found, g, x, center, k=rows, n=wide, units=parts, a1=4 * wide, depth=depth, parts=parts)
     along(table, "sums", out, found, (0, 2))
 
 

@@ -15,7 +15,7 @@ import re
 INPUTS = 9  # of an element-wise instruction, at most
 OP, UNITS, WORK, N, M, CHAIN, OUT, OUT_ROW, IN = range(9)
 WIDTH = IN + 3 * INPUTS
-A, B, C, K, A0, A1, B0, B1, C0, C1, INFO, TILES, DEPTH = range(IN, IN + 13)  # of the other instructions
+A, B, C, K, A0, A1, B0, B1, C0, C1, INFO, TILES, DEPTH, PARTS = range(IN, IN + 14)  # of the other instructions
 
 DEEP, WIDE = 256, 512  # rows and columns of a second factor that are packed at a time: half of a second-level cache
 PACKED = 4 * DEEP * (WIDE + 64)  # bytes that they take at most: the last panel may be no more than begun

@@ -7,13 +7,15 @@ No sum is a running total: blocks of RUN vectors are added up, and what their su
 
 from numba import njit
 
-from engine.native.instructions import A0, A1, DEPTH, OUT, A, B, C, K, N
+from engine.native.instructions import A0, A1, DEPTH, OUT, PARTS, A, B, C, K, N
 from engine.native.kernels import LEAST, LOOPS, F, columns, i32s, kernel
 from engine.native.lanes import BYTES, W
 from engine.native.simd import (
     add,
     as_large,
     beats,
+    bigger,
+    biggest,
     choose,
     finite,
     first,
@@ -39,9 +41,11 @@ RUN = 32  # vectors that are combined one after the other
 @njit(**LOOPS)
 def part(row, unit):
     """A unit's share of the work: where it begins, how many rows it has, and where its result goes."""
-    parts = max(1, (row[K] + row[DEPTH] - 1) // row[DEPTH])
-    i, begin = unit // parts, unit % parts * row[DEPTH]
-    return row[A] + i * row[A0] + begin * row[A1], min(row[K] - begin, row[DEPTH]), row[OUT] + 4 * row[N] * unit
+    i, q = unit, 0
+    if row[PARTS] > 1:
+        i = unit // row[PARTS]
+        q = (unit - i * row[PARTS]) * row[DEPTH]
+    return row[A] + i * row[A0] + q * row[A1], min(row[K] - q, row[DEPTH]), row[OUT] + 4 * row[N] * unit
 
 
 @njit(**LOOPS)
@@ -73,38 +77,39 @@ def _folds(combine, across, start, keep):
     """
 
     @njit(**LOOPS)
+    def run(a, step, count, whole, wanted):
+        """A few vectors that lie ``step`` bytes apart, as one."""
+        x, y, z, u = spread(start), spread(start), spread(start), spread(start)
+        for _ in range(count >> 2):
+            x = combine(x, taken(a, whole, wanted))
+            y = combine(y, taken(a + step, whole, wanted))
+            z = combine(z, taken(a + 2 * step, whole, wanted))
+            u = combine(u, taken(a + 3 * step, whole, wanted))
+            a += 4 * step
+        for _ in range(count & 3):
+            x = combine(x, taken(a, whole, wanted))
+            a += step
+        return combine(combine(x, y), combine(z, u))
+
+    @njit(**LOOPS)
     def down(a, step, count, whole, wanted):
         """``count`` vectors that lie ``step`` bytes apart, as one."""
-        s, lost = spread(start), zero()
-        while count > 0:
-            now = min(count, RUN)
-            x, y, z, u = spread(start), spread(start), spread(start), spread(start)
-            for _ in range(now >> 2):
-                x = combine(x, taken(a, whole, wanted))
-                y = combine(y, taken(a + step, whole, wanted))
-                z = combine(z, taken(a + 2 * step, whole, wanted))
-                u = combine(u, taken(a + 3 * step, whole, wanted))
-                a += 4 * step
-            for _ in range(now & 3):
-                x = combine(x, taken(a, whole, wanted))
-                a += step
-            x = combine(combine(x, y), combine(z, u))
+        s, lost = run(a, step, min(count, RUN), whole, wanted), zero()
+        for done in range(RUN, count, RUN):
+            x = run(a + done * step, step, min(count - done, RUN), whole, wanted)
             if keep:
                 s, lost = added(s, lost, x)
             else:
                 s = combine(s, x)
-            count -= now
-        return made_up(s, lost) if keep else s
+        return made_up(s, lost) if keep and count > RUN else s
 
     @njit(**LOOPS)
     def along(a, n):
         """n numbers side by side, as one."""
         whole = n - n % W
-        x = down(a, BYTES, whole // W, True, first(0))
-        if n > whole:
-            rest = first(n - whole)
-            x = combine(x, choose(rest, load_part(a + 4 * whole, rest), spread(start)))
-        return across(x)
+        rest = first(n - whole)
+        x = choose(rest, load_part(a + 4 * whole, rest), spread(start))
+        return across(combine(x, down(a, BYTES, whole // W, True, rest)) if whole else x)
 
     @njit(**LOOPS)
     def units(at, begin, count):
@@ -125,6 +130,7 @@ def _folds(combine, across, start, keep):
 column_sum, _, _sums = _folds(add, total, F(0), True)
 _, row_maximum, _maxima = _folds(maximum, largest, LEAST, False)
 _, _, _products = _folds(mul, multiplied, F(1), False)
+_, edge, _ = _folds(bigger, biggest, LEAST, False)  # of a row of numbers alone, which is faster
 
 
 @kernel

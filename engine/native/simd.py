@@ -89,7 +89,7 @@ first = _function(MASK, INT)(vectors.first)
 zero = _function(VEC)(lambda b: ir.Constant(VECTOR, [0.0] * W))
 
 add, sub, mul = (_of_lanes(each, VEC, VEC, VEC) for each in (operator.add, operator.sub, operator.mul))
-divided, maximum = _of_lanes(operator.truediv, VEC, VEC, VEC), _of_lanes(larger, VEC, VEC, VEC)
+maximum = _of_lanes(larger, VEC, VEC, VEC)
 power_of_e = _of_lanes(exp, VEC, VEC)
 choose = _of_lanes(select, VEC, MASK, VEC, VEC)
 won = _of_lanes(lambda free, x, best: free & ((x == best) | ~(fabs(x) >= 0)), MASK, MASK, VEC, VEC)  # so does NaN
@@ -102,10 +102,15 @@ finite = _of_lanes(lambda x: fabs(x) < float("inf"), MASK, VEC)
 zero_lanes = _of_lanes(lambda x: x == 0, MASK, VEC)
 
 
+def _bigger(x: Lanes, y: Lanes) -> Lanes:
+    return select(x > y, x, y)
+
+
 def _is_number(x: Lanes) -> Lanes:
     return fabs(x) >= 0
 
 
+bigger = _of_lanes(_bigger, VEC, VEC, VEC)  # of numbers; of one and NaN it is either
 # NaN is larger than any number
 beats = _of_lanes(lambda x, best: (x > best) | (_is_number(best) & ~_is_number(x)), MASK, VEC, VEC)
 as_large = _of_lanes(lambda x, best: (x == best) | ~(_is_number(x) | _is_number(best)), MASK, VEC, VEC)
@@ -142,7 +147,7 @@ def _across(combine: Callable[[Lanes, Lanes], Lanes]) -> Any:
     return _function(NUMBER, VEC)(write)
 
 
-total, largest, multiplied = _across(operator.add), _across(larger), _across(operator.mul)
+total, largest, biggest, multiplied = (_across(each) for each in (operator.add, larger, _bigger, operator.mul))
 
 
 def _call(count: int) -> Any:

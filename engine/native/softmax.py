@@ -8,13 +8,12 @@ import numpy as np
 from numba import njit
 
 from engine.native.instructions import OUT, A, B, C, M, N
-from engine.native.kernels import LOOPS, columns, f32s, i32s, kernel
+from engine.native.kernels import LOOPS, F, columns, f32s, i32s, kernel
 from engine.native.lanes import W
-from engine.native.reductions import RUN, added, made_up, row_maximum
+from engine.native.reductions import RUN, added, edge, made_up
 from engine.native.simd import (
     add,
     choose,
-    divided,
     first,
     load_part,
     mul,
@@ -28,11 +27,13 @@ from engine.native.simd import (
     zero_lanes,
 )
 
+ONE = F(1)
+
 
 @njit(**LOOPS)
-def powers(out, a, n, edge, keep):
-    """The sum of exp(a - edge) along a row; written to ``out`` if ``keep``."""
-    s, lost, shift = zero(), zero(), spread(edge)
+def powers(out, a, n, top, keep):
+    """The sum of exp(a - top) along a row; written to ``out`` if ``keep``."""
+    s, lost, shift = zero(), zero(), spread(top)
     for begin in range(0, n, RUN * W):
         now = zero()
         for j in range(begin, min(n, begin + RUN * W), W):
@@ -41,7 +42,7 @@ def powers(out, a, n, edge, keep):
             now = add(now, choose(wanted, power, zero()))
             if keep:
                 store_part(out + 4 * j, power, wanted)
-        s, lost = added(s, lost, now)
+        s, lost = added(s, lost, now) if begin else (now, lost)
     return total(made_up(s, lost))
 
 
@@ -52,10 +53,10 @@ def softmax_rows(at, begin, count, room):
     n = row[N]
     for i in range(begin, begin + count):
         a, out = row[A] + 4 * n * i, row[OUT] + 4 * n * i
-        share = spread(powers(out, a, n, row_maximum(a, n), True))
+        share = spread(ONE / powers(out, a, n, edge(a, n), True))
         for j in range(0, n, W):
             wanted = first(n - j)
-            store_part(out + 4 * j, divided(load_part(out + 4 * j, wanted), share), wanted)
+            store_part(out + 4 * j, mul(load_part(out + 4 * j, wanted), share), wanted)
 
 
 @kernel
@@ -65,8 +66,8 @@ def log_softmax_rows(at, begin, count, room):
     n = row[N]
     for i in range(begin, begin + count):
         a, out = row[A] + 4 * n * i, row[OUT] + 4 * n * i
-        edge = row_maximum(a, n)
-        shift, less = spread(edge), spread(np.log(powers(out, a, n, edge, False)))
+        top = edge(a, n)
+        shift, less = spread(top), spread(np.log(powers(out, a, n, top, False)))
         for j in range(0, n, W):
             wanted = first(n - j)
             store_part(out + 4 * j, sub(sub(load_part(a + 4 * j, wanted), shift), less), wanted)
@@ -81,8 +82,8 @@ def chosen_loss(at, begin, count, room):
     for i in range(begin, begin + count):
         if 0 <= labels[i] < n:
             a = row[A] + 4 * n * i
-            edge = row_maximum(a, n)
-            o[i] = np.log(powers(a, a, n, edge, False)) - (x[i * n + labels[i]] - edge)
+            top = edge(a, n)
+            o[i] = np.log(powers(a, a, n, top, False)) - (x[i * n + labels[i]] - top)
         else:
             wrong[0] = 1
 
@@ -94,8 +95,8 @@ def shared_loss(at, begin, count, room):
     n = row[N]
     for i in range(begin, begin + count):
         a, labels = row[A] + 4 * n * i, row[B] + 4 * n * i
-        edge = row_maximum(a, n)
-        shift, logarithm = spread(edge), spread(np.log(powers(a, a, n, edge, False)))
+        top = edge(a, n)
+        shift, logarithm = spread(top), spread(np.log(powers(a, a, n, top, False)))
         s, lost = zero(), zero()
         for j in range(0, n, W):
             wanted = first(n - j)

@@ -113,13 +113,13 @@ def sums(xp: Any, x: Any, out: Any, axes: Collection[int]) -> list[Call]:
 def _matrix_sums(xp: Any, x: Any, out: Any) -> list[Call]:
     """out (m, n) of x (m, k, n): products with ones are faster than ``sum``, but running totals."""
     m, k, n = x.shape
-    if n == 1 and k > BLOCK:
+    if n == 1 and k > 2 * BLOCK:
         return [partial(x.reshape(m, k).sum, -1, None, out.reshape(m))]  # NumPy's own goes by pairs along rows alone
     if n == 1:
         return [partial(x.reshape(m, k).dot, xp.ones(k, x.dtype), out.reshape(m))]
-    if m == 1 and k <= BLOCK:
+    if m == 1 and k <= 2 * BLOCK:
         return [partial(xp.ones(k, x.dtype).dot, x[0], out[0])]
-    if k <= BLOCK or xp is not np:
+    if k <= 2 * BLOCK or xp is not np:
         return [partial(xp.matmul, xp.ones((1, k), x.dtype), x, out[:, None])]
     blocks, rest = divmod(k, BLOCK)
     between = np.empty((m, blocks + (rest > 0), n))  # float64, and so is what follows
