@@ -179,3 +179,12 @@ def equal_whole(at, begin, count, room):
     o, x, y = u8s(row[OUT], row[N]), i32s(row[A], row[N]), i32s(row[B], row[N])
     for i in range(row[N]):
         o[i] = x[i] == y[i]
+
+
+@kernel
+def bytes_to_whole(at, begin, count, room):
+    """Bytes as int32."""
+    row = columns(at)
+    o, x = i32s(row[OUT], row[N]), u8s(row[A], row[N])
+    for i in range(row[N]):
+        o[i] = x[i]

@@ -272,8 +272,7 @@ def _copies(table: Table, node: Node, out: np.ndarray, ins: Sequence[np.ndarray]
 
 @lowering("cast")
 def _cast(table: Table, node: Node, out: np.ndarray, ins: Sequence[np.ndarray]) -> None:
-    """A single bool as int32: how far a fed bool moves a counter."""
-    if ins[0].dtype != np.bool_ or out.dtype != np.int32 or out.size != 1:
+    """Truths or bytes as int32, to be counted."""
+    if ins[0].dtype not in (np.bool_, np.uint8):
         raise NotNative
-    table.add("fill", out, table.keep(np.zeros(1, np.float32)), n=1)  # the upper bytes
-    table.add("copy_bytes", out, ins[0], n=1)
+    table.add("bytes_to_whole", int32(out), table.plain(ins[0]), n=out.size)
