@@ -15,7 +15,7 @@ from engine.errors import DtypeError, ShapeError
 from engine.op import Call
 from engine.spec import Spec, broadcast, normalize_axes, same_dtype
 
-BLOCK = 64  # numbers that are added up one after the other
+BLOCK, WIDE = 128, 512  # numbers that are added up one after the other; and rows of how many side by side
 
 
 def elementwise(*specs: Spec, **_: Any) -> Spec:
@@ -113,20 +113,24 @@ def sums(xp: Any, x: Any, out: Any, axes: Collection[int]) -> list[Call]:
 def _matrix_sums(xp: Any, x: Any, out: Any) -> list[Call]:
     """out (m, n) of x (m, k, n): products with ones are faster than ``sum``, but running totals."""
     m, k, n = x.shape
-    if n == 1 and k > 2 * BLOCK:
+    if n == 1 and k > BLOCK:
         return [partial(x.reshape(m, k).sum, -1, None, out.reshape(m))]  # NumPy's own goes by pairs along rows alone
     if n == 1:
         return [partial(x.reshape(m, k).dot, xp.ones(k, x.dtype), out.reshape(m))]
-    if m == 1 and k <= 2 * BLOCK:
+    if m == 1 and k <= BLOCK:
         return [partial(xp.ones(k, x.dtype).dot, x[0], out[0])]
-    if k <= 2 * BLOCK or xp is not np:
+    if k <= BLOCK or xp is not np:
         return [partial(xp.matmul, xp.ones((1, k), x.dtype), x, out[:, None])]
+    few = max(1, WIDE // max(1, n))  # rows that are taken as one, so that the products are fewer and longer
+    beside = math.gcd(k, 1 << (few.bit_length() - 1))
+    x, k = x.reshape(m, k // beside, beside * n), k // beside
     blocks, rest = divmod(k, BLOCK)
-    between = np.empty((m, blocks + (rest > 0), n))  # float64, and so is what follows
-    whole = x[:, : k - rest].reshape(m, blocks, BLOCK, n)
+    between = np.empty((m, blocks + (rest > 0), beside * n))  # float64, and so is what follows
+    whole = x[:, : k - rest].reshape(m, blocks, BLOCK, beside * n)
     calls: list[Call] = [partial(np.matmul, np.ones((1, BLOCK), x.dtype), whole, between[:, :blocks, None])]
     if rest:
         calls.append(partial(np.matmul, np.ones((1, rest), x.dtype), x[:, k - rest :], between[:, blocks:]))
+    between = between.reshape(m, between.shape[1] * beside, n)
     return [*calls, partial(np.matmul, np.ones((1, between.shape[1])), between, out[:, None])]
 
 

@@ -86,6 +86,16 @@ def test_every_reduction_along_any_axes_is_native(data: Any, shape: list[int]) -
         np.testing.assert_array_equal(computed(lambda x, at=axis: argmax(x, axis=at), [x], native), x.argmax(axis))
 
 
+@pytest.mark.parametrize("shape", [(300, 0), (0, 3), (4, 300, 0), (4, 0, 3)])
+def test_sums_of_nothing_are_0(shape: tuple[int, ...], options: dict[str, Any]) -> None:
+    x = np.zeros(shape, "f4")
+    with en.Graph() as graph:
+        given = en.placeholder(shape)
+        found = [sum_(given, axis=at) for at in range(len(shape))]
+    for at, one in enumerate(en.Session(graph, **options).run(found, {given: x})):
+        np.testing.assert_array_equal(one, x.sum(at))
+
+
 def test_truths_are_counted(options: dict[str, Any]) -> None:
     x = rng.normal(size=(300, 7)).astype("f4")
     found = computed(lambda x: sum_(en.ops.cast(en.ops.greater(x, 0), dtype="int32"), axis=0), [x], options)
