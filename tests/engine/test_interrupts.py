@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 import threading
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -137,3 +139,19 @@ def test_a_session_at_work_in_another_thread_says_so(network, executor: Executor
     ended.set()
     thread.join()
     session.run(count)  # it is free again
+
+
+def test_a_program_that_nobody_needs_goes_at_once(network, executor: Executor | None) -> None:
+    """With its memory, and without the collector of cycles: else many shapes of batches pile up."""
+    graph, x, step, _ = network
+    session = en.Session(graph, executor=executor)
+    program = session.bind(step, {x: (16, 2)})
+    program.run()
+    gone = weakref.ref(program)
+    session._programs.clear()
+    gc.disable()
+    try:
+        del program
+        assert gone() is None
+    finally:
+        gc.enable()
