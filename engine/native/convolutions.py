@@ -47,12 +47,12 @@ from engine.native.instructions import (
     M,
     N,
 )
-from engine.native.kernels import LOOPS, columns, copy_row, fill_row, i64s, kernel
-from engine.native.lanes import W
+from engine.native.kernels import LOOPS, F, columns, copy_row, fill_row, i64s, kernel
+from engine.native.lanes import BYTES, W
 from engine.native.products import shares
 from engine.native.simd import first as lanes
-from engine.native.simd import load_part, read, rectified, splat, store_part, tile, turn, write, zero
-from engine.native.tiles import PANEL
+from engine.native.simd import load, load_part, read, rectified, splat, store_part, tile, total, turn, write, zero
+from engine.native.tiles import PANEL, ROWS
 
 HELD = 1 << 18  # bytes of filters that stay in the second-level cache while images pass by
 
@@ -98,10 +98,10 @@ def group_sums(at, begin, count, room):
     row = columns(at)
     out, a = row[OUT] + 4 * row[N] * begin, row[A] + 4 * row[N] * row[K] * begin
     for _ in range(count * row[N]):
-        total = read(a)
+        found = read(a)
         for e in range(1, row[K]):
-            total += read(a + 4 * e)
-        write(out, total)
+            found += read(a + 4 * e)
+        write(out, found)
         out, a = out + 4, a + 4 * row[K]
 
 
@@ -233,6 +233,41 @@ def depthwise(at, begin, count, room):
                         tiles, out + 4 * c, s[OUT2], x + 4 * c, step, across, row[B] + low * row[B0] + 4 * c, row[B1],
                         s[KERNEL1], high - low, s[DILATION0] * pitch, row[B0], min(W, s[CHANNELS] - c), 0, 0, pixels,
                     )  # fmt: skip
+                out += pixels * s[OUT2]
+                x += pixels * step
+        unit += lines
+
+
+@kernel
+def thin_convolution(at, begin, count, room):
+    """:func:`convolution` with a few filters (n, height, width, channels) at B: W channels at a time, added up at last.
+
+    What lies side by side in a row of the windows must be a multiple of W numbers.
+    """
+    row = columns(at)
+    s, tiles = i64s(row[INFO], WINDOW), row[TILES]
+    step, run, n = s[STRIDE1] * s[IMAGE2], s[KERNEL1] * s[CHANNELS], s[FILTERS]
+    parts, few, more = shares(s[COUNT1])
+    unit = begin
+    while unit < begin + count:
+        image, first = unit // s[COUNT0], unit % s[COUNT0]
+        lines = min(s[LINES], s[COUNT0] - first, begin + count - unit)
+        source, pitch = framed(row, s, image, first, lines, room + ROWS * BYTES)
+        for i in range(first, first + lines):
+            low, high = bounds(i, s[STRIDE0], s[DILATION0], s[PAD0], s[SIZE0], s[KERNEL0])
+            x = source + (i * s[STRIDE0] - s[PAD0] + low * s[DILATION0]) * pitch
+            out = row[OUT] + image * s[OUT0] + i * s[OUT1]
+            for part in range(parts):
+                pixels = few + 1 if part < more else few
+                for d in range(n):
+                    filters = row[B] + 4 * run * (d * s[KERNEL0] + low)
+                    tile(
+                        tiles, room, BYTES, x, step, BYTES, filters, BYTES, run // W, high - low,
+                        s[DILATION0] * pitch, 4 * run, W, 0, 0, pixels,
+                    )  # fmt: skip
+                    for pixel in range(pixels):
+                        found = total(load(room + pixel * BYTES)) + (read(row[C] + 4 * d) if row[C] != 0 else F(0))
+                        write(out + pixel * s[OUT2] + 4 * d, F(0) if row[C0] != 0 and found <= 0 else found)
                 out += pixels * s[OUT2]
                 x += pixels * step
         unit += lines

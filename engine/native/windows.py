@@ -9,12 +9,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from engine.native.instructions import AVERAGE, AVERAGE_WITH_PADDING, C0, MAX, PIXELS, WINDOW
-from engine.native.lowering import PRODUCTS_A_NS, Table, address, float32, lowering
+from engine.native.lowering import PARTS, PRODUCTS_A_NS, Table, address, float32, lowering
 from engine.ops import pool
 from engine.ops.window import Axis, Windows, settings, windows
 from engine.passes import Node
 
 CACHE = 1 << 20  # bytes that stay in the second-level cache
+THIN = 4  # filters at most
 FRAMES = 1 << 18  # bytes of padded rows, beside the filters and the result
 SUMS = 64  # sums of PIXELS that are added up before they go to the result
 
@@ -89,10 +90,18 @@ def _by_lines(
     lines = down.windows
     if rows.pitch:
         lines = max(1, min(lines, (FRAMES // rows.pitch - _under(down, 1)) // down.stride + 1))
-        table.room = max(table.room, _under(down, lines) * rows.pitch)
+    tall, panel, _ = _tile()
+    table.room = max(table.room, 4 * tall * panel + _under(down, lines) * rows.pitch)
     info = _info(table, over, image, out, rows=rows, lines=lines)
     units = out.shape[0] * out.shape[1]
     table.add(kernel, out, image[:, :, rows.skipped :], filters, *start, n=0, units=units, info=info, **more)
+
+
+def _is_thin(filters: np.ndarray) -> bool:
+    """Whether they would leave most of a vector empty, but not if channels lie there, and turning them is simple."""
+    height, _, channels, n = filters.shape
+    vector, simple = _tile()[2], filters.strides[2] == filters.itemsize or filters.flags.c_contiguous
+    return n <= THIN and n * height <= PARTS and channels % vector == 0 and channels >= 2 * vector and simple
 
 
 def _convolve(
@@ -100,11 +109,16 @@ def _convolve(
 ) -> None:
     """``out`` = ``image`` convolved with ``filters`` (height, width, in, out) of any strides, + ``start``."""
     height, width, channels, n = filters.shape
-    panel = _tile()[1]
+    panel, work = _tile()[1], out.size * height * width * channels // PRODUCTS_A_NS
+    if _is_thin(filters) and over.across.dilation == 1:
+        whole = table.keep(np.empty((n, height, width, channels), np.float32))
+        if whole.size:
+            table.copy(whole, filters.transpose(3, 0, 1, 2))
+        _by_lines(table, "thin_convolution", out, image, whole, *map(table.plain, start), over=over, work=work)
+        return
     panels = table.keep(np.empty((-(-n // panel), height * width * channels, panel), np.float32))
     strides = dict(zip(("a0", "a1", "b0", "b1"), filters.strides, strict=True))
     table.add("filter_panels", panels, filters, n=n, units=height * width, m=height, k=width, c=channels, **strides)
-    work = out.size * height * width * channels // PRODUCTS_A_NS
     _by_lines(table, "convolution", out, image, panels, *map(table.plain, start), over=over, work=work)
 
 
@@ -175,12 +189,11 @@ def _filters(table: Table, node: Node, out: np.ndarray, ins: Sequence[np.ndarray
     """Sums over all images, some of them or some of their lines at a time: as many as stay in a cache."""
     image, g = map(table.plain, ins)
     float32(out, image, g)
+    over, dense = _over(image.shape, out.shape[:2], node.attrs), node.op.name == "conv2d_filters"
     table.add("fill", out, table.keep(np.zeros(1, np.float32)), n=out.size)
     if image.size == 0:
         return
-    over = _over(image.shape, out.shape[:2], node.attrs)
-    (height, width, channels, n), (tall, panel, vector) = out.shape, _tile()
-    dense, down = node.op.name == "conv2d_filters", over.down
+    (height, width, channels, n), (tall, panel, vector), down = out.shape, _tile(), over.down
     rows = _rows(over, channels, 1 if dense else n)
     line = down.stride * (rows.pitch or image.strides[1]) + g.strides[1]  # bytes that a line of windows reads, about
     lines = max(1, min(down.windows, CACHE // line))

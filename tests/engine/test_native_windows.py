@@ -172,6 +172,20 @@ def test_a_window_on_padding_alone_is_refused(pool: str, how: dict[str, Any], to
             op(pool)(x, **how)
 
 
+@pytest.mark.parametrize("how", [{}, {"strides": (2, 2)}, {"strides": (2, 3), "padding": ((1, 0), (2, 3))}])
+def test_a_few_filters_over_many_channels(native: Native, how: dict[str, Any]) -> None:
+    """Forwards, with a bias and relu, and as what a first layer of many filters sends back to its images."""
+    x, w, b, image, v = normal((2, 5, 9, 64), (3, 4, 64, 3), (3,), (2, 9, 11, 3), (5, 4, 3, 32))
+
+    def build(x: en.Tensor, w: en.Tensor, b: en.Tensor, image: en.Tensor, v: en.Tensor) -> list[en.Tensor]:
+        y = en.ops.conv2d(image, v, **how)
+        return [en.ops.relu(en.ops.conv2d(x, w, **how) + b), *en.gradients(en.ops.sum_(y * y), [image])]
+
+    arrays = [x, w, b, image, v]
+    wanted = results(None, build, [each.astype("d") for each in arrays])
+    assert_close(results(native, build, arrays), wanted, 3e-6)
+
+
 @BOTH
 def test_an_average_that_counts_padding_is_0_of_nothing_else(native: Native, executor: str) -> None:
     build = lambda x: [en.ops.avg_pool(x, size=(1, 2), padding=((0, 0), (2, 0)), count_padding=True)]  # noqa: E731
