@@ -2,7 +2,8 @@
 
 ``select({0} > 0, {0}, {slope} * {0})`` is arithmetic, comparisons and the functions of :data:`FUNCTIONS`, of inputs
 (by place) and attributes (by name).  NumPy's kernels, the native machine's vectors and CUDA's sources are all made
-from the tree: :func:`kernel`, :func:`evaluate` and :func:`written`.
+from the tree: :func:`kernel`, :func:`evaluate` and :func:`written`.  Functions that only some of them have are
+:data:`DEFINED` by others.
 """
 
 from __future__ import annotations
@@ -29,6 +30,18 @@ FUNCTIONS = {  # and the array module's names for them
     "fabs": "absolute", "sin": "sin", "cos": "cos", "pow": "power", "max": "maximum", "min": "minimum",
     "select": "where", NEGATIVE: "negative",
 }  # fmt: skip
+# gelu is x times the sigmoid of 2 sqrt(2 / pi) (x + 0.044715 x^3); each number here with its digits beyond double's
+_A, _B = "(1.5957691216057308 + -9.96930880911092e-17)", "(0.07135481627260025 + -6.175149918155315e-19)"
+_ANGLE = f"{{0}} * ({_A} + {_B} * ({{0}} * {{0}}))"
+_TURN = f"{{0}} * ({_A} + 3 * {_B} * ({{0}} * {{0}}))"
+DEFINED = {  # functions that array modules and C++ don't have; the native machine has its own, which are as exact
+    "sigmoid": "1 / (1 + exp(-{0}))",
+    "sigmoid_slope": "0.25 * tanh_slope(0.5 * {0})",
+    "tanh_slope": "4 * exp(-2 * fabs({0})) / ((1 + exp(-2 * fabs({0}))) * (1 + exp(-2 * fabs({0}))))",
+    "gelu": f"select({{0}} < -30, 0, {{0}} * sigmoid({_ANGLE}))",
+    "gelu_slope": f"select({{0}} < -30, 0, select({{0}} > 30, 1, "
+    f"sigmoid({_ANGLE}) * (1 + {_TURN} * sigmoid(-({_ANGLE})))))",
+}
 PLACES = "0123456789"  # names of inputs
 PARSED: dict[type[ast.AST], str] = {
     ast.Eq: "==", ast.NotEq: "!=", ast.Gt: ">", ast.GtE: ">=", ast.Lt: "<", ast.LtE: "<=",
@@ -52,7 +65,7 @@ class Number:
 
 @dataclass(frozen=True)
 class Apply:
-    """A sign or function of :data:`SIGNS` and :data:`FUNCTIONS`, and what it is of."""
+    """A sign or function of :data:`SIGNS`, :data:`FUNCTIONS` and :data:`DEFINED`, and what it is of."""
 
     name: str
     of: tuple[Tree, ...]
@@ -70,7 +83,8 @@ def parse(code: str) -> Tree:
     try:
         return _tree(ast.parse(re.sub(r"\{(\w+)\}", r"_\1", code), mode="eval").body)
     except (SyntaxError, KeyError):
-        raise ValueError(f"{code!r} isn't made of {', '.join([*SIGNS, *FUNCTIONS])}, inputs and numbers") from None
+        known = ", ".join([*SIGNS, *FUNCTIONS, *DEFINED])
+        raise ValueError(f"{code!r} isn't made of {known}, inputs and numbers") from None
 
 
 def _tree(node: ast.expr) -> Tree:
@@ -85,9 +99,26 @@ def _tree(node: ast.expr) -> Tree:
             return Number(-value)
         case ast.UnaryOp(op=ast.USub(), operand=operand):
             return Apply(NEGATIVE, (_tree(operand),))
-        case ast.Call(func=ast.Name(id=name), args=args) if name in FUNCTIONS:
+        case ast.Call(func=ast.Name(id=name), args=args) if name in FUNCTIONS or name in DEFINED:
             return Apply(name, tuple(map(_tree, args)))
     raise KeyError(node)
+
+
+def expanded(tree: Tree) -> Tree:
+    """Without functions of :data:`DEFINED`: each is written out."""
+    if not isinstance(tree, Apply):
+        return tree
+    given = tuple(map(expanded, tree.of))
+    if tree.name not in DEFINED:
+        return Apply(tree.name, given)
+    return _filled(expanded(parse(DEFINED[tree.name])), given)
+
+
+def _filled(tree: Tree, given: Sequence[Tree]) -> Tree:
+    """With the ``given`` in place of its operands."""
+    if isinstance(tree, Operand):
+        return given[int(tree.name)]
+    return Apply(tree.name, tuple(_filled(each, given) for each in tree.of)) if isinstance(tree, Apply) else tree
 
 
 def operands(tree: Tree) -> Iterator[str]:
@@ -150,6 +181,7 @@ def kernel(tree: Tree, attributes: Mapping[str, float]) -> Callable[..., Sequenc
     ``attributes``: what those in the tree are if nothing else is said.
     """
 
+    tree = expanded(tree)
     reads = len(list(operands(tree)))
 
     def made(xp: Any, out: Any, *arrays: Any, **attrs: Any) -> Sequence[Callable[[], object]]:

@@ -16,7 +16,7 @@ import numpy as np
 
 from engine.devices import Device
 from engine.executors.base import together
-from engine.expression import Tree, parse, written
+from engine.expression import Tree, expanded, parse, written
 from engine.fuse import Region, value_of
 from engine.op import attributes
 from engine.passes import Node
@@ -97,7 +97,7 @@ def _line(node: Node, tree: Tree, names: Sequence[str], dtype: str) -> str:
     """An element of ``node`` as C++, of the variables ``names``, the last of which is of ``dtype``."""
     values = dict(zip(map(str, range(len(names))), names, strict=True))
     values |= {name: f"({literal(value, dtype)})" for name, value in attributes(node.op, node.attrs).items()}
-    text = written(tree, values, lambda value: literal(value, dtype), RENAMED)
+    text = written(expanded(tree), values, lambda value: literal(value, dtype), RENAMED)
     return text if text not in names or node.spec.dtype == dtype else f"({TYPES[node.spec.dtype]}){text}"
 
 

@@ -34,7 +34,10 @@ TILES = ("tile", "tile_apart")  # functions of tiles.py
 # What compiled code is made from, and nothing else: tests/engine/test_native_cache.py reads it off the imports.
 KERNELS = ("kernels", "reductions", "softmax", "products", "convolutions", "filters", "pools", "draws")
 SOURCES = (
-    *(f"native/{each}.py" for each in (*KERNELS, "instructions", "lanes", "loop", "simd", "tiles", "vectors")),
+    *(
+        f"native/{each}.py"
+        for each in (*KERNELS, "instructions", "lanes", "loop", "mathematics", "simd", "tiles", "vectors")
+    ),
     "expression.py",
     "ops/splitmix.py",
 )

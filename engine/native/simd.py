@@ -16,21 +16,8 @@ from numba import types
 from numba.extending import intrinsic, models, register_model
 
 from engine.native import vectors
-from engine.native.lanes import (
-    FLOAT,
-    I32,
-    I64,
-    TRUTHS,
-    VECTOR,
-    WORDS,
-    Lanes,
-    W,
-    exp,
-    fabs,
-    larger,
-    llvm_function,
-    select,
-)
+from engine.native.lanes import FLOAT, I32, I64, TRUTHS, VECTOR, WORDS, Lanes, W, fabs, larger, llvm_function, select
+from engine.native.mathematics import exp
 
 
 class Vec(types.Type):

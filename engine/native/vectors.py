@@ -15,7 +15,8 @@ from llvmlite import ir
 
 from engine.expression import evaluate, parse
 from engine.native import instructions as i
-from engine.native.lanes import FLOAT, I32, I64, MATH, TRUTHS, VECTOR, WORDS, Lanes, W, llvm_function
+from engine.native.lanes import FLOAT, I32, I64, VECTOR, WORDS, Lanes, W, llvm_function
+from engine.native.mathematics import MATH
 
 BYTE = ir.IntType(8)
 ELEMENTS = {"x": FLOAT, "i": I32, "u": BYTE, "t": BYTE}  # of the inputs, by the letter in an expression
@@ -49,29 +50,30 @@ def pointer(b: ir.IRBuilder, address: ir.Value, kind: ir.Type = VECTOR) -> ir.Va
 def spread(b: ir.IRBuilder, value: ir.Value, kind: ir.VectorType) -> ir.Value:
     """One value in all lanes."""
     alone = b.insert_element(ir.Constant(kind, ir.Undefined), value, ir.Constant(I32, 0))
-    return b.shuffle_vector(alone, ir.Constant(kind, ir.Undefined), ir.Constant(WORDS, [0] * W))
+    return b.shuffle_vector(alone, ir.Constant(kind, ir.Undefined), ir.Constant(ir.VectorType(I32, kind.count), None))
 
 
-def first(b: ir.IRBuilder, count: ir.Value) -> ir.Value:
-    """True in the first ``count`` lanes."""
-    return b.icmp_signed("<", ir.Constant(WORDS, list(range(W))), spread(b, b.trunc(count, I32), WORDS))
+def first(b: ir.IRBuilder, count: ir.Value, lanes: int = W) -> ir.Value:
+    """True in the first ``count`` of some lanes."""
+    kind = ir.VectorType(I32, lanes)
+    return b.icmp_signed("<", ir.Constant(kind, list(range(lanes))), spread(b, b.trunc(count, I32), kind))
 
 
-def masked_load(b: ir.IRBuilder, address: ir.Value, mask: ir.Value, element: ir.Type = FLOAT) -> ir.Value:
-    """The lanes of ``mask``, 0 in the others, whose memory isn't touched."""
-    kind = ir.VectorType(element, W)
-    nothing = ir.Constant(kind, [0] * W)
+def masked_load(
+    b: ir.IRBuilder, address: ir.Value, mask: ir.Value, element: ir.Type = FLOAT, others: ir.Value | None = None
+) -> ir.Value:
+    """The lanes of ``mask``, and ``others`` (or 0) in the others, whose memory isn't touched."""
+    kind = ir.VectorType(element, mask.type.count)
     size = ir.Constant(I32, 4 if element in (FLOAT, I32) else 1)
-    given = (pointer(b, address, kind), size, mask, nothing)
-    return llvm_function(b, f"masked.load.{_suffix(element)}.p0", kind, given)
+    given = (pointer(b, address, kind), size, mask, ir.Constant(kind, None) if others is None else others)
+    return llvm_function(b, f"masked.load.{_suffix(kind)}.p0", kind, given)
 
 
 def masked_store(b: ir.IRBuilder, address: ir.Value, value: ir.Value, mask: ir.Value) -> None:
     """Write the lanes of ``mask``."""
-    element = value.type.element
-    size = ir.Constant(I32, 4 if element == FLOAT else 1)
+    size = ir.Constant(I32, 4 if value.type.element == FLOAT else 1)
     place = pointer(b, address, value.type)
-    llvm_function(b, f"masked.store.{_suffix(element)}.p0", ir.VoidType(), (value, place, size, mask))
+    llvm_function(b, f"masked.store.{_suffix(value.type)}.p0", ir.VoidType(), (value, place, size, mask))
 
 
 def turn(b: ir.IRBuilder, out: ir.Value, out0: ir.Value, a: ir.Value, a0: ir.Value) -> None:
@@ -95,8 +97,9 @@ def turn(b: ir.IRBuilder, out: ir.Value, out0: ir.Value, a: ir.Value, a0: ir.Val
         b.store(row, pointer(b, b.add(out, b.mul(out0, number(at)))), align=4)
 
 
-def _suffix(element: ir.Type) -> str:
-    return f"v{W}{'f' if element == FLOAT else 'i'}{32 if element in (FLOAT, I32) else 8}"
+def _suffix(kind: ir.VectorType) -> str:
+    element = kind.element
+    return f"v{kind.count}{'f' if element == FLOAT else 'i'}{32 if element in (FLOAT, I32) else 8}"
 
 
 def compiled(module: ir.Module) -> bytes:
@@ -161,28 +164,27 @@ def element_wise(module: ir.Module, name: str, text: str) -> None:
     tree = parse(text.lstrip("?"))
     up = column(i.OUT_ROW)
     out = b.add(column(i.OUT), b.add(b.mul(lo, number(size)), b.mul(first_row, up)))
-    whole = b.and_(n, number(-W))
-    rest, some = b.sub(n, whole), first(b, b.sub(n, whole))
+    whole = b.and_(n, number(-2 * W))
+    rest = b.sub(n, whole)
 
     def write(row: ir.Value, j: ir.Value, mask: ir.Value | None) -> None:
-        values = {f"{each.letter}{k}": Lanes(b, each.read(row, j, mask)) for k, each in enumerate(inputs)}
+        values = {f"{each.letter}{k}": Lanes(b, each.read(j, mask)) for k, each in enumerate(inputs)}
         found = evaluate(tree, values, MATH).value
-        place = b.add(b.add(out, b.mul(row, up)), b.mul(j, number(size)))
         if size == 1:
-            everywhere = ir.Constant(TRUTHS, [1] * W)
-            masked_store(b, place, b.zext(found, ir.VectorType(BYTE, W)), everywhere if mask is None else mask)
-        elif mask is None:
-            b.store(found, pointer(b, place), align=4)
+            found = b.zext(found, ir.VectorType(BYTE, found.type.count))
+        place = b.add(b.add(out, b.mul(row, up)), b.mul(j, number(size)))
+        if mask is None:
+            b.store(found, pointer(b, place, found.type), align=size)
         else:
             masked_store(b, place, found, mask)
 
     with loop(b, rows) as row:
         for each in inputs:
             each.begin(row)
-        with loop(b, whole, W) as j:
+        with loop(b, whole, 2 * W) as j:  # two registers: while one's result is waited for, the other's is worked on
             write(row, j, None)
-        with b.if_then(b.icmp_signed(">", rest, number(0))):
-            write(row, whole, some)
+        with loop(b, rest, W) as j:
+            write(row, b.add(whole, j), first(b, b.sub(rest, j)))
     b.ret_void()
 
 
@@ -196,30 +198,35 @@ class _Input:
         self._size = 4 if self._element in (FLOAT, I32) else 1
         self._start, self._up = b.add(start, b.add(b.mul(lo, step), b.mul(row, up))), up
         self._moves = b.icmp_signed("!=", step, number(0))
-        self._now = b.alloca(TRUTHS if letter == "t" else VECTOR)
+        self._now = {lanes: b.alloca(ir.VectorType(self._element, lanes)) for lanes in (W, 2 * W)}
 
     def begin(self, row: ir.Value) -> None:
         """At the start of a row: what it is, if it is one number."""
         b = self._b
         self._at = b.add(self._start, b.mul(row, self._up))
         one = b.load(pointer(b, self._at, self._element), align=1)
-        b.store(self._converted(spread(b, one, ir.VectorType(self._element, W))), self._now)
+        for lanes, now in self._now.items():
+            b.store(spread(b, one, ir.VectorType(self._element, lanes)), now)
 
-    def read(self, row: ir.Value, j: ir.Value, mask: ir.Value | None) -> ir.Value:
-        """The lanes from element ``j`` on."""
-        b = self._b
+    def read(self, j: ir.Value, mask: ir.Value | None) -> ir.Value:
+        """The 2 W elements from ``j`` on; with a mask, W."""
+        b, now = self._b, self._now[2 * W if mask is None else W]
+        place = b.add(self._at, b.mul(j, number(self._size)))
+        if W == 16 or (W == 8 and self._size == 4):  # the processor has loads by mask: no branch, one loop
+            moves = spread(b, self._moves, ir.VectorType(ir.IntType(1), now.type.pointee.count))
+            mask = moves if mask is None else b.and_(moves, mask)
+            return self._converted(masked_load(b, place, mask, self._element, b.load(now)))
         with b.if_then(self._moves):
-            place = b.add(self._at, b.mul(j, number(self._size)))
             if mask is None:
-                found = b.load(pointer(b, place, ir.VectorType(self._element, W)), align=1)
+                b.store(b.load(pointer(b, place, now.type.pointee), align=1), now)
             else:
-                found = masked_load(b, place, mask, self._element)
-            b.store(self._converted(found), self._now)
-        return b.load(self._now)
+                b.store(masked_load(b, place, mask, self._element), now)
+        return self._converted(b.load(now))
 
     def _converted(self, value: ir.Value) -> ir.Value:
         if self.letter == "t":
-            return self._b.icmp_unsigned("!=", value, ir.Constant(value.type, [0] * W))
+            return self._b.icmp_unsigned("!=", value, ir.Constant(value.type, None))
+        floats = ir.VectorType(FLOAT, value.type.count)
         if self.letter == "u":
-            return self._b.uitofp(value, VECTOR)
-        return self._b.sitofp(value, VECTOR) if self.letter == "i" else value
+            return self._b.uitofp(value, floats)
+        return self._b.sitofp(value, floats) if self.letter == "i" else value

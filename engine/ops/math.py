@@ -6,8 +6,10 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
+import numpy as np
+
 from engine.errors import DtypeError, ShapeError, user_source
-from engine.graph import Tensor
+from engine.graph import CONSTANT, Tensor
 from engine.op import PAIRS, Call, Draw, Op, op, sample
 from engine.ops import rules
 from engine.ops.array import broadcast_like, cast, count, expand
@@ -52,32 +54,56 @@ div = op(
 neg = op("neg", "The number with the other sign.", spec=rules.arithmetic, code="-{0}", grad=lambda y, g, x: [-g])
 abs_ = op("abs", "Distance from zero.", spec=rules.arithmetic, code="fabs({0})", grad=lambda y, g, x: [g * sign(x)])
 sign: Op = op(
-    "sign", "-1, 0 or 1.", spec=rules.arithmetic, code="select({0} > 0, 1, select({0} < 0, -1, {0}))", grad=flat,
-    kernel=lambda xp, out, x: (partial(xp.sign, x, out),),
+    "sign", "-1, 0 or 1; NaN of NaN.", spec=rules.arithmetic, code="select({0} > 0, 1, select({0} < 0, -1, {0}))",
+    grad=flat, kernel=lambda xp, out, x: (partial(xp.sign, x, out),),
 )  # fmt: skip
 square = op(
     "square", "The number times itself.", spec=rules.arithmetic, code="{0} * {0}", grad=lambda y, g, x: [2 * g * x]
 )
 step = function(
-    "step", "1 for positive numbers, else 0: the slope of relu.", "select({0} > 0, 1, 0)", flat,
+    "step", "1 for positive numbers, else 0, also for NaN: the slope of relu.", "select({0} > 0, 1, 0)", flat,
     kernel=lambda xp, out, x: (partial(xp.greater, x, rules.number(xp, 0, x), out),),
 )  # fmt: skip
+
+
+def slope_of_tanh(xp: Any, out: Any, x: Any) -> Sequence[Call]:
+    """As 1 / cosh(x)^2 in a wider type: NumPy's cosh of float32 is some last places off."""
+    wide = xp.empty(out.shape, rules.wider(xp, x))
+    one = rules.number(xp, 1, wide)
+    return (
+        partial(xp.cosh, x, wide, dtype=wide.dtype),
+        partial(xp.multiply, wide, wide, wide),
+        partial(xp.divide, one, wide, out, casting="same_kind"),
+    )
+
+
 sqrt = function("sqrt", "Square root.", "sqrt({0})", lambda y, g, x: [g / (2 * y)], flops=4, samples=[sample(POSITIVE)])
 exp = function("exp", "e to the power of the number.", "exp({0})", lambda y, g, x: [g * y], flops=10)
 log = function("log", "Natural logarithm.", "log({0})", lambda y, g, x: [g / x], flops=10, samples=[sample(POSITIVE)])
 sin = function("sin", "Sine of an angle in radians.", "sin({0})", lambda y, g, x: [g * cos(x)], flops=10)
 cos: Op = function("cos", "Cosine of an angle in radians.", "cos({0})", lambda y, g, x: [-g * sin(x)], flops=10)
 floor = function("floor", "The largest whole number that isn't above.", "floor({0})", flat)
-tanh = function(
-    "tanh", "Hyperbolic tangent: squashes to (-1, 1).", "tanh({0})", lambda y, g, x: [g * (1 - y * y)], flops=10
+tanh: Op = function(
+    "tanh", "Hyperbolic tangent: squashes to (-1, 1).", "tanh({0})", lambda y, g, x: [g * tanh_slope(x)], flops=10
 )
+tanh_slope: Op = function(
+    "tanh_slope", "Slope of tanh, 1 - tanh(x)^2 without the loss of that where tanh is near 1.", "tanh_slope({0})",
+    lambda y, g, x: [-2 * g * (y * tanh(x))], flops=15, kernel=slope_of_tanh,
+)  # fmt: skip
+
+
+def _chosen(g: Tensor, a: Tensor, b: Tensor) -> Tensor:
+    """The gradient of who is chosen where a > b: all of it there; half where they are the same, as ``max`` does."""
+    return where(greater(a, b), g, where(equal(a, b), 0.5 * g, 0.0))
+
+
 maximum = op(
-    "maximum", "The larger of two numbers, element by element.", spec=rules.elementwise, code="max({0}, {1})",
-    grad=lambda y, g, a, b: [where(greater(a, b), g, 0.0), where(greater(a, b), 0.0, g)],
+    "maximum", "The larger of two numbers, element by element; NaN if one is. Equal ones share the gradient.",
+    spec=rules.elementwise, code="max({0}, {1})", grad=lambda y, g, a, b: [_chosen(g, a, b), _chosen(g, b, a)],
 )  # fmt: skip
 minimum = op(
-    "minimum", "The smaller of two numbers, element by element.", spec=rules.elementwise, code="min({0}, {1})",
-    grad=lambda y, g, a, b: [where(greater(b, a), g, 0.0), where(greater(b, a), 0.0, g)],
+    "minimum", "The smaller of two numbers, element by element; NaN if one is. Equal ones share the gradient.",
+    spec=rules.elementwise, code="min({0}, {1})", grad=lambda y, g, a, b: [_chosen(g, b, a), _chosen(g, a, b)],
 )  # fmt: skip
 bounded = function(
     "bounded", "The number, or 2^50 with its sign if it lies beyond: a sum of a hundred million squares stays finite.",
@@ -123,8 +149,21 @@ def _sum(xp: Any, out: Any, x: Any, *, axis: Any = None, keepdims: bool = False)
 
 
 def _pow_grad(y: Tensor, g: Tensor, a: Tensor, b: Tensor) -> list[Tensor | None]:
-    logarithm = log(where(greater(a, 0), a, 1.0))  # below 0 only whole exponents give a number: no slope by them
-    return [g * b * power(a, b - 1), g * y * logarithm]
+    """b a^(b - 1), which is 0 for b = 0 also around a = 0 (powers are infinite there) and for NaN; and a^b log(a).
+
+    Of a negative base only whole exponents give a number, so there is no slope by them; nor is there at 0.
+    """
+    lower = b - 1
+    if not _is_nowhere_0(b):
+        far_from_0 = greater_equal(abs_(a), 1e-6)  # NaN isn't
+        lower = where(logical_or(not_equal(b, 0), far_from_0), lower, 0.0)
+    flat_by_b = logical_or(logical_and(less_equal(a, 0), equal(y, y)), equal(y, 0))
+    by_b = where(flat_by_b, 0.0, g * y * log(where(flat_by_b, 1.0, a)))
+    return [g * b * power(a, lower), by_b]
+
+
+def _is_nowhere_0(x: Tensor) -> bool:
+    return x.op is CONSTANT and bool(np.all(x.attrs["value"] != 0))
 
 
 power: Op = function(

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
 from engine.errors import DtypeError, EngineError, ShapeError
+from engine.expression import kernel, parse
 from engine.graph import Tensor
 from engine.op import ONE, Call, Draw, Op, op, sample
 from engine.ops.array import expand
 from engine.ops.lookup import one_hot, row_check
-from engine.ops.math import function, greater, step, sum_, tanh, where
-from engine.ops.rules import float_elementwise, last_axis, number, sums
+from engine.ops.math import exp, function, greater, minimum, slope_of_tanh, step, sum_, tanh, where
+from engine.ops.rules import float_elementwise, last_axis, number, sums, wider
 from engine.spec import Spec, same_dtype
 
 relu = function(
-    "relu", "Rectified linear unit: negative numbers become 0.", "select({0} <= 0, 0, {0})",
-    lambda y, g, x: [g * step(y)], kernel=lambda xp, out, x: (partial(xp.maximum, x, number(xp, 0, x), out=out),),
+    "relu", "Rectified linear unit: negative numbers become 0. Its slope is 0 at 0 and at NaN.",
+    "select({0} <= 0, 0, {0})", lambda y, g, x: [g * step(y)],
+    kernel=lambda xp, out, x: (partial(xp.maximum, x, number(xp, 0, x), out=out),),
 )  # fmt: skip
 
 
@@ -40,31 +42,54 @@ leaky_relu = op(
 )  # fmt: skip
 elu = function(
     "elu", "Exponential linear unit: x above 0, exp(x) - 1 below (Clevert et al. 2015).",
-    "max({0}, 0) + expm1(min({0}, 0))", lambda y, g, x: [where(greater(x, 0), g, g * (y + 1))],  # never overflows
-    flops=12,
+    "max({0}, 0) + expm1(min({0}, 0))", lambda y, g, x: [g * exp(minimum(x, 0))], flops=12,
 )  # fmt: skip
 
-_GELU = math.sqrt(2 / math.pi)
+
+def _in_wider_type(code: str) -> Callable[..., Sequence[Call]]:
+    """A kernel that computes in a wider type.
+
+    gelu raises e to a cube: a digit lost there would be two in the result, and near its slope's zero all of them.
+    """
+
+    def made(xp: Any, out: Any, x: Any) -> Sequence[Call]:
+        given, found = (xp.empty(x.shape, wider(xp, x)) for _ in range(2))
+        calls = kernel(parse(code), {})(xp, found, given)
+        return (partial(xp.copyto, given, x), *calls, partial(xp.copyto, out, found, "same_kind"))
+
+    return made
 
 
-def _gelu_grad(y: Tensor, g: Tensor, x: Tensor) -> list[Tensor | None]:
-    t = tanh(x * (_GELU + 0.044715 * _GELU * (x * x)))
-    slope = _GELU + 3 * 0.044715 * _GELU * (x * x)
-    return [g * (0.5 * (1 + t) + 0.5 * x * (1 - t * t) * slope)]
+def _gelu_bend(x: Tensor) -> Tensor:
+    """The slope of gelu's slope: gelu is x times sigmoid(A x + B x^3)."""
+    a, b = 2 * math.sqrt(2 / math.pi), 0.044715 * 2 * math.sqrt(2 / math.pi)
+    angle, turn = x * (a + b * (x * x)), a + 3 * b * (x * x)
+    return sigmoid_slope(angle) * (2 * turn + x * (6 * b * x - turn * turn * tanh(0.5 * angle)))
 
 
+gelu_slope = function(
+    "gelu_slope", "Slope of gelu.", "gelu_slope({0})", lambda y, g, x: [g * _gelu_bend(x)], flops=40,
+    kernel=_in_wider_type("gelu_slope({0})"),
+)  # fmt: skip
 gelu = function(
     "gelu", "Gaussian error linear unit, tanh form: x times a bell curve's share below x (Hendrycks & Gimpel 2016).",
-    f"0.5 * (1 + tanh({{0}} * ({_GELU} + {0.044715 * _GELU} * ({{0}} * {{0}})))) * {{0}}", _gelu_grad, flops=20,
+    "gelu({0})", lambda y, g, x: [g * gelu_slope(x)], flops=20, kernel=_in_wider_type("gelu({0})"),
 )  # fmt: skip
 softplus = function(
     "softplus", "A smooth relu: log(1 + exp(x)).", "max({0}, 0) + log1p(exp(-fabs({0})))",
     lambda y, g, x: [g * sigmoid(x)], flops=20,
-    kernel=lambda xp, out, x: (partial(xp.logaddexp, x, number(xp, 0, x), out),),
 )  # fmt: skip
 sigmoid: Op = function(
-    "sigmoid", "Logistic function: squashes to (0, 1).", "0.5 * (1 + tanh(0.5 * {0}))",  # never overflows
-    lambda y, g, x: [g * (y * (1 - y))], flops=13,
+    "sigmoid", "Logistic function: squashes to (0, 1).", "sigmoid({0})", lambda y, g, x: [g * sigmoid_slope(x)],
+    flops=13,
+)  # fmt: skip
+sigmoid_slope: Op = function(
+    "sigmoid_slope", "Slope of sigmoid, y (1 - y) without the loss of that where y is near 1.", "sigmoid_slope({0})",
+    lambda y, g, x: [-g * (y * tanh(0.5 * x))], flops=15,
+    kernel=lambda xp, out, x: (
+        partial(xp.multiply, x, number(xp, 0.5, x), out), *slope_of_tanh(xp, out, out),
+        partial(xp.multiply, out, number(xp, 0.25, x), out),
+    ),
 )  # fmt: skip
 
 

@@ -76,6 +76,11 @@ def number(xp: Any, value: float, like: Any) -> Any:
     return xp.asarray(value, like.dtype)
 
 
+def wider(xp: Any, like: Any) -> Any:
+    """The type with more digits: double for float32, long double (where there is such a thing) for that."""
+    return xp.float64 if like.dtype == "float32" else getattr(xp, "longdouble", xp.float64)
+
+
 def contiguous(xp: Any, x: Any) -> tuple[Any, list[Call]]:
     """``x``, or a copy without gaps and the call that fills it: such memory can be seen in other shapes."""
     if x.flags.c_contiguous:

@@ -124,8 +124,14 @@ def _shared(a: Array, b: Array, wins: Array) -> Array:
 
 
 def _pow_slopes(a: Array, b: Array) -> tuple[Array, Array]:
-    by_b = np.power(a, b) * np.where(a > 0, np.log(np.where(a > 0, a, 1)), np.where(np.isnan(a), np.nan, 0))
-    return np.where(b == 0, 0, b * np.power(a, b - 1)), np.where((a == 0) & (b > 0), 0, by_b)
+    """On purpose b - 1 is rounded to the type of the numbers: far from 1, it is whole where b isn't, and has a sign."""
+    single = np.array_equal(b.astype("f"), b, equal_nan=True)
+    lower = b.astype("f") - np.float32(1) if single else b.astype(float) - 1
+    y = np.power(a, b)
+    small = np.abs(y) < np.finfo("f" if single else float).tiny  # a subnormal number counts as 0
+    flat = ((a <= 0) & ~np.isnan(y)) | small  # no slope by whole exponents, which alone a negative base has
+    by_b = np.where(flat, 0, y * np.log(np.where(flat, 1, a)))
+    return np.where(b == 0, 0, b * np.power(a, lower.astype(WIDE))), by_b
 
 
 TWO: dict[str, tuple[Any, Any]] = {

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from tests.engine import precise
 from tests.engine.reference_images import IMAGES
 
 
@@ -118,6 +119,7 @@ REFERENCE: dict[str, Callable[..., Any]] = {
     "floor": lambda x: x - x % 1,
     "gather": lambda table, rows: table[rows],
     "gelu": _gelu,
+    "gelu_slope": lambda x: precise.gelu_slope(x).astype(x.dtype),
     "greater": lambda a, b: a > b,
     "greater_equal": lambda a, b: (a > b) | (a == b),
     "is_nan": lambda x: ~((x < 0) | (x >= 0)),
@@ -145,6 +147,7 @@ REFERENCE: dict[str, Callable[..., Any]] = {
     "reshape_like": lambda g, x: g.reshape(x.shape),
     "scatter_add": _scatter_add,
     "sigmoid": lambda x: 1 / (1 + np.exp(-x)),
+    "sigmoid_slope": precise.sigmoid_slope,
     "sign": np.sign,
     "sin": np.sin,
     "slice": lambda x, index: x[index],
@@ -160,6 +163,7 @@ REFERENCE: dict[str, Callable[..., Any]] = {
     "sum": lambda x, axis=None, keepdims=False: np.sum(x, axis, keepdims=keepdims),
     "sum_like": _sum_like,
     "tanh": lambda x: (np.exp(x) - np.exp(-x)) / (np.exp(x) + np.exp(-x)),
+    "tanh_slope": lambda x: 4 / (np.exp(x) + np.exp(-x)) ** 2,
     "transpose": lambda x, axes=None: np.transpose(x, axes),
     "where": np.where,
     **IMAGES,

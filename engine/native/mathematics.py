@@ -1,0 +1,333 @@
+"""Functions of single numbers, as vector code: exp, sin, pow and what activations are made of.
+
+Each is within 4 last places of the right value, wherever that and what it is of are normal numbers; a subnormal one
+counts as 0, infinity gives the limit and NaN stays NaN (``tests/engine/test_mathematics.py``).  The polynomials are
+those of the least largest error (Remez) on the interval that the range is reduced to.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+from llvmlite import ir
+
+from engine.native.lanes import (
+    FLOAT,
+    I32,
+    I64,
+    VECTOR,
+    WORDS,
+    Lanes,
+    W,
+    fabs,
+    floor,
+    larger,
+    llvm_function,
+    named,
+    select,
+    smaller,
+    sqrt,
+)
+
+LEAST = 2.0**-126  # the smallest normal number
+INFINITY, DOUBLE = math.inf, ir.DoubleType()
+LN2, LN2_LEFT = 0.693359375, -2.12194440e-4  # the first has few digits: k times it is exact
+WHOLE = 1.5 * 2.0**23  # added to a number it leaves no digits behind the point, and the number in the lowest bits
+WHOLE_DOUBLE = 1.5 * 2.0**52
+
+
+def polynomial(x: Lanes, *coefficients: float) -> Lanes:
+    """The constant comes first.  By Estrin's rule: pairs, pairs of pairs and so on, which wait less for each other."""
+    terms: list[Any] = list(coefficients)
+    while len(terms) > 1:
+        pairs = [low + x * high for low, high in zip(terms[::2], terms[1::2], strict=False)]
+        terms, x = [*pairs, *terms[2 * len(pairs) :]], x * x
+    return terms[0]
+
+
+def words(x: Lanes, value: int) -> ir.Constant:
+    """A whole number in as many lanes."""
+    return ir.Constant(x.kind(I32), [value] * x.value.type.count)
+
+
+def bits(x: Lanes) -> ir.Value:
+    return x.builder.bitcast(x.value, x.kind(I32))
+
+
+def of_bits(x: Lanes, value: ir.Value) -> Lanes:
+    """In the function of ``x``."""
+    return Lanes(x.builder, x.builder.bitcast(value, x.kind(FLOAT)))
+
+
+def signed(x: Lanes, sign: ir.Value) -> Lanes:
+    """``x`` with its sign turned where the highest bit of ``sign`` is set."""
+    b = x.builder
+    return of_bits(x, b.xor(bits(x), b.and_(sign, words(x, 1 << 31))))
+
+
+def is_number(x: Lanes) -> Lanes:
+    """False for NaN."""
+    return x == x  # noqa: PLR0124
+
+
+def wide(x: Lanes) -> Lanes:
+    """As double."""
+    return Lanes(x.builder, x.builder.fpext(x.value, x.kind(DOUBLE)))
+
+
+def narrow(x: Lanes) -> Lanes:
+    return Lanes(x.builder, x.builder.fptrunc(x.value, x.kind(FLOAT)))
+
+
+def whole(x: Lanes) -> tuple[Lanes, ir.Value]:
+    """The nearest whole number to each double, and its lowest 32 bits."""
+    b = x.builder
+    shifted = x + WHOLE_DOUBLE
+    return shifted - WHOLE_DOUBLE, b.trunc(b.bitcast(shifted.value, x.kind(I64)), x.kind(I32))
+
+
+def reciprocal(x: Lanes, rest: Lanes | None = None) -> Lanes:
+    """1 / (x + rest) within a last place or two, for x from 1 to 2^120 and a rest too small for its digits.
+
+    AVX-512 has 14 binary digits of it, and a step of Newton's doubles them: half the time of a division.
+    """
+    if W == 16:
+        near = _in_halves(
+            x, "x86.avx512.rcp14.ps.512", ir.Constant(VECTOR, ir.Undefined), ir.Constant(ir.IntType(16), -1)
+        )
+        error = 1 - x * near
+        return near + near * (error if rest is None else error - rest * near)
+    return 1 / x if rest is None else 1 / x - rest / (x * x)
+
+
+def _in_halves(x: Lanes, name: str, *more: ir.Value) -> Lanes:
+    """LLVM's function of that name, of W numbers and ``more``."""
+    b, count = x.builder, x.value.type.count
+    if count == W:
+        return Lanes(b, llvm_function(b, name, VECTOR, (x.value, *more)))
+    parts = [range(at, at + W) for at in range(0, count, W)]
+    halves = [b.shuffle_vector(x.value, x.value, ir.Constant(WORDS, list(part))) for part in parts]
+    found = [llvm_function(b, name, VECTOR, (half, *more)) for half in halves]
+    return Lanes(b, b.shuffle_vector(*found, ir.Constant(x.kind(I32), list(range(count)))))
+
+
+def _parted(x: Lanes, rest: Lanes | None = None) -> tuple[Lanes, ir.Value]:
+    """exp(x + rest) as 2^k (1 + p): p, and k's bits where float32 has the exponent's; the rest is small."""
+    b = x.builder
+    shifted = x * 1.4426950408889634 + WHOLE
+    k = shifted - WHOLE
+    r = (x - k * LN2) - k * LN2_LEFT
+    r = r if rest is None else r + rest
+    p = r + r * r * polynomial(r, 0.500000005848, 0.16666544173, 0.0416662866443, 0.00836656517387, 0.00139463691068)
+    return p, b.shl(bits(shifted), words(x, 23))
+
+
+def _scaled(x: Lanes, exponent: ir.Value) -> Lanes:
+    """``x`` times 2^k, by the bits; NaN has none to add to."""
+    return select(is_number(x), of_bits(x, x.builder.add(bits(x), exponent)), x)
+
+
+def exp(x: Lanes) -> Lanes:
+    p, exponent = _parted(x)
+    found = _scaled(1 + p, exponent)
+    return select(x > 88.72283172607422, INFINITY, select(x < -87.33654022216797, 0, found))
+
+
+def _exp_below(x: Lanes) -> Lanes:
+    """exp(x) - 1 for x from -87 to 0."""
+    p, exponent = _parted(x)
+    power = of_bits(x, x.builder.add(exponent, words(x, 127 << 23)))
+    return p * power + (power - 1)
+
+
+def expm1(x: Lanes) -> Lanes:
+    """exp(x) - 1 without loss near 0."""
+    return select(x > 17.5, exp(x), _exp_below(select(x < -20, -20, select(x > 17.5, 17.5, x))))
+
+
+def _of_exponent(x: Lanes) -> tuple[Lanes, ir.Value]:
+    """Positive x as m 2^k, m from the root of 1/2 to that of 2: m, and the whole number k."""
+    b = x.builder
+    k = b.ashr(b.sub(bits(x), words(x, 0x3F3504F3)), words(x, 23))
+    return of_bits(x, b.sub(bits(x), b.shl(k, words(x, 23)))), k
+
+
+def _logarithm(k: ir.Value, f: Lanes) -> Lanes:
+    """Of 2^k (1 + f), f from the root of 1/2, less 1, to that of 2, less 1."""
+    e, z = Lanes(f.builder, f.builder.sitofp(k, f.kind(FLOAT))), f * f
+    p = polynomial(
+        f, 0.333333167259, -0.250008104017, 0.200022862752, -0.166245541567, 0.141811919596, -0.13128753788,
+        0.128816471192, -0.078596137093,
+    )  # fmt: skip
+    return e * LN2 + (f + (f * z * p + e * LN2_LEFT - 0.5 * z))
+
+
+def _with_ends(x: Lanes, found: Lanes) -> Lanes:
+    """``found``, a logarithm of x, where x is positive and finite; else the limit, or NaN."""
+    found = select(x < INFINITY, found, x)
+    return select(x < LEAST, select(x > -LEAST, -INFINITY, math.nan), found)
+
+
+def log(x: Lanes) -> Lanes:
+    m, k = _of_exponent(x)
+    return _with_ends(x, _logarithm(k, m - 1))
+
+
+def log1p(x: Lanes) -> Lanes:
+    """log(1 + x) without loss near 0: what the sum rounded away is put back."""
+    b, u = x.builder, 1 + x
+    m, k = _of_exponent(u)
+    scale = of_bits(x, b.sub(words(x, 127 << 23), b.shl(k, words(x, 23))))
+    lost = select(x < 1e9, (x - (u - 1)) * scale, 0)
+    return _with_ends(u, _logarithm(k, (m - 1) + lost))
+
+
+def tanh(x: Lanes) -> Lanes:
+    t = -2 * fabs(x)
+    m = _exp_below(select(t < -20, -20, t))
+    return signed(-m * reciprocal(2 + m), bits(x))
+
+
+def sigmoid(x: Lanes) -> Lanes:
+    e = exp(-fabs(x))
+    t = reciprocal(1 + e)
+    return select(x >= 0, t, e * t)
+
+
+def _bell(x: Lanes) -> Lanes:
+    """4 e / (1 + e)^2 with e = exp(-x), for x that aren't negative."""
+    p, exponent = _parted(-x)
+    power = of_bits(x, x.builder.add(exponent, words(x, 129 << 23)))
+    four = select(x > 88.72283172607422, 0, p * power + power)  # 4 e, a normal number for longer than e
+    e = 0.25 * four
+    sum = 1 + e
+    t = reciprocal(sum, e - (sum - 1))
+    return four * t * t
+
+
+def tanh_slope(x: Lanes) -> Lanes:
+    return _bell(2 * fabs(x))
+
+
+def sigmoid_slope(x: Lanes) -> Lanes:
+    return 0.25 * _bell(fabs(x))
+
+
+_A = 2 * math.sqrt(2 / math.pi)
+_B = 0.044715 * _A
+_NOTHING = -10.3  # gelu and its slope are no normal numbers from here on
+
+
+def _share(x: Lanes) -> tuple[Lanes, Lanes, Lanes, Lanes]:
+    """What gelu multiplies x with, 1 / (1 + E), as t / (t + t E), which doesn't overflow: t, t E, 1 / (t + t E).
+
+    And the power, A x + B x^3 = -log E, which must be right to the last place of E: in double.
+    """
+    b, d = x.builder, wide(x)
+    power = d * (_A + _B * (d * d))
+    high = narrow(power)
+    p, exponent = _parted(-high, -narrow(power - wide(high)))
+    far = high < -64
+    shift = b.select(far.value, words(x, -32 << 23), words(x, 0))
+    scaled = select(high > 87, 0, _scaled(1 + p, b.add(exponent, shift)))
+    t = select(far, 2.0**-32, 1)
+    return t, scaled, reciprocal(t + scaled), power
+
+
+def gelu(x: Lanes) -> Lanes:
+    t, _, inverse, _ = _share(x)
+    return select(x < _NOTHING, 0, x * t * inverse)
+
+
+def gelu_slope(x: Lanes) -> Lanes:
+    """Near its zero, where the form that holds elsewhere is a difference of equals, a polynomial times the distance."""
+    t, scaled, inverse, power = _share(x)
+    d = wide(x)
+    turn, rest = narrow(power + 2 * _B * (d * d * d)), select(x < 0, 1 - t * inverse, scaled * inverse)
+    found = t * (inverse * (1 + turn * rest))
+    found = select(x > 10, 1, select(x < _NOTHING, 0, found))
+    near = ((x + 0.7524614334106445) + -1.13396282e-08) * polynomial(
+        x + 0.9375, 0.358852215968, 0.38218425501, 0.0429106849902, -0.0956581588223, -0.0316696199226,
+        0.0124552135423, 0.00737748025944, -0.000807703972407, -0.00104637674075, -3.59057520117e-5,
+    )  # fmt: skip
+    return select((x > -1.5) & (x < -0.4), near, found)
+
+
+def _sine(x: Lanes, quarters: int) -> Lanes:
+    """The sine, that many quarters of a circle further on; the C library's of angles of more than 100,000."""
+    b = x.builder
+    d = wide(x)
+    k, number = whole(d * (2 / math.pi))
+    r = narrow((d - k * 1.57079632673412561417) - k * 6.07710050650619224932e-11)  # k times the first is exact
+    z = r * r
+    sine = r + r * z * polynomial(z, -0.166666549086, 0.00833217584639, -0.000195169774755)
+    cosine = 1 - 0.5 * z + z * z * polynomial(z, 0.0416666468072, -0.00138873644852, 2.4438090933e-5)
+    number = b.add(number, words(x, quarters))
+    odd = Lanes(b, b.icmp_signed("!=", b.and_(number, words(x, 1)), words(x, 0)))
+    found = signed(select(odd, cosine, sine), b.shl(number, words(x, 30)))
+    return _rarely(fabs(x) > 1e5, found, lambda: named("cos" if quarters else "sin")(x))
+
+
+def _rarely(where: Lanes, found: Lanes, otherwise: Callable[[], Lanes]) -> Lanes:
+    """``found``, but what is ``otherwise`` in the lanes of ``where``: the latter is done only if there are any."""
+    b = found.builder
+    mask = ir.IntType(found.value.type.count)
+    some = b.icmp_unsigned("!=", b.bitcast(where.value, mask), ir.Constant(mask, 0))
+    before = b.block
+    with b.if_then(some, likely=False):
+        mended = select(where, otherwise(), found)
+        inside = b.block
+    result = b.phi(found.value.type)
+    result.add_incoming(found.value, before)
+    result.add_incoming(mended.value, inside)
+    return Lanes(b, result)
+
+
+def sin(x: Lanes) -> Lanes:
+    return _sine(x, 0)
+
+
+def cos(x: Lanes) -> Lanes:
+    return _sine(x, 1)
+
+
+def power(x: Any, y: Any) -> Lanes:
+    """x^y by C's rules: 2^(y log2 |x|), the power in double, with x's sign for odd y; NaN for x < 0 and a broken y."""
+    if not isinstance(x, Lanes):
+        x = Lanes(y.builder, y.of(x))
+    y = Lanes(x.builder, x.of(y))
+    b, size = x.builder, fabs(x)
+    m, k = _of_exponent(size)
+    f = wide(m - 1)
+    slope = polynomial(
+        f, 1.44269504091523459, -0.721347525468971068, 0.480898332813981277, -0.360672764391702059,
+        0.288539649959131544, -0.24050514903353094, 0.206125648666372767, -0.17905164836604195, 0.158637596391106289,
+        -0.156640575425167283, 0.156466913212639674, -0.0887591395844264347,
+    )  # fmt: skip
+    logarithm = Lanes(b, b.sitofp(k, x.kind(DOUBLE))) + f * slope
+    logarithm = select(size < LEAST, -1e300, select(size == INFINITY, 1e300, logarithm))
+    t = wide(select(y > 1e10, 1e10, select(y < -1e10, -1e10, y))) * logarithm
+    t = select(t > 200, 200, select(t < -200, -200, t))
+    n, exponent = whole(t)
+    g = narrow(t - n)
+    two_to = 1 + g * polynomial(
+        g, 0.693147205415, 0.240226513377, 0.0555032887606, 0.00961800465828, 0.00133999601087, 0.000154761251802
+    )
+    found = _scaled(two_to, b.shl(exponent, words(x, 23)))
+    found = select(t >= 128, INFINITY, select(t < -126, 0, found))
+    is_whole = floor(y) == y
+    is_odd = is_whole & (floor(y * 0.5) * 2 != y)
+    found = signed(found, b.select(is_odd.value, bits(x), words(x, 0)))
+    found = select(~is_whole & (x < 0) & (size < INFINITY), math.nan, found)
+    found = select(is_number(x) & is_number(y), found, x + y)
+    return select((y == 0) | (x == 1), 1, found)
+
+
+MATH: dict[str, Any] = {  # the words of the op records' ``code``
+    "tanh": tanh, "exp": exp, "log": log, "expm1": expm1, "log1p": log1p, "sqrt": sqrt, "floor": floor,
+    "fabs": fabs, "sin": sin, "cos": cos, "pow": power, "select": select, "max": larger, "min": smaller,
+    "sigmoid": sigmoid, "sigmoid_slope": sigmoid_slope, "tanh_slope": tanh_slope, "gelu": gelu,
+    "gelu_slope": gelu_slope,
+}  # fmt: skip
