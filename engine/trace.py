@@ -166,7 +166,7 @@ def _flops(node: Node) -> float:
     shapes = [each.spec.concrete for each in node.inputs]
     name, size = node.op.name, node.spec.size
     if name in ("matmul", "affine"):
-        inner = shapes[0][0 if node.attrs.get("transpose_a") else 1]
+        inner = shapes[0][-2 if node.attrs.get("transpose_a") else -1]
         return 2.0 * size * inner
     if name in ("conv2d", "conv2d_input", "conv2d_filters"):
         image, filters = {  # of the results: how many positions the filters stand at

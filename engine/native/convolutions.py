@@ -128,7 +128,7 @@ def filter_panels(at, begin, count, room):
                 for v in range(0, whole, W):
                     for c in range(0, channels, W):
                         start = min(c, channels - W)  # the last block overlaps the one before
-                        turn(to + 4 * (PANEL * start + v), 4 * PANEL, source + 4 * start + (j + v) * b1, b1)
+                        turn(to + 4 * (PANEL * start + v), 4 * PANEL, source + 4 * start + (j + v) * b1, b1, W, W)
             for v in range(whole, min(PANEL, n - j)):
                 for c in range(channels):
                     write(to + 4 * (PANEL * c + v), read(source + c * b0 + (j + v) * b1))

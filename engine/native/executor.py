@@ -19,7 +19,7 @@ from engine.executors.base import Memory, Program
 from engine.executors.numpy import NumpyProgram
 from engine.fuse import Region
 from engine.graph import PLACEHOLDER, Tensor
-from engine.native import folds, windows  # noqa: F401 - registers how reductions, convolutions and pools are done
+from engine.native import folds, matrices, windows  # noqa: F401 - register how operations are done
 from engine.native import instructions as i
 from engine.native.expressions import CHAIN_FROM, LARGEST, accepts
 from engine.native.lowering import Table, add_instructions, address

@@ -15,11 +15,13 @@ import re
 INPUTS = 9  # of an element-wise instruction, at most
 OP, UNITS, WORK, N, M, CHAIN, OUT, OUT_ROW, IN = range(9)
 WIDTH = IN + 3 * INPUTS
-A, B, C, K, A0, A1, B0, B1, C0, C1, INFO, TILES, DEPTH, PARTS = range(IN, IN + 14)  # of the other instructions
+A, B, C, K, A0, A1, B0, B1, C0, C1, INFO, TILES, DEPTH, PARTS, PACKED, PACKS, AHEAD = range(IN, IN + 17)  # of others
 
-DEEP, WIDE = 256, 512  # rows and columns of a second factor that are packed at a time: half of a second-level cache
-PACKED = 4 * DEEP * (WIDE + 64)  # bytes that they take at most: the last panel may be no more than begun
+# What of a product is worked on at a time: of what is summed over, of the second factor's columns, of the first one's
+# rows.  A panel of the second then fits the first-level cache, a block of the first a third of a megabyte.
+DEEP, WIDE, TALL = 256, 1024, 336
 GRAIN = 5000  # nanoseconds of a part for a thread, at least: to begin one and to wait for its end takes some hundred
+PATTERN = 8 * WIDTH + 63 & ~63  # bytes of an instruction that a kernel makes, in lines of the caches
 BLOCK = 1024  # elements of a row that are worked on at a time: those of a chain stay in the first-level cache
 
 # What a kernel must know of windows over images lies in an array of its own: images; windows down and across;

@@ -32,6 +32,7 @@ LEAST = F(-np.inf)
 
 def kernel(function):
     """Compile a kernel, or take it from the cache."""
+    assert function.__name__ not in KERNELS, f"there is a kernel named {function.__name__} already"
     signature = types.void(types.int64, types.int64, types.int64, types.int64)
     compiled = cfunc(signature, cache=True, error_model="numpy")(function)
     KERNELS[function.__name__] = compiled

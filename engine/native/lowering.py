@@ -179,30 +179,19 @@ def float32(*arrays: np.ndarray) -> None:
         raise NotNative
 
 
+def tile_sizes() -> tuple[int, int, int]:
+    """Rows and columns of a tile, and numbers in a vector: this processor's, which only a machine can ask for."""
+    from engine.native.lanes import W
+    from engine.native.tiles import PANEL, ROWS
+
+    return ROWS, PANEL, W
+
+
 def int32(array: np.ndarray) -> np.ndarray:
     """Raises NotNative unless it is whole numbers without gaps."""
     if array.dtype != np.int32 or not array.flags.c_contiguous:
         raise NotNative
     return array
-
-
-@lowering("matmul", "affine", "matmul+add")
-def _product(table: Table, node: Node, out: np.ndarray, ins: Sequence[np.ndarray]) -> None:
-    float32(out, *ins)
-    a, b, *start = ins
-    a = a.T if node.attrs.get("transpose_a") else a
-    b = b.T if node.attrs.get("transpose_b") else b
-    (rows, inner), columns = a.shape, b.shape[1]
-    if inner == 0:
-        raise NotNative
-    a0, a1, b0, b1 = (*a.strides, *b.strides)
-    b1 = 4 if columns == 1 else b1
-    b0 = 4 * columns if inner == 1 else b0
-    more = {"work": rows * inner * columns // PRODUCTS_A_NS}
-    if start:  # a row that is added to all, or a matrix
-        more |= {"c": address(table.plain(start[0])), "c0": 0 if start[0].ndim == 1 else 4 * columns}
-    table.add("product", out, a, b, m=rows, k=inner, n=columns, a0=a0, a1=a1, b0=b0, b1=b1, **more)
-    table.room = max(table.room, i.PACKED)
 
 
 @lowering("one_hot")

@@ -30,7 +30,7 @@ from engine.native.expressions import expressions
 log = logging.getLogger(__name__)
 
 ENGINE = Path(__file__).resolve().parents[1]
-TILES = ("tile", "tile_apart")  # functions of tiles.py
+TILES = ("tile", "tile_apart", "tile_packed")  # functions of tiles.py
 # What compiled code is made from, and nothing else: tests/engine/test_native_cache.py reads it off the imports.
 KERNELS = ("kernels", "reductions", "softmax", "products", "convolutions", "filters", "pools", "draws")
 SOURCES = (
@@ -154,7 +154,7 @@ def _vector_code(names: Mapping[str, str]) -> bytes:
     module = vectors.new_module()
     for text, name in names.items():
         if text in TILES:
-            tiles.tile(module, name, apart=name == "tile_apart")
+            tiles.tile(module, name)
         else:
             vectors.element_wise(module, name, text)
     code: bytes = vectors.compiled(module)

@@ -1,42 +1,73 @@
 """The native machine's products of matrices.
 
 A tile (``tiles.py``) keeps some rows and columns of a result in registers while it runs along what is
-summed over.  Both factors are read by strides, so that a transposed one doesn't have to be written out
-first; convolutions use the same tiles for windows over images.  Strides are in bytes; ``tiles`` is the
-address of the tiles' function.
+summed over.  Around the tiles, a result is made in blocks whose factors stay in the caches (Goto & van de
+Geijn 2008): some rows of a panel of the second factor in the first-level one, a block of the first factor in the
+second.  Factors are read where they lie, or are packed first where that pays; ``matrices.py`` decides.
+
+How a result is cut into units, blocks and tiles never changes its bits: each number of it is summed in an
+order that follows from the product's sizes alone.  Strides are in bytes; ``tiles`` and ``packed`` are the
+addresses of the tiles' functions.
 """
 
 from numba import njit
 
-from engine.native.instructions import A0, A1, B0, B1, C0, DEEP, OUT, TILES, WIDE, A, B, C, K, M, N
-from engine.native.kernels import LOOPS, columns, copy_row, kernel
-from engine.native.lanes import W
-from engine.native.simd import read, tile, turn, write
+from engine.native.instructions import (
+    A0,
+    A1,
+    AHEAD,
+    B0,
+    B1,
+    C0,
+    DEPTH,
+    INFO,
+    OP,
+    OUT,
+    OUT_ROW,
+    PACKED,
+    PACKS,
+    PATTERN,
+    TALL,
+    TILES,
+    UNITS,
+    WIDE,
+    WIDTH,
+    A,
+    B,
+    C,
+    K,
+    M,
+    N,
+)
+from engine.native.kernels import LOOPS, columns, copy_row, fill_row, kernel
+from engine.native.lanes import BYTES, W
+from engine.native.simd import (
+    add,
+    call_kernel,
+    first,
+    load,
+    load_part,
+    mul,
+    prefetch,
+    read,
+    splat,
+    store,
+    store_part,
+    tile,
+    total,
+    turn,
+    write,
+    zero,
+)
 from engine.native.tiles import PANEL, ROWS
 
-NARROW = 4 * 256  # bytes between the rows of a factor that is read as it lies, however large it is
-SHALLOW = 16  # rows of a second factor that aren't worth packing
+STRIP = 2048  # columns of a single row that are summed up at a time: they stay in the first-level cache
 
 
 @njit(**LOOPS)
-def pack(out, b, k, n, down, across):
-    """b (k, n) in panels of PANEL columns, each without gaps; the last panel's missing columns are left as they are."""
-    if across == 4:
-        for q in range(k):
-            for j in range(0, n, PANEL):
-                copy_row(out + 4 * (j * k + q * PANEL), b + q * down + 4 * j, min(PANEL, n - j))
-        return
-    turned = n - n % W if down == 4 and k >= W else 0  # columns that are side by side the other way, in whole blocks
-    for j in range(0, turned, W):
-        for q in range(0, k, W):
-            g = min(q, k - W)  # the last block overlaps the one before
-            turn(out + 4 * (j // PANEL * PANEL * k + g * PANEL + j % PANEL), 4 * PANEL, b + j * across + 4 * g, across)
-    for j in range(turned, n):
-        to, a = out + 4 * (j // PANEL * PANEL * k + j % PANEL), b + j * across
-        for _ in range(k):
-            write(to, read(a))
-            to += 4 * PANEL
-            a += down
+def edge(n, grain, units, unit):
+    """Where a unit of n rows or columns begins, a multiple of ``grain`` as far as there are enough."""
+    return min(n, (n + grain - 1) // grain * unit // units * grain)
 
 
 @njit(**LOOPS)
@@ -48,16 +79,63 @@ def shares(n):
 
 
 @njit(**LOOPS)
-def block(tiles, out, out0, a, a0, a1, b, b0, panel, m, n, k, start, start0):
-    """Tile by tile; ``panel`` is how far the panels of b lie apart."""
+def pack(out, lanes, a, k, n, down, across):
+    """A panel (k, n) as k rows of ``lanes`` numbers, n of which count; up to W rows more are written over."""
+    if across == 4 and n == lanes == PANEL:
+        for _ in range(k):
+            prefetch(a + 8 * down)
+            prefetch(a + 8 * down + BYTES)
+            store(out, load(a))
+            store(out + BYTES, load(a + BYTES))
+            out += 2 * BYTES
+            a += down
+    elif across == 4:
+        for q in range(k):
+            copy_row(out + 4 * q * lanes, a + q * down, n)
+    elif down == 4:
+        for q in range(0, k, W):  # columns from the right: what is written beyond a row's end is written over
+            for j in range((n - 1) // W * W, -1, -W):
+                turn(out + 4 * (q * lanes + j), 4 * lanes, a + j * across + 4 * q, across, min(W, n - j), k - q)
+    else:
+        for q in range(k):
+            for j in range(n):
+                write(out + 4 * (q * lanes + j), read(a + q * down + j * across))
+
+
+@njit(**LOOPS)
+def pack_panels(out, b, k, n, down, across):
+    """b (k, n) in panels of PANEL columns."""
+    for j in range(0, n, PANEL):
+        pack(out + 4 * j * k, PANEL, b + j * across, k, min(PANEL, n - j), down, across)
+
+
+@njit(**LOOPS)
+def pack_tiles(out, a, m, k, down, across):
+    """a (m, k) in the rows that :func:`shares` gives each tile, columns first."""
+    parts, few, more = shares(m)
+    for part in range(parts):
+        rows = few + 1 if part < more else few
+        pack(out, rows, a, k, rows, across, down)
+        out, a = out + 4 * k * rows, a + down * rows
+
+
+@njit(**LOOPS)
+def block(tiles, packed, out, out0, a, a0, a1, b, b0, panel, ahead, m, n, k, start, start0):
+    """Tile by tile; ``panel`` is how far the panels of b lie apart.  ``packed`` isn't 0: both factors are packed."""
     parts, few, more = shares(m)
     for j in range(0, n, PANEL):
         wide = min(PANEL, n - j)
         to, x, here = out + 4 * j, a, start + 4 * j if start != 0 else 0
         for part in range(parts):
             rows = few + 1 if part < more else few
-            tile(tiles, to, out0, x, a0, a1, b, b0, k, 1, 0, 0, wide, here, start0, rows)
-            to, x = to + rows * out0, x + rows * a0
+            if packed == 0:
+                tile(tiles, to, out0, x, a0, a1, b, b0, k, 1, 0, ahead, wide, here, start0, rows)
+                x += a0 * rows
+            else:
+                best = packed if wide > W and parts > 1 else tiles
+                tile(best, to, out0, x, 4, 4 * rows, b, b0, k, 1, 0, ahead, wide, here, start0, rows)
+                x += 4 * k * rows
+            to += rows * out0
             if start != 0:
                 here += rows * start0
         b += panel
@@ -67,28 +145,139 @@ def block(tiles, out, out0, a, a0, a1, b, b0, panel, m, n, k, start, start0):
 def product(at, begin, count, room):
     """out (M, N) = a (M, K) @ b (K, N) + start (M, N), which lies at C if there is one.
 
-    A0, A1, B0, B1, C0: bytes from row to row and from column to column.
+    A0, A1, B0, B1, C0: bytes from row to row and from column to column.  PACKS: 1 if b is packed, 2 if a is too, 4 if
+    units are rows of the result (else columns).  DEPTH: how much of K is summed at a time; AHEAD: how far ahead b
+    is fetched, in bytes.
     """
     row = columns(at)
     tiles, out, a, b, start, start0 = row[TILES], row[OUT], row[A], row[B], row[C], row[C0]
     m, n, k, a0, a1, b0, b1 = row[M], row[N], row[K], row[A0], row[A1], row[B0], row[B1]
-    if (n <= PANEL and k <= DEEP) or (b1 == 4 and (b0 <= NARROW or m <= ROWS or k <= SHALLOW)):
-        panel = 4 * PANEL
-        if b1 != 4:
-            pack(room, b, k, n, b0, b1)
-            b, b0, panel = room, 4 * PANEL, 4 * PANEL * k
-        if m <= ROWS and n <= PANEL:
-            tile(tiles, out, 4 * n, a, a0, a1, b, b0, k, 1, 0, 0, n, start, start0, m)
-        else:
-            block(tiles, out, 4 * n, a, a0, a1, b, b0, panel, m, n, k, start, start0)
+    packs, each, ahead, units, out0 = row[PACKS], row[DEPTH], row[AHEAD], row[UNITS], 4 * row[N]
+    if packs & 3 == 0 and m <= ROWS and n <= PANEL and k <= each:
+        tile(tiles, out, out0, a, a0, a1, b, b0, k, 1, 0, ahead, n, start, start0, m)
         return
-    for j in range(0, n, WIDE):
-        wide = min(WIDE, n - j)
-        for q in range(0, k, DEEP):
-            depth = min(DEEP, k - q)
-            pack(room, b + j * b1 + q * b0, depth, wide, b0, b1)
-            here, up = (start, start0) if q == 0 else (out, 4 * n)
-            block(
-                tiles, out + 4 * j, 4 * n, a + q * a1, a0, a1, room, 4 * PANEL, 4 * PANEL * depth, m, wide, depth,
-                here + 4 * j if here != 0 else 0, up,
-            )  # fmt: skip
+    low, high, left, right = 0, m, 0, n
+    if packs & 4:
+        low, high = edge(m, ROWS, units, begin), edge(m, ROWS, units, begin + count)
+    else:
+        left, right = edge(n, PANEL, units, begin), edge(n, PANEL, units, begin + count)
+    tiled = room + 4 * each * (min(n, WIDE) + PANEL)  # where a is packed
+    packed = row[PACKED] if packs & 2 else 0
+    for j in range(left, right, WIDE):
+        wide = min(WIDE, right - j)
+        for q in range(0, k, each):
+            deep = min(each, k - q)
+            y, y0, panel = b + j * b1 + q * b0, b0, 4 * PANEL
+            if packs & 1:
+                pack_panels(room, y, deep, wide, b0, b1)
+                y, y0, panel = room, 4 * PANEL, 4 * PANEL * deep
+            here, here0 = (start, start0) if q == 0 else (out, out0)
+            for i in range(low, high, TALL):
+                tall = min(TALL, high - i)
+                x = a + i * a0 + q * a1
+                if packs & 2:
+                    pack_tiles(tiled, x, tall, deep, a0, a1)
+                    x = tiled
+                block(
+                    tiles, packed, out + 4 * j + i * out0, out0, x, a0, a1, y, y0, panel, ahead, tall, wide, deep,
+                    here + 4 * j + i * here0 if here != 0 else 0, here0,
+                )  # fmt: skip
+
+
+@njit(**LOOPS)
+def four(x, x1, y, y0, wanted):
+    """Four numbers from x on times four rows from y on, added up."""
+    one = add(mul(splat(x), load_part(y, wanted)), mul(splat(x + x1), load_part(y + y0, wanted)))
+    x, y = x + 2 * x1, y + 2 * y0
+    return add(one, add(mul(splat(x), load_part(y, wanted)), mul(splat(x + x1), load_part(y + y0, wanted))))
+
+
+@kernel
+def row_product(at, begin, count, room):
+    """The product of a single row with a matrix whose rows have no gaps: eight at a time are read on and on."""
+    row = columns(at)
+    a, a1, b0, k, n = row[A], row[A1], row[B0], row[K], row[N]
+    left, right = edge(n, W, row[UNITS], begin), edge(n, W, row[UNITS], begin + count)
+    for strip in range(left, right, STRIP):
+        wide = min(STRIP, right - strip)
+        out, b = row[OUT] + 4 * strip, row[B] + 4 * strip
+        if row[C]:
+            copy_row(out, row[C] + 4 * strip, wide)
+        else:
+            fill_row(out, zero(), wide)
+        for q in range(0, k - 7, 8):
+            x, y = a + q * a1, b + q * b0
+            for j in range(0, wide, W):
+                wanted = first(wide - j)
+                to, here = out + 4 * j, y + 4 * j
+                for p in range(8, 16):
+                    prefetch(here + p * b0)
+                one, two = four(x, a1, here, b0, wanted), four(x + 4 * a1, a1, here + 4 * b0, b0, wanted)
+                store_part(to, add(load_part(to, wanted), add(one, two)), wanted)
+        for q in range(k & ~7, k):
+            x = splat(a + q * a1)
+            for j in range(0, wide, W):
+                wanted = first(wide - j)
+                to = out + 4 * j
+                store_part(to, add(load_part(to, wanted), mul(x, load_part(b + q * b0 + 4 * j, wanted))), wanted)
+
+
+@njit(**LOOPS)
+def dots(a, b, b1, b2, b3, k):
+    """The products of a row (k,) with b (k,) and with the three that lie b1, b2 and b3 behind it, added up."""
+    s0, s1, s2, s3, t0, t1, t2, t3 = zero(), zero(), zero(), zero(), zero(), zero(), zero(), zero()
+    for _ in range(k // (2 * W)):
+        x, z, c = load(a), load(a + BYTES), b + BYTES
+        s0, t0 = add(s0, mul(x, load(b))), add(t0, mul(z, load(c)))
+        s1, t1 = add(s1, mul(x, load(b + b1))), add(t1, mul(z, load(c + b1)))
+        s2, t2 = add(s2, mul(x, load(b + b2))), add(t2, mul(z, load(c + b2)))
+        s3, t3 = add(s3, mul(x, load(b + b3))), add(t3, mul(z, load(c + b3)))
+        a, b = a + 2 * BYTES, b + 2 * BYTES
+    for q in range(k // (2 * W) * 2 * W, k, W):
+        wanted = first(k - q)
+        x = load_part(a, wanted)
+        s0, s1 = add(s0, mul(x, load_part(b, wanted))), add(s1, mul(x, load_part(b + b1, wanted)))
+        s2, s3 = add(s2, mul(x, load_part(b + b2, wanted))), add(s3, mul(x, load_part(b + b3, wanted)))
+        a, b = a + BYTES, b + BYTES
+    return total(add(s0, t0)), total(add(s1, t1)), total(add(s2, t2)), total(add(s3, t3))
+
+
+@kernel
+def dot_product(at, begin, count, room):
+    """The product of few rows without gaps and a matrix whose columns have none: four columns at a time."""
+    row = columns(at)
+    a0, b1, n, start = row[A0], row[B1], row[N], row[C]
+    left, right = edge(n, 4, row[UNITS], begin), edge(n, 4, row[UNITS], begin + count)
+    for j in range(left, right, 4):
+        last = min(3, right - j - 1)  # of the four; if there are fewer, it is taken again
+        for i in range(row[M]):
+            b2 = min(2, last) * b1
+            found = dots(row[A] + i * a0, row[B] + j * b1, min(1, last) * b1, b2, last * b1, row[K])
+            to, here = row[OUT] + 4 * (i * n + j), start + i * row[C0] + 4 * j
+            for p in range(last + 1):
+                write(to + 4 * p, found[p] + read(here + 4 * p) if start != 0 else found[p])
+
+
+@kernel
+def turned(at, begin, count, room):
+    """out (M, N) of a (N, M): columns for rows."""
+    row = columns(at)
+    out, a, m, n = row[OUT], row[A], row[M], row[N]
+    whole = max(0, m - W) // W * W  # rows behind which there are W more: what is written there is written over
+    for q in range(0, whole, W):
+        pack(out + 4 * q * n, n, a + 4 * q, W, n, 4, 4 * m)
+    for q in range(whole, m):
+        for j in range(n):
+            write(out + 4 * (q * n + j), read(a + 4 * (j * m + q)))
+
+
+@kernel
+def several_products(at, begin, count, room):
+    """UNITS products: what is at INFO, with OUT, A, B and C moved on by OUT_ROW, A0, B0 and C0 bytes each time."""
+    row, pattern, inner = columns(at), columns(columns(at)[INFO]), columns(room)
+    for unit in range(begin, begin + count):
+        for column in range(WIDTH):
+            inner[column] = pattern[column]
+        inner[OUT], inner[A] = row[OUT] + unit * row[OUT_ROW], row[A] + unit * row[A0]
+        inner[B], inner[C] = row[B] + unit * row[B0], row[C] + unit * row[C0]
+        call_kernel(inner[OP], room, 0, inner[UNITS], room + PATTERN)

@@ -113,7 +113,8 @@ first_true = _function(INT, MASK)(_first_true)  # W if no lane is
 store_whole = _function(NOTHING, INT, VEC, MASK)(  # as int32
     lambda b, at, x, mask: vectors.masked_store(b, at, b.fptosi(x, WORDS), mask)
 )
-turn = _function(NOTHING, INT, INT, INT, INT)(vectors.turn)
+prefetch = _function(NOTHING, INT)(vectors.prefetch)
+turn = _function(NOTHING, INT, INT, INT, INT, INT, INT)(vectors.turn)
 
 
 def _nothing(_: object) -> None:

@@ -5,50 +5,59 @@ from __future__ import annotations
 from llvmlite import ir
 
 from engine.native.lanes import BYTES, FLOAT, I64, REGISTERS, TRUTHS, VECTOR, W, llvm_function
-from engine.native.vectors import first, loop, masked_load, masked_store, number, pointer, spread
+from engine.native.vectors import first, loop, masked_load, masked_store, number, pointer, prefetch, spread
 
 ROWS = 14 if REGISTERS == 32 else 6  # of a tile: its sums, two vectors and a number fill the registers
 VECTORS = 2  # of a tile
 PANEL = VECTORS * W  # columns of a tile
+AHEAD = 24  # rows of a packed panel that are fetched before they are needed
+UNROLLED = 4  # steps of a packed tile's loop at a time
 
 _NAMES = ("out", "out0", "a", "a0", "a1", "b", "b0", "k", "runs", "a2", "b2", "columns", "start", "start0")
 
 
-def tile(module: ir.Module, name: str, apart: bool = False) -> None:
+def tile(module: ir.Module, name: str) -> None:
     """out (rows, columns) = a (rows, runs * k) @ b (runs * k, columns) + start (rows, columns), if start isn't 0.
 
-    With ``apart`` each column has an a of its own, (rows, runs * k, columns): a's numbers stand for W side by side.
-
     The function's arguments are those of :data:`_NAMES`, then ``rows``: at most ROWS; ``columns`` are at most
-    PANEL (``apart``: W).  out0, a0, start0: bytes from row to row.  Within a run of k numbers, those of a lie a1
-    bytes apart and the rows of b b0; from run to run it is a2 and b2.
+    PANEL.  out0, a0, start0: bytes from row to row.  Within a run of k numbers, those of a lie a1 bytes apart
+    and the rows of b b0; from run to run it is a2 and b2.  What lies b2 further on in b is fetched meanwhile.
+
+    "tile_apart": each column has an a of its own, (rows, runs * k, columns): a's numbers stand for W side by side,
+    and ``columns`` are at most W.  "tile_packed": there is one run, and the factors have no gaps, a column by
+    column, b row by row of PANEL, of which more than W count.
     """
+    apart, packed = name == "tile_apart", name == "tile_packed"
     function = ir.Function(module, ir.FunctionType(ir.VoidType(), [I64] * (len(_NAMES) + 1)), name)
     b = ir.IRBuilder(function.append_basic_block("entry"))
     *arguments, rows = function.args
     wide = b.icmp_signed(">", arguments[_NAMES.index("columns")], number(W))
     done = b.append_basic_block("done")
     switch = b.switch(b.add(rows, b.select(wide, number(ROWS), number(0))), done)
-    for vectors in range(1, 2 if apart else VECTORS + 1):
+    for vectors in range(VECTORS if packed else 1, 2 if apart else VECTORS + 1):
         for count in range(1, ROWS + 1):
             block = b.append_basic_block("size")
             switch.add_case(number(count + ROWS * (vectors - 1)), block)
             b.position_at_end(block)
-            b.call(_of_size(module, name, count, vectors, apart), arguments).tail = "tail"
+            b.call(_of_size(module, name, count, vectors), arguments).tail = "tail"
             b.branch(done)
     b.position_at_end(done)
     b.ret_void()
 
 
-def _of_size(module: ir.Module, name: str, rows: int, vectors: int, apart: bool) -> ir.Function:
+def _of_size(module: ir.Module, name: str, rows: int, vectors: int) -> ir.Function:
+    apart, packed = name == "tile_apart", name == "tile_packed"
     function = ir.Function(module, ir.FunctionType(ir.VoidType(), [I64] * len(_NAMES)), f"{name}_{rows}_{vectors}")
     function.linkage = "internal"
     b = ir.IRBuilder(function.append_basic_block("entry"))
-    now = dict(zip(_NAMES, function.args, strict=True))
+    now: dict[str, ir.Value] = dict(zip(_NAMES, function.args, strict=True))
+    if packed:
+        now |= {"a0": number(4), "a1": number(4 * rows), "b0": number(4 * PANEL)}
+        now |= {"runs": number(1), "b2": number(4 * PANEL * AHEAD)}
     starts = b.icmp_signed("!=", now["start"], number(0))
-    begin = b.select(starts, now["start"], now["out"])  # where nothing is wanted, an address that exists is faster
     last = first(b, b.sub(now["columns"], number((vectors - 1) * W)))
-    wanted = [*[ir.Constant(TRUTHS, [1] * W)] * (vectors - 1), last]
+    everywhere = ir.Constant(TRUTHS, [1] * W)
+    wanted = [*[everywhere] * (vectors - 1), last]
     sums = {(i, v): b.alloca(VECTOR) for i in range(rows) for v in range(vectors)}
     bases = range(0, rows, 3)  # three rows by one address: x86 adds a register, once or twice, for nothing
     walks, walk = {q: b.alloca(I64) for q in bases}, b.alloca(I64)
@@ -56,26 +65,47 @@ def _of_size(module: ir.Module, name: str, rows: int, vectors: int, apart: bool)
     def place(base: ir.Value, up: str, i: int, v: int) -> ir.Value:
         return b.add(b.add(base, b.mul(number(i), now[up])), number(v * BYTES))
 
-    for (i, v), total in sums.items():
-        mask = b.and_(wanted[v], spread(b, starts, TRUTHS))
-        b.store(masked_load(b, place(begin, "start0", i, v), mask), total)
+    def steps(count: int) -> None:
+        """``count`` rows of b."""
+        for at in range(count):
+            right = b.add(b.load(walk), b.mul(number(at), now["b0"]))
+            for v in range(0 if apart else vectors):
+                prefetch(b, b.add(right, b.add(now["b2"], number(v * BYTES))))
+            masks = [everywhere] * vectors if packed else wanted
+            ys = [masked_load(b, b.add(right, number(v * BYTES)), masks[v]) for v in range(vectors)]
+            for i in range(rows):
+                left = b.add(b.load(walks[i // 3 * 3]), b.mul(number(at), now["a1"]))
+                left = b.add(left, b.mul(number(i % 3), now["a0"]))
+                x = masked_load(b, left, last) if apart else _everywhere(b, left)
+                for v in range(vectors):
+                    total = sums[i, v]
+                    b.store(llvm_function(b, f"fma.v{W}f32", VECTOR, (x, ys[v], b.load(total))), total)
+        for q in bases:
+            b.store(b.add(b.load(walks[q]), b.mul(number(count), now["a1"])), walks[q])
+        b.store(b.add(b.load(walk), b.mul(number(count), now["b0"])), walk)
+
+    with b.if_then(starts):
+        for i, v in sums:
+            prefetch(b, place(now["start"], "start0", i, v), level=2)
+    for total in sums.values():
+        b.store(ir.Constant(VECTOR, [0.0] * W), total)
     with loop(b, now["runs"]) as run:
         for q in bases:
             start = b.add(now["a"], b.mul(run, now["a2"]))
             b.store(b.add(start, b.mul(number(q), now["a0"])), walks[q])
         b.store(b.add(now["b"], b.mul(run, now["b2"])), walk)
-        with loop(b, now["k"]):
-            right = b.load(walk)
-            ys = [masked_load(b, b.add(right, number(v * BYTES)), wanted[v]) for v in range(vectors)]
-            for i in range(rows):
-                left = b.add(b.load(walks[i // 3 * 3]), b.mul(number(i % 3), now["a0"]))
-                x = masked_load(b, left, last) if apart else _everywhere(b, left)
-                for v in range(vectors):
-                    total = sums[i, v]
-                    b.store(llvm_function(b, f"fma.v{W}f32", VECTOR, (x, ys[v], b.load(total))), total)
-            for q in bases:
-                b.store(b.add(b.load(walks[q]), now["a1"]), walks[q])
-            b.store(b.add(right, now["b0"]), walk)
+        rest = now["k"]
+        if packed:
+            whole = b.and_(rest, number(-UNROLLED))
+            with loop(b, whole, UNROLLED):
+                steps(UNROLLED)
+            rest = b.sub(rest, whole)
+        with loop(b, rest):
+            steps(1)
+    with b.if_then(starts):  # last: what is added may be large
+        for (i, v), total in sums.items():
+            more = masked_load(b, place(now["start"], "start0", i, v), wanted[v])
+            b.store(b.fadd(b.load(total), more), total)
     for (i, v), total in sums.items():
         masked_store(b, place(now["out"], "out0", i, v), b.load(total), wanted[v])
     b.ret_void()

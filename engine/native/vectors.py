@@ -76,12 +76,24 @@ def masked_store(b: ir.IRBuilder, address: ir.Value, value: ir.Value, mask: ir.V
     llvm_function(b, f"masked.store.{_suffix(value.type)}.p0", ir.VoidType(), (value, place, size, mask))
 
 
-def turn(b: ir.IRBuilder, out: ir.Value, out0: ir.Value, a: ir.Value, a0: ir.Value) -> None:
-    """W rows of W numbers, columns for rows; out0 and a0: bytes from row to row.
+def prefetch(b: ir.IRBuilder, address: ir.Value, level: int = 1) -> None:
+    """Fetch what lies there into the first-level cache, meanwhile; any address will do."""
+    how = [ir.Constant(I32, each) for each in (0, 4 - level, 1)]  # to be read, into that level, as data
+    llvm_function(b, "prefetch.p0", ir.VoidType(), [pointer(b, address, BYTE), *how])
 
+
+def turn(b: ir.IRBuilder, *given: ir.Value) -> None:
+    """Of (out, out0, a, a0, count, n): ``count`` rows of n numbers, W at most, columns for rows.
+
+    out0 and a0: bytes from row to row.  W rows of W numbers are written: what there isn't becomes any number.
     log2(W) times, blocks of half the size change places: first neighbours, then pairs, and so on.
     """
-    rows = [b.load(pointer(b, b.add(a, b.mul(a0, number(at)))), align=4) for at in range(W)]
+    out, out0, a, a0, count, n = given
+    wanted, last = first(b, n), b.sub(count, number(1))
+    rows = []
+    for at in range(W):
+        row = b.select(b.icmp_signed("<", number(at), last), number(at), last)
+        rows.append(masked_load(b, b.add(a, b.mul(a0, row)), wanted))
     size = 1
     while size < W:
         low = [at if at & size == 0 else at - size + W for at in range(W)]  # of the first row, and of the second

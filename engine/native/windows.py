@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from engine.native.instructions import AVERAGE, AVERAGE_WITH_PADDING, C0, MAX, PIXELS, WINDOW
-from engine.native.lowering import PARTS, PRODUCTS_A_NS, Table, address, float32, lowering
+from engine.native.lowering import PARTS, PRODUCTS_A_NS, Table, address, float32, lowering, tile_sizes
 from engine.ops import pool
 from engine.ops.window import Axis, Windows, settings, windows
 from engine.passes import Node
@@ -18,14 +18,6 @@ CACHE = 1 << 20  # bytes that stay in the second-level cache
 THIN = 4  # filters at most
 FRAMES = 1 << 18  # bytes of padded rows, beside the filters and the result
 SUMS = 64  # sums of PIXELS that are added up before they go to the result
-
-
-def _tile() -> tuple[int, int, int]:
-    """Rows and columns of a tile, and numbers in a vector: this processor's, which only a machine can ask for."""
-    from engine.native.lanes import W
-    from engine.native.tiles import PANEL, ROWS
-
-    return ROWS, PANEL, W
 
 
 class _Rows(NamedTuple):
@@ -90,7 +82,7 @@ def _by_lines(
     lines = down.windows
     if rows.pitch:
         lines = max(1, min(lines, (FRAMES // rows.pitch - _under(down, 1)) // down.stride + 1))
-    tall, panel, _ = _tile()
+    tall, panel, _ = tile_sizes()
     table.room = max(table.room, 4 * tall * panel + _under(down, lines) * rows.pitch)
     info = _info(table, over, image, out, rows=rows, lines=lines)
     units = out.shape[0] * out.shape[1]
@@ -100,7 +92,7 @@ def _by_lines(
 def _is_thin(filters: np.ndarray) -> bool:
     """Whether they would leave most of a vector empty, but not if channels lie there, and turning them is simple."""
     height, _, channels, n = filters.shape
-    vector, simple = _tile()[2], filters.strides[2] == filters.itemsize or filters.flags.c_contiguous
+    vector, simple = tile_sizes()[2], filters.strides[2] == filters.itemsize or filters.flags.c_contiguous
     return n <= THIN and n * height <= PARTS and channels % vector == 0 and channels >= 2 * vector and simple
 
 
@@ -109,7 +101,7 @@ def _convolve(
 ) -> None:
     """``out`` = ``image`` convolved with ``filters`` (height, width, in, out) of any strides, + ``start``."""
     height, width, channels, n = filters.shape
-    panel, work = _tile()[1], out.size * height * width * channels // PRODUCTS_A_NS
+    panel, work = tile_sizes()[1], out.size * height * width * channels // PRODUCTS_A_NS
     if _is_thin(filters) and over.across.dilation == 1:
         whole = table.keep(np.empty((n, height, width, channels), np.float32))
         if whole.size:
@@ -193,7 +185,7 @@ def _filters(table: Table, node: Node, out: np.ndarray, ins: Sequence[np.ndarray
     table.add("fill", out, table.keep(np.zeros(1, np.float32)), n=out.size)
     if image.size == 0:
         return
-    (height, width, channels, n), (tall, panel, vector), down = out.shape, _tile(), over.down
+    (height, width, channels, n), (tall, panel, vector), down = out.shape, tile_sizes(), over.down
     rows = _rows(over, channels, 1 if dense else n)
     line = down.stride * (rows.pitch or image.strides[1]) + g.strides[1]  # bytes that a line of windows reads, about
     lines = max(1, min(down.windows, CACHE // line))

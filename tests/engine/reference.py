@@ -61,7 +61,7 @@ def _gelu(x: np.ndarray) -> np.ndarray:
 
 
 def _matmul(a: np.ndarray, b: np.ndarray, transpose_a: bool = False, transpose_b: bool = False) -> np.ndarray:
-    return (a.T if transpose_a else a) @ (b.T if transpose_b else b)
+    return (a.swapaxes(-1, -2) if transpose_a else a) @ (b.swapaxes(-1, -2) if transpose_b else b)
 
 
 def _expand(x: np.ndarray, axis: tuple[int, ...]) -> np.ndarray:

@@ -1,0 +1,137 @@
+"""How products of matrices become instructions of the native machine: which way is taken depends on their sizes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from engine.native import instructions as i
+from engine.native.instructions import DEEP, TALL, WIDE
+from engine.native.lowering import (
+    PARTS,
+    PRODUCTS_A_NS,
+    NotNative,
+    Table,
+    address,
+    element_wise,
+    float32,
+    lowering,
+    tile_sizes,
+)
+from engine.ops.matrix import LONG
+from engine.passes import Node
+
+FEW = 64  # rows of a first factor for which the second isn't worth packing
+NEAR = 2**18  # numbers of a second factor that stays in the second-level cache: a megabyte
+NARROW = 1024  # bytes from row to row of a second factor that is read as it lies
+REPEATED = 4  # units at most where each packs a factor anew
+
+
+@lowering("matmul", "affine", "matmul+add")
+def _product(table: Table, node: Node, out: np.ndarray, ins: Sequence[np.ndarray]) -> None:
+    float32(out, *ins)
+    a, b, *start = ins
+    a = a.swapaxes(-1, -2) if node.attrs.get("transpose_a") else a
+    b = b.swapaxes(-1, -2) if node.attrs.get("transpose_b") else b
+    if a.shape[-1] == 0:
+        raise NotNative
+    add = _add_long_product if out.ndim == 2 else _add_products
+    add(table, out, a, b, table.plain(start[0]) if start else None)
+
+
+def _add_products(table: Table, out: np.ndarray, a: np.ndarray, b: np.ndarray, start: np.ndarray | None) -> None:
+    """One product for each place in the leading axes, to which the factors are broadcast."""
+    many = out.shape[:-2]
+    a, b = (np.broadcast_to(each, (*many, *each.shape[-2:])) for each in (a, b))
+    alike = [out, a, b] if start is None or start.ndim == 1 else [out, a, b, start]
+    lines = [each.reshape(-1, *each.shape[-2:]) for each in alike]
+    if all(map(np.may_share_memory, lines, alike)):  # no copies: the leading axes are one
+        _add_line(table, lines[0], lines[1], lines[2], start if len(lines) == 3 else lines[3])
+        return
+    if math.prod(many[:-1]) > PARTS:
+        raise NotNative
+    for at in range(many[0]):
+        _add_products(table, out[at], a[at], b[at], start if len(alike) == 3 else alike[3][at])
+
+
+def _add_line(table: Table, out: np.ndarray, a: np.ndarray, b: np.ndarray, start: np.ndarray | None) -> None:
+    """Products at equal distances: one instruction, to which the first is a pattern; the second tells the distances."""
+    mark, matrices = len(table.rows), start is not None and start.ndim == 3
+    for at in range(min(2, len(out))):
+        _add_long_product(table, out[at], a[at], b[at], start[at] if start is not None and matrices else start)
+    found = table.rows[mark:]
+    if len(out) == 1:
+        return
+    del table.rows[mark:]
+    if len(found) > 2:
+        raise NotNative
+    info, work = address(table.keep(np.array(found[0], np.int64))), len(out) * found[0][i.WORK]
+    row = table.add("several_products", out, n=0, units=len(out), info=info, work=work)
+    for place, up in ((i.OUT, i.OUT_ROW), (i.A, i.A0), (i.B, i.B0), (i.C, i.C0)):
+        row[place], row[up] = found[0][place], found[1][place] - found[0][place]
+    table.room += i.PATTERN
+
+
+def _add_long_product(table: Table, out: np.ndarray, a: np.ndarray, b: np.ndarray, start: np.ndarray | None) -> None:
+    """A product in parts of what is summed over: the partial sums lose fewer digits."""
+    inner = len(b)
+    _add_product(table, out, a[:, :LONG], b[:LONG], start)
+    part = table.keep(np.empty(out.shape, np.float32)) if inner > LONG else out
+    for q in range(LONG, inner, LONG):
+        _add_product(table, part, a[:, q : q + LONG], b[q : q + LONG], None)
+        element_wise(table, "(x0 + x1)", out, [out, part])
+
+
+def _add_product(table: Table, out: np.ndarray, a: np.ndarray, b: np.ndarray, start: np.ndarray | None) -> None:
+    """out (m, n) = a (m, k) @ b (k, n) + start: nothing, a row that is added to all, or a matrix."""
+    (m, k), n, vector = a.shape, b.shape[1], tile_sizes()[2]
+    if n == 1 and m > 1 and k >= vector and (start is None or start.ndim == 2):  # a row is done better than a column
+        a, b, m, n = b.T, a.T, n, m
+    (a0, a1), (b0, b1) = _steps(a), _steps(b)
+    if n < vector and m >= 4 * n > 4 and a0 == 4 and a1 != 4 and start is None:  # wide is done better than tall
+        wide = table.keep(np.empty((n, m), np.float32))
+        _add_product(table, wide, b.T, a.T, None)
+        table.add("turned", out, wide, m=m, n=n)
+        return
+    more = {"m": m, "n": n, "k": k, "a0": a0, "a1": a1, "b0": b0, "b1": b1}
+    more["work"] = m * n * k // PRODUCTS_A_NS
+    if start is not None:
+        more |= {"c": address(start), "c0": 0 if start.ndim == 1 else 4 * n}
+    if a1 == 4 and b0 == 4 and b1 != 4 and (k >= vector if m == 1 else m <= 8 and k >= DEEP):
+        table.add("dot_product", out, a, b, units=-(-n // 4), **more)
+    elif m == 1 and b1 == 4 and k * n > 2**14:
+        table.add("row_product", out, a, b, units=-(-n // vector), **more)
+    else:
+        _add_tiles(table, out, a, b, more)
+
+
+def _add_tiles(table: Table, out: np.ndarray, a: np.ndarray, b: np.ndarray, more: dict[str, int]) -> None:
+    """The general way, in tiles: whether factors are packed, and how the result is cut."""
+    tall, panel, vector = tile_sizes()
+    m, n, k, a1, b0 = (more[each] for each in ("m", "n", "k", "a1", "b0"))
+    lies = more["b1"] == 4 and (m <= FEW or ((b0 <= NARROW or k * n <= NEAR) and m <= 4 * FEW))
+    if a1 != 4 and m > FEW:  # a first factor that lies across is worth packing where it is read often
+        lies = more["b1"] == 4 and n < 4 * panel
+    tiled = not lies and n >= 4 * panel and m > tall
+    depth = DEEP
+    if lies and m <= FEW and k * n > 2 * NEAR:  # from farther away rows are read on and on, a few at a time
+        depth = 64 if m <= 16 else 128
+    depth = -(-k // -(-k // depth))
+    by_rows = (lies or tiled) and m > n
+    units = min(-(-m // tall) if by_rows else -(-n // panel), REPEATED if tiled else m + n)
+    packs = (0 if lies else 1) + (2 if tiled else 0) + (4 if by_rows else 0)
+    packed, ahead = table.codes["tile_packed"], 8 * (b0 if lies else 4 * panel)
+    table.add("product", out, a, b, units=units, packs=packs, depth=depth, ahead=ahead, packed=packed, **more)
+    if not lies:
+        needed = depth * (min(n, WIDE) + panel + (min(m, TALL) if tiled else 0))
+        table.room = max(table.room, 4 * (needed + vector * panel))
+
+
+def _steps(matrix: np.ndarray) -> tuple[int, int]:
+    """Bytes from row to row and from column to column; those of a matrix without gaps where there is one alone."""
+    rows, columns = matrix.shape
+    down, across = matrix.strides
+    across = 4 if columns == 1 else across
+    return 4 * columns if rows == 1 and across == 4 else down, across

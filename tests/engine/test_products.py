@@ -1,0 +1,151 @@
+"""Products of matrices on the native machine: every way that a size can take, and how they are cut."""
+
+from __future__ import annotations
+
+import ctypes
+from itertools import pairwise
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+import engine as en
+from engine.native import Native, NativeProgram, load, problem
+from engine.native.instructions import OP, UNITS
+from engine.native.lowering import LOWERINGS, Table
+
+pytestmark = pytest.mark.skipif(problem() is not None, reason=str(problem()))
+CACHE = Path(__file__).parents[2] / ".tools" / "machine"
+SIZES: dict[tuple[int, ...], list[str]] = {  # (rows, inner size, columns, a turned, b turned): the kernels that do it
+    (3, 5, 7, 0, 0): ["product"],
+    (37, 300, 70, 0, 0): ["product"],  # as they lie, in two parts
+    (5, 1030, 600, 0, 0): ["product"],  # a large second factor, read in short parts
+    (90, 40, 1100, 0, 0): ["product"],  # both packed, the second in two parts
+    (700, 270, 131, 1, 0): ["product"],  # both packed, the first in three blocks; cut by rows
+    (70, 300, 133, 1, 1): ["product"],
+    (100, 9, 130, 0, 1): ["product"],  # fewer to sum over than a vector has
+    (1, 130, 150, 0, 0): ["row_product"],
+    (1, 21, 5003, 0, 0): ["row_product"],  # in three strips
+    (300, 70, 1, 1, 0): ["row_product"],
+    (1, 37, 30, 0, 1): ["dot_product"],
+    (6, 300, 33, 0, 1): ["dot_product"],
+    (101, 300, 1, 0, 0): ["dot_product"],
+    (203, 50, 3, 1, 0): ["product", "turned"],
+    (60, 16384 + 70, 3, 0, 0): ["product", "product", "(x0 + x1)"],
+}
+
+
+@pytest.fixture(scope="session")
+def native() -> Native:
+    return load(CACHE)
+
+
+def table_of(native: Native, size: tuple[int, ...], start: str = "none") -> tuple[Table, Any, np.ndarray]:
+    """The product's instructions, where its result goes, and what it is in float64."""
+    m, k, n, across, down = size
+    rng = np.random.default_rng(m * n)
+    a = rng.normal(size=(k, m) if across else (m, k)).astype("f")
+    b = rng.normal(size=(n, k) if down else (k, n)).astype("f")
+    begin = [] if start == "none" else [rng.normal(size=n if start == "row" else (m, n)).astype("f")]
+    guarded = np.full(m * n + 64, 7, "f")
+    out = guarded[:-64].reshape(m, n)
+    table = Table(native.machine.codes, np.zeros(1, np.int32), kept=[a, b, *begin, guarded])
+    node: Any = SimpleNamespace(attrs={"transpose_a": bool(across), "transpose_b": bool(down)})
+    LOWERINGS["matmul"](table, node, out, [a, b, *begin])
+    x, y = a.astype("d"), b.astype("d")
+    return table, guarded, (x.T if across else x) @ (y.T if down else y) + (begin[0] if begin else 0)
+
+
+def do(table: Table, pieces: int) -> None:
+    """Each instruction in so many pieces of its units, the last one first, each in memory of its own."""
+    for row in np.array(table.rows, np.int64):
+        kernel = ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * 4)(int(row[OP]))
+        ends = np.arange(pieces + 1) * row[UNITS] // pieces
+        for begin, end in [*pairwise(ends)][::-1]:
+            room = np.full(table.room + 128, 0xFF, np.uint8)  # NaN
+            if end > begin:
+                kernel(row.ctypes.data, int(begin), int(end - begin), room.ctypes.data + -room.ctypes.data % 64)
+            assert (room[-64:] == 0xFF).all()
+
+
+@pytest.mark.parametrize("size", SIZES, ids=str)
+@pytest.mark.parametrize("start", ["none", "row", "matrix"])
+def test_each_way_gives_the_product(native: Native, size: tuple[int, ...], start: str) -> None:
+    table, guarded, wanted = table_of(native, size, start)
+    names = {code: name for name, code in native.machine.codes.items()}
+    if start == "none":
+        assert [names[row[OP]] for row in table.rows] == SIZES[size]
+    do(table, 1)
+    np.testing.assert_allclose(guarded[:-64].reshape(wanted.shape), wanted, 0, 3e-6 * size[1] ** 0.5)
+    assert (guarded[-64:] == 7).all()
+
+
+@pytest.mark.parametrize("size", SIZES, ids=str)
+def test_the_bits_do_not_depend_on_the_cut(native: Native, size: tuple[int, ...]) -> None:
+    whole, once, _ = table_of(native, size, "row")
+    do(whole, 1)
+    for pieces in (2, 3, 100):
+        table, found, _ = table_of(native, size, "row")
+        do(table, pieces)
+        np.testing.assert_array_equal(found, once)
+
+
+@pytest.mark.parametrize("name", ["numpy", "native"])
+def test_long_sums_keep_their_digits(native: Native, name: str) -> None:
+    count = 10**7
+    with en.Graph() as graph:
+        x, y = en.placeholder((1, None)), en.placeholder((None, 2))
+        product = x @ y
+    values = np.random.default_rng(1).uniform(0, 1, (count, 2)).astype("f")
+    session = en.Session(graph, executor=native) if name == "native" else en.Session(graph)
+    found = session.run(product, {x: np.ones((1, count), "f"), y: values})
+    np.testing.assert_allclose(found[0], values.sum(axis=0, dtype="d"), 2e-6)
+
+
+@pytest.mark.parametrize(
+    ("left", "right"),
+    [
+        ((4, 5, 6), (4, 6, 3)),
+        ((4, 5, 6), (6, 3)),
+        ((2, 1, 5, 6), (3, 6, 40)),
+        ((7, 1, 6), (7, 6, 1)),
+        ((5, 30, 20), (5, 20, 1)),
+        ((0, 5, 6), (6, 3)),
+    ],
+)
+@pytest.mark.parametrize("start", ["none", "row", "matrix"])
+def test_products_along_further_axes(native: Native, left: Any, right: Any, start: str) -> None:
+    with en.Graph() as graph:
+        a, b = en.placeholder((None, *left[1:])), en.placeholder(right)
+        y = a @ b
+        shape = {
+            "none": (),
+            "row": right[-1:],
+            "matrix": (*np.broadcast_shapes(left[:-2], right[:-2]), left[-2], right[-1]),
+        }
+        begin = en.placeholder(shape[start])
+        y = y if start == "none" else y + begin
+        results = [y, *en.gradients(en.ops.sum_(en.ops.square(y)), [a, b])]
+    rng = np.random.default_rng(3)
+    feeds = {each: rng.normal(size=size).astype("f") for each, size in ((a, left), (b, right), (begin, shape[start]))}
+    session = en.Session(graph, executor=native)
+    for found, wanted in zip(session.run(results, feeds), en.Session(graph).run(results, feeds), strict=True):
+        np.testing.assert_allclose(found, wanted, 1e-4, 1e-4)
+    np.testing.assert_allclose(session.run(a @ b, feeds), np.matmul(feeds[a], feeds[b]), 1e-4, 1e-4)
+    if left[0]:
+        program = session.bind(results, {each: value.shape for each, value in feeds.items()})
+        assert isinstance(program, NativeProgram)
+        assert program.left_to_python == []
+
+
+def test_axes_that_do_not_fit_are_named_at_the_line() -> None:
+    with en.Graph():
+        a = en.placeholder((4, 5, 6))
+        with pytest.raises(en.ShapeError, match=r"don't broadcast: 3 and 4 differ \(.*test_products.py"):
+            a @ en.placeholder((3, 6, 2))
+        with pytest.raises(en.ShapeError, match=r"inner sizes differ, 6 and 5 \(.*test_products.py"):
+            a @ en.placeholder((5, 2))
+        with pytest.raises(en.ShapeError, match=r"two matrices are needed.*reshape"):
+            a @ en.placeholder((6,))
