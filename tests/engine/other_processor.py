@@ -1,6 +1,7 @@
 """Run by test_other_processors.py: the machine compiled for a lesser processor, against NumPy.
 
 ``python other_processor.py haswell FOLDER`` takes away what that processor doesn't have before anybody looks.
+``neon``: nothing can run, but what an ARM processor would run is compiled.
 """
 
 from __future__ import annotations
@@ -41,6 +42,32 @@ def pretend(name: str) -> None:
     llvm.get_host_cpu_features = lambda: held
 
 
+def compile_for_arm() -> None:
+    """The tiles, and one expression, as an object file for a processor that isn't here."""
+    features = type(llvm.get_host_cpu_features())()
+    features["neon"] = True
+    llvm.get_host_cpu_features = lambda: features
+    from engine.native import lanes, machine, tiles, vectors
+
+    llvm.initialize_all_targets()
+    llvm.initialize_all_asmprinters()
+    module = vectors.new_module()
+    module.triple = "aarch64-unknown-linux-gnu"
+    for name in machine.TILES:
+        tiles.tile(module, name)
+    vectors.element_wise(module, "expression", "(tanh((x0 * x1)))")
+    target = llvm.Target.from_triple(module.triple).create_target_machine(cpu="cortex-a72", features="+neon", opt=3)
+    parsed = llvm.parse_assembly(str(module))
+    parsed.verify()
+    builder = llvm.create_pass_builder(target, llvm.create_pipeline_tuning_options(speed_level=3))
+    builder.getModulePassManager().run(parsed, builder)
+    assembly, data = target.emit_assembly(parsed), target.emit_object(parsed)
+    assert data[:4] == b"\x7fELF"
+    assert data[18] == 183  # of EM_AARCH64
+    assert assembly.count("\tfmla\t") > 1000  # the tiles are vector code
+    print(f"neon: vectors of {lanes.W}")
+
+
 def main(name: str, folder: Path) -> None:
     pretend(name)
     from engine import native
@@ -57,4 +84,7 @@ def main(name: str, folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], Path(sys.argv[2]))
+    if sys.argv[1] == "neon":
+        compile_for_arm()
+    else:
+        main(sys.argv[1], Path(sys.argv[2]))

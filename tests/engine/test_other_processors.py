@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 @pytest.mark.skipif(native.problem() is not None, reason=str(native.problem()))
 @pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="pretends to be an older x86-64 processor")
 @pytest.mark.timeout(400)  # it compiles a machine
-@pytest.mark.parametrize(("name", "lanes"), [("haswell", 8), ("nehalem", 4)])
+@pytest.mark.parametrize(("name", "lanes"), [("haswell", 8), ("nehalem", 4), ("neon", 4)])
 def test_shorter_vectors_give_the_same_results(name: str, lanes: int) -> None:
     folder = ROOT / ".tools" / "machine"
     command = [sys.executable, str(Path(__file__).with_name("other_processor.py")), name, str(folder)]
