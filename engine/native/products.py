@@ -92,14 +92,16 @@ def pack(out, lanes, a, k, n, down, across):
     elif across == 4:
         for q in range(k):
             copy_row(out + 4 * q * lanes, a + q * down, n)
-    elif down == 4:
+    elif down == 4 and k * n > 3 * W:  # fewer are sooner done one by one
         for q in range(0, k, W):  # columns from the right: what is written beyond a row's end is written over
             for j in range((n - 1) // W * W, -1, -W):
                 turn(out + 4 * (q * lanes + j), 4 * lanes, a + j * across + 4 * q, across, min(W, n - j), k - q)
     else:
-        for q in range(k):
-            for j in range(n):
-                write(out + 4 * (q * lanes + j), read(a + q * down + j * across))
+        for j in range(n):
+            to, x = out + 4 * j, a + j * across
+            for _ in range(k):
+                write(to, read(x))
+                to, x = to + 4 * lanes, x + down
 
 
 @njit(**LOOPS)
@@ -153,7 +155,10 @@ def product(at, begin, count, room):
     tiles, out, a, b, start, start0 = row[TILES], row[OUT], row[A], row[B], row[C], row[C0]
     m, n, k, a0, a1, b0, b1 = row[M], row[N], row[K], row[A0], row[A1], row[B0], row[B1]
     packs, each, ahead, units, out0 = row[PACKS], row[DEPTH], row[AHEAD], row[UNITS], 4 * row[N]
-    if packs & 3 == 0 and m <= ROWS and n <= PANEL and k <= each:
+    if m <= ROWS and n <= PANEL and k <= each:
+        if packs & 1:
+            pack(room, PANEL, b, k, n, b0, b1)
+            b, b0 = room, 4 * PANEL
         tile(tiles, out, out0, a, a0, a1, b, b0, k, 1, 0, ahead, n, start, start0, m)
         return
     low, high, left, right = 0, m, 0, n

@@ -11,6 +11,7 @@ ROWS = 14 if REGISTERS == 32 else 6  # of a tile: its sums, two vectors and a nu
 VECTORS = 2  # of a tile
 PANEL = VECTORS * W  # columns of a tile
 AHEAD = 24  # rows of a packed panel that are fetched before they are needed
+SHORT = 32  # numbers to sum up, at most, to begin with what is added: else it comes last, as it may be large and far
 UNROLLED = 4  # steps of a packed tile's loop at a time
 
 _NAMES = ("out", "out0", "a", "a0", "a1", "b", "b0", "k", "runs", "a2", "b2", "columns", "start", "start0")
@@ -52,12 +53,15 @@ def _of_size(module: ir.Module, name: str, rows: int, vectors: int) -> ir.Functi
     b = ir.IRBuilder(function.append_basic_block("entry"))
     now: dict[str, ir.Value] = dict(zip(_NAMES, function.args, strict=True))
     if packed:
-        now |= {"a0": number(4), "a1": number(4 * rows), "b0": number(4 * PANEL)}
-        now |= {"runs": number(1), "b2": number(4 * PANEL * AHEAD)}
+        known = {"a0": 4, "a1": 4 * rows, "b0": 4 * PANEL, "b2": 4 * PANEL * AHEAD, "runs": 1}
+        now |= {each: number(value) for each, value in known.items()}
     starts = b.icmp_signed("!=", now["start"], number(0))
+    short = b.icmp_signed("<=", b.mul(now["runs"], now["k"]), number(SHORT))
+    at_first, at_last = b.and_(starts, short), b.and_(starts, b.not_(short))
     last = first(b, b.sub(now["columns"], number((vectors - 1) * W)))
     everywhere = ir.Constant(TRUTHS, [1] * W)
     wanted = [*[everywhere] * (vectors - 1), last]
+    read = [everywhere] * vectors if packed else wanted  # a packed panel has all columns
     sums = {(i, v): b.alloca(VECTOR) for i in range(rows) for v in range(vectors)}
     bases = range(0, rows, 3)  # three rows by one address: x86 adds a register, once or twice, for nothing
     walks, walk = {q: b.alloca(I64) for q in bases}, b.alloca(I64)
@@ -69,13 +73,12 @@ def _of_size(module: ir.Module, name: str, rows: int, vectors: int) -> ir.Functi
         """``count`` rows of b."""
         for at in range(count):
             right = b.add(b.load(walk), b.mul(number(at), now["b0"]))
-            for v in range(0 if apart else vectors):
+            for v in range(vectors if vectors > 1 else 0):  # narrow rows come by themselves
                 prefetch(b, b.add(right, b.add(now["b2"], number(v * BYTES))))
-            masks = [everywhere] * vectors if packed else wanted
-            ys = [masked_load(b, b.add(right, number(v * BYTES)), masks[v]) for v in range(vectors)]
+            ys = [masked_load(b, b.add(right, number(v * BYTES)), read[v]) for v in range(vectors)]
             for i in range(rows):
-                left = b.add(b.load(walks[i // 3 * 3]), b.mul(number(at), now["a1"]))
-                left = b.add(left, b.mul(number(i % 3), now["a0"]))
+                more = b.add(b.mul(number(at), now["a1"]), b.mul(number(i % 3), now["a0"]))
+                left = b.add(b.load(walks[i // 3 * 3]), more)
                 x = masked_load(b, left, last) if apart else _everywhere(b, left)
                 for v in range(vectors):
                     total = sums[i, v]
@@ -84,28 +87,27 @@ def _of_size(module: ir.Module, name: str, rows: int, vectors: int) -> ir.Functi
             b.store(b.add(b.load(walks[q]), b.mul(number(count), now["a1"])), walks[q])
         b.store(b.add(b.load(walk), b.mul(number(count), now["b0"])), walk)
 
-    with b.if_then(starts):
-        for i, v in sums:
-            prefetch(b, place(now["start"], "start0", i, v), level=2)
     for total in sums.values():
         b.store(ir.Constant(VECTOR, [0.0] * W), total)
+    with b.if_then(at_first):
+        for (i, v), total in sums.items():
+            b.store(masked_load(b, place(now["start"], "start0", i, v), wanted[v]), total)
+    with b.if_then(at_last):
+        for i, v in sums:
+            prefetch(b, place(now["start"], "start0", i, v), level=2)
     with loop(b, now["runs"]) as run:
         for q in bases:
-            start = b.add(now["a"], b.mul(run, now["a2"]))
-            b.store(b.add(start, b.mul(number(q), now["a0"])), walks[q])
+            b.store(b.add(b.add(now["a"], b.mul(run, now["a2"])), b.mul(number(q), now["a0"])), walks[q])
         b.store(b.add(now["b"], b.mul(run, now["b2"])), walk)
-        rest = now["k"]
-        if packed:
-            whole = b.and_(rest, number(-UNROLLED))
-            with loop(b, whole, UNROLLED):
-                steps(UNROLLED)
-            rest = b.sub(rest, whole)
-        with loop(b, rest):
+        whole = b.and_(now["k"], number(-UNROLLED)) if packed else number(0)
+        with loop(b, whole, UNROLLED):
+            steps(UNROLLED if packed else 0)
+        with loop(b, b.sub(now["k"], whole)):
             steps(1)
-    with b.if_then(starts):  # last: what is added may be large
+    with b.if_then(at_last):
         for (i, v), total in sums.items():
-            more = masked_load(b, place(now["start"], "start0", i, v), wanted[v])
-            b.store(b.fadd(b.load(total), more), total)
+            start = masked_load(b, place(now["start"], "start0", i, v), wanted[v])
+            b.store(b.fadd(b.load(total), start), total)
     for (i, v), total in sums.items():
         masked_store(b, place(now["out"], "out0", i, v), b.load(total), wanted[v])
     b.ret_void()
