@@ -34,7 +34,7 @@ def _turned(shape: Shape, turned: bool) -> Shape:
 def _matmul(
     xp: Any, out: Any, a: Any, b: Any, *, transpose_a: bool = False, transpose_b: bool = False
 ) -> Sequence[Call]:
-    a, b = xp.swapaxes(a, -1, -2) if transpose_a else a, xp.swapaxes(b, -1, -2) if transpose_b else b
+    a, b = a.swapaxes(-1, -2) if transpose_a else a, b.swapaxes(-1, -2) if transpose_b else b
     calls = [_product(xp, a[..., :LONG], b[..., :LONG, :], out)]
     part = xp.empty_like(out) if a.shape[-1] > LONG else out
     for q in range(LONG, a.shape[-1], LONG):

@@ -66,7 +66,7 @@ def test_a_gradient_is_computed_where_its_operation_is(fake):
     program = en.Session(graph).bind(slopes, {each: v.shape for each, v in split_feeds(parts).items()})
     where = {(node.op.name, node.spec.shape): node.device for node in program.plan.nodes}
     assert where["matmul", (5, 4)] == ""  # what the output layer sends back
-    assert where["sub", (5, 4)] == "gpu:0"  # the slope of tanh
+    assert where["tanh_slope", (5, 4)] == "gpu:0"
     assert where["matmul", (3, 4)] == "gpu:0"
 
 
