@@ -14,7 +14,7 @@ from engine.op import ONE, Call, Draw, Op, op, sample
 from engine.ops.array import expand
 from engine.ops.lookup import one_hot, row_check
 from engine.ops.math import exp, function, greater, minimum, slope_of_tanh, step, sum_, tanh, where
-from engine.ops.rules import float_elementwise, last_axis, number, sums, wider
+from engine.ops.rules import contiguous, float_elementwise, last_axis, number, sums, wider
 from engine.spec import Spec, same_dtype
 
 relu = function(
@@ -166,12 +166,13 @@ def _cross_entropy(xp: Any, out: Any, logits: Any, labels: Any) -> Sequence[Call
             *sums(xp, logs, out, (logs.ndim - 1,)),
             partial(xp.negative, out, out),
         ]
-    flat, rows = logs.reshape(labels.size, logits.shape[-1]), xp.arange(labels.size)
+    labels, copied = contiguous(xp, labels)
+    flat, places, rows = logs.reshape(labels.size, logits.shape[-1]), labels.reshape(-1), xp.arange(labels.size)
 
     def choose() -> None:
-        xp.negative(flat[rows, labels.reshape(-1)].reshape(out.shape), out)
+        xp.negative(flat[rows, places].reshape(out.shape), out)
 
-    return [*row_check(xp, labels, logits.shape[-1]), *calls, choose]
+    return [*copied, *row_check(xp, labels, logits.shape[-1]), *calls, choose]
 
 
 def _cross_entropy_grad(y: Tensor, g: Tensor, logits: Tensor, labels: Tensor) -> list[Tensor | None]:

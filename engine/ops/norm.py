@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -70,7 +71,8 @@ def _units(x: Spec, *rows: Spec) -> tuple[int | None, ...]:
 
 
 def _moments(xp: Any, out: Any, x: Any) -> Sequence[Call]:
-    x, calls = contiguous(xp, x.reshape(-1, x.shape[-1]))
+    x, calls = contiguous(xp, x)
+    x = x.reshape(math.prod(x.shape[:-1]), x.shape[-1])
     center, rest, variance = out
     distance, size = xp.empty_like(x), number(xp, len(x), x)
     before = xp.empty_like(center)

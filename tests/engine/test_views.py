@@ -13,7 +13,7 @@ import engine as en
 from engine import native, ops
 from engine.op import REGISTRY, Op
 from tests.engine.reference import REFERENCE
-from tests.engine.tools import compute
+from tests.engine.tools import compute, inputs_of
 
 CACHE = Path(__file__).parents[2] / ".tools" / "machine"
 VIEWS = sorted(name for name, op in REGISTRY.items() if op.view is not None)
@@ -100,6 +100,28 @@ def test_fed_three_times_every_view_shows_what_is_fed(session_of: Callable[[en.G
         found = session.run([tensor for _, tensor, _ in checks], feeds)
         for (x, tensor, meaning), value in zip(checks, found, strict=True):
             np.testing.assert_array_equal(value, meaning(feeds[x]), str(tensor), strict=True)
+
+
+def test_fed_three_times_every_kernel_reads_memory_with_gaps_anew(session_of: Callable[[en.Graph], en.Session]):
+    checks = []
+    with en.Graph() as graph:
+        for op in REGISTRY.values():
+            for each in op.samples if op.kernel and op.pure else ():
+                arrays = inputs_of(each, "float32")
+                feeds = [en.placeholder(array.T.shape, array.dtype.name) for array in arrays]
+                checks.append((op, each, feeds, op(*(ops.transpose(feed) for feed in feeds), **each.attrs)))
+    session = session_of(graph)
+    for seed in range(3):
+        drawn = [inputs_of(each, "float32", seed) for _, each, _, _ in checks]
+        fed = {
+            feed: array.T.copy()
+            for (_, _, feeds, _), arrays in zip(checks, drawn, strict=True)
+            for feed, array in zip(feeds, arrays, strict=True)
+        }
+        found = session.run([result for _, _, _, result in checks], fed)
+        for (op, each, _, result), arrays, value in zip(checks, drawn, found, strict=True):
+            wanted = compute(op, arrays, each.attrs)
+            np.testing.assert_allclose(value, wanted, rtol=1e-4, atol=1e-5, err_msg=f"{result} {each}")
 
 
 def readers(
