@@ -62,9 +62,9 @@ class Flood:
             socket.ws.close()
 
 
-# FIXME: with the engine of issue 7 a network takes 8.6 ms to rebuild, not 7.1, and the others keep 60 to 80%.
-# To be mended in the engine, not here; the mark goes with it.
-@pytest.mark.xfail(reason="rebuilding a network has become 20% slower", strict=False)
+# FIXME: server, pages and flood share one process here, and with it one lock: on a slow processor the others keep
+# 58 to 79% of their frames, before the engine's changes too. The flood needs a process of its own; then the mark goes.
+@pytest.mark.xfail(reason="the flood's own work is measured too, and borderline", strict=False)
 def test_a_flood_leaves_the_others_their_frames_and_their_commands(make_lab, open_page):
     lab = make_lab(experiments=None, workers=1)
     pages = [open_page(lab) for _ in range(OTHERS)]
