@@ -10,8 +10,10 @@ from itertools import pairwise
 from engine.errors import EngineError, GradientError, ShapeError, user_source
 from engine.graph import Tensor, device
 from engine.ops import broadcast_like, concat, sum_like
-from engine.ops.array import slice_fill
+from engine.ops.array import reshape_like, slice_fill
 from engine.tensor import shown
+
+LIKE = (broadcast_like, reshape_like, slice_fill, sum_like)  # their result has the second input's shape
 
 
 def gradients(y: Tensor, xs: Tensor | Sequence[Tensor], seed: Tensor | None = None) -> list[Tensor]:
@@ -118,7 +120,8 @@ def _filled(value: float, like: Tensor) -> Tensor:
 
 def _fit(g: Tensor, x: Tensor) -> Tensor:
     """Undo broadcasting, once for all rules: ``g`` summed to x's shape (nothing to do if the shapes agree)."""
-    return g if g.spec.known and g.shape == x.shape else sum_like(g, x)
+    made_like_x = g.op in LIKE and g.inputs[1] is x  # the shapes agree, be they known or not
+    return g if made_like_x or (g.spec.known and g.shape == x.shape) else sum_like(g, x)
 
 
 def _flat_or_missing(y: Tensor, x: Tensor) -> Tensor:

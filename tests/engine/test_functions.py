@@ -9,6 +9,7 @@ import pytest
 
 import engine as en
 from engine import ops as o
+from engine.passes import needed
 
 A, B = np.array([[1.0, -2.0, 3.0], [3.0, 0.5, 3.0]]), np.array([1.0, 0.0, 4.0])
 YES, NO = np.array([True, True, False]), np.array([True, False, False])
@@ -51,6 +52,19 @@ def test_a_power_has_no_slope_by_its_exponent_below_zero():
     )
     np.testing.assert_allclose(by_base, [-4, 12])
     np.testing.assert_allclose(by_exponent, [0, 8 * np.log(2)])
+
+
+def test_gradients_of_slices_that_make_up_the_whole_are_put_side_by_side():
+    """Also while it isn't known how many rows there will be."""
+    with en.Graph() as graph:
+        x = en.placeholder((None, 3))
+        left, right = o.split(o.tanh(x), (1, 2), axis=1)
+        (slope,) = en.gradients(o.sum_(left * left) + o.sum_(right), [x])
+    names = {each.op.name for each in needed([slope], {})}
+    assert ("concat" in names, "slice_fill" in names) == (True, False)
+    given = np.array([[0.5, 1.0, -1.0], [0.0, -2.0, 3.0]], "f")
+    wanted = np.column_stack([2 * np.tanh(given[:, :1]), np.ones((2, 2))]) * (1 - np.tanh(given) ** 2)
+    np.testing.assert_allclose(en.Session(graph).run(slope, {x: given}), wanted, 1e-5)
 
 
 def test_whoever_needs_after_makes_the_others_run():
