@@ -1,8 +1,9 @@
 """What is computed in one go: the ordered operations of a run become regions, before memory is placed.
 
 The pass offers an executor larger and larger regions of element-wise operations, and takes those that it accepts:
-first each result with what only it reads (:meth:`_Fuser._grow`), then neighbours (:meth:`_Fuser._join`).  All
-operations of a region work on the same element at the same time, so what it reads and changes must lie in step.
+first a slope with its function (:meth:`_Fuser._pair`), then each result with what only it reads
+(:meth:`_Fuser._grow`), then neighbours (:meth:`_Fuser._join`).  All operations of a region work on the same element
+at the same time, so what it reads and changes must lie in step.
 """
 
 from __future__ import annotations
@@ -137,6 +138,8 @@ class _Fuser:
             if value_of(node) is not node:  # goes where its value goes
                 self._settle(self._place[value_of(node)], self._region((value_of(node), node)))
         for node in self._order:
+            self._pair(node)
+        for node in self._order:
             self._add_to_product(node)
         for node in reversed(self._order):
             self._grow(node)
@@ -169,6 +172,16 @@ class _Fuser:
         """Whether ``node`` is done element by element, and nothing else is done in its region yet."""
         first, *names = self._regions[self._place[node]].nodes
         return first is node and node.computed and not any(each.computed for each in names) and node.element is not None
+
+    def _pair(self, slope: Node) -> None:
+        """Have a slope computed where its function is, if that is kept: for a reader that can't be in one region."""
+        for node in self._followers[slope.inputs[0]] if slope.op.slope_of else ():
+            if node.op is not slope.op.slope_of or not (self._is_alone(node) and self._is_alone(slope)):
+                continue
+            readers = [each for each in self._followers[node] if node in each.inputs]
+            inside = [each for each in readers if each.element is not None and _alike(each, node)]
+            if (len(readers) > 1 or self._is_needed(node, inside)) and not (node.into or slope.into):
+                self._offer(self._place[node], (node, slope))
 
     def _add_to_product(self, node: Node) -> None:
         """Take the product that only ``node`` reads together with it, and what else only it reads if that is wanted."""

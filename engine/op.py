@@ -66,6 +66,7 @@ class Op:
     check: Callable[[Sequence[Tensor]], None] | None = None  # what the inputs must be; raises EngineError
     grad: Callable[..., Sequence[Tensor | None]] | None = None  # (y, g, *inputs, **attrs) -> one per input
     code: str = ""  # what one element is, if that depends on the inputs' same elements alone: "tanh({0})"
+    slope_of: Op | None = None  # the op of the same number with which it shares most of its work
     reuse: tuple[int, ...] = ()  # inputs whose memory the result may overwrite
     identity: Callable[..., int | None] | None = None  # (specs, values, **attrs) -> the input that the result equals
     shape_only: tuple[int, ...] = ()  # inputs of which only the shape counts: kernels get it as like=

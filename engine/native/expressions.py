@@ -1,6 +1,7 @@
 """The element-wise expressions that the native machine can do in one go, as text: ``(x0 * (x1 - (x2 * x2)))``.
 
 An input's letter tells its type: x float32, t bool, u uint8, i int32; a ``?`` in front, that the result is a bool.
+``(tanh(x0)); (tanh_slope(x0))`` gives two results in one go: a function and its slope, which share most of their work.
 Each op's own code is there by itself.  ``expressions.txt`` holds those of training steps, found by
 ``python scripts/expressions.py``, which builds networks with every activation, loss and optimiser.
 What isn't in it is done in smaller parts, or op by op.
@@ -40,7 +41,9 @@ _OTHERS = ("(x0)", "(u0)", "(i0)", "(select(t0, 1, 0))", "(select(t0, x1, x2))")
 
 def single() -> frozenset[str]:
     """Those of one op each."""
-    return frozenset((*_OTHERS, *(text for each in REGISTRY.values() if (text := _of_op(each)) is not None)))
+    alone = {each: text for each in REGISTRY.values() if (text := _of_op(each)) is not None}
+    pairs = [f"{alone[each.slope_of]}; {text}" for each, text in alone.items() if each.slope_of is not None]
+    return frozenset((*_OTHERS, *alone.values(), *pairs))
 
 
 @cache
@@ -65,9 +68,9 @@ def _of_op(op: Op) -> str | None:
 
 @dataclass(frozen=True)
 class Piece:
-    """A result of a region: its expression, and what that is of (numbers are attributes)."""
+    """A result of a region, or two: the expression, and what that is of (numbers are attributes)."""
 
-    node: Node
+    nodes: tuple[Node, ...]
     text: str
     inputs: tuple[Node | float, ...]
 
@@ -103,25 +106,27 @@ def _adds_up(product: Node, total: Node) -> bool:
 def pieces(region: Region, known: Container[str]) -> list[Piece] | None:
     """An expression for each result of an element-wise region, in order; None if one isn't ``known``."""
     several = len(region.stored) > 1
-    if several and not _is_long(region):
-        return None
     codes = {node: _code(node) for node in region.work}
     if not all(codes.values()):
         return None
-    found, inside = [], set[Node]()
+    found, inside = list[Piece](), set[Node]()
     for node in region.stored:
         own = {each: codes[each] for each in codes if each is node or each not in region.stored} if several else codes
         writer = _Writer(own, codes)
         piece = writer.piece(node)
         if piece.text not in known and len(writer.inside) == 1:  # x + x is known as x + y
             piece = _Writer(own, codes, apart=True).piece(node)
-        if len(piece.inputs) > INPUTS or piece.text not in known:
-            return None
-        if any(not _is_cheap(each) for each in inside & writer.inside):
+        if len(piece.inputs) > INPUTS or any(not _is_cheap(each) for each in inside & writer.inside):
             return None
         inside |= writer.inside
+        if found and node.op.slope_of is found[-1].nodes[-1].op and piece.inputs == found[-1].inputs:
+            function = found.pop()
+            piece = Piece((*function.nodes, node), f"{function.text}; {piece.text}", piece.inputs)
+        if piece.text not in known:
+            return None
         found.append(piece)
-    return found if not several or (len(inside) == len(region.work) and _goes_by_blocks(found)) else None
+    whole = not several or len(inside) == len(region.work)
+    return found if whole and (len(found) < 2 or (_is_long(region) and _goes_by_blocks(found))) else None
 
 
 def _is_long(region: Region) -> bool:
@@ -142,7 +147,7 @@ def _goes_by_blocks(found: list[Piece]) -> bool:
     for piece in found:
         if any(each.variables & changed for each in piece.inputs if isinstance(each, Node)):
             return False
-        changed |= piece.node.into.variables if piece.node.into else frozenset()
+        changed.update(*(node.into.variables for node in piece.nodes if node.into))
     return True
 
 
@@ -175,7 +180,7 @@ class _Writer:
 
     def piece(self, node: Node) -> Piece:
         text = self._of(node)
-        return Piece(node, f"?{text}" if node.spec.dtype == "bool" else text, tuple(self._inputs))
+        return Piece((node,), f"?{text}" if node.spec.dtype == "bool" else text, tuple(self._inputs))
 
     def _of(self, node: Node) -> str:
         node = value if (value := value_of(node)) in self._region else node

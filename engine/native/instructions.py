@@ -5,7 +5,8 @@ work can be cut, to be done in any order and by anybody (for an element-wise one
 row); 1: it is done whole.  WORK: some nanoseconds that it takes one core, to see whether sharing it is worth it.
 
 Element-wise instructions have three columns an input: its address, how many bytes it moves on an
-element (0: one number for the row), and from row to row.  The others have columns of their own.
+element (0: one number for the row), and from row to row; so has a second result, behind them.  The others have
+columns of their own.
 """
 
 from __future__ import annotations

@@ -138,6 +138,7 @@ def named(name: str) -> Callable[..., Lanes]:
 
 
 sqrt, floor, fabs = named("sqrt"), named("floor"), named("fabs")
+multiply_add = named("fmuladd")  # one instruction, or two, by the processor alone: the same bits whatever stands around
 _maximum, _minimum = named("maximum"), named("minimum")
 
 

@@ -59,14 +59,15 @@ def _chain(table: Table, found: Sequence[Piece], arrays: Mapping[Node, np.ndarra
         given = [
             arrays[each] if isinstance(each, Node) else table.keep(np.array(each, np.float32)) for each in piece.inputs
         ]
+        out, *more = (arrays[each] for each in piece.nodes)
         if piece.text == "(x0)" and len(found) == 1:
-            table.copy(arrays[piece.node], given[0])
+            table.copy(out, given[0])
         else:
             try:
-                element_wise(table, piece.text, arrays[piece.node], given)
+                element_wise(table, piece.text, out, [*given, *more])
             except NotNative:  # an input lies across: its elements are put side by side first
                 plain = [each if each.size == 1 else table.plain(each) for each in given]
-                element_wise(table, piece.text, arrays[piece.node], plain)
+                element_wise(table, piece.text, out, [*plain, *more])
     if len(table.rows) - mark == len(found) > 1:
         table.rows[mark][i.CHAIN] = len(found)
         table.rows[mark][i.WORK] = sum(row[i.WORK] for row in table.rows[mark:])
@@ -134,7 +135,10 @@ class Table:
 
 
 def element_wise(table: Table, text: str, out: np.ndarray, inputs: Sequence[np.ndarray]) -> None:
-    """An expression of inputs that are broadcast to ``out``: an instruction, or one for each of a few outer parts."""
+    """An expression of inputs that are broadcast to ``out``: an instruction, or one for each of a few outer parts.
+
+    Behind the inputs comes the second result, if there are two.
+    """
     spread = [each if each.shape == out.shape else np.broadcast_to(each, out.shape) for each in inputs]
     shape, strides = together([out, *spread])
     if shape and strides[0][-1] != out.itemsize:  # the result lies across: rows of one number

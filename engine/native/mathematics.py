@@ -25,6 +25,7 @@ from engine.native.lanes import (
     floor,
     larger,
     llvm_function,
+    multiply_add,
     named,
     select,
     smaller,
@@ -88,8 +89,8 @@ def whole(x: Lanes) -> tuple[Lanes, ir.Value]:
     return shifted - WHOLE_DOUBLE, b.trunc(b.bitcast(shifted.value, x.kind(I64)), x.kind(I32))
 
 
-def reciprocal(x: Lanes, rest: Lanes | None = None) -> Lanes:
-    """1 / (x + rest) within a last place or two, for x from 1 to 2^120 and a rest too small for its digits.
+def reciprocal(x: Lanes) -> Lanes:
+    """1 / x within a last place or two, for x from 1 to 2^120.
 
     AVX-512 has 14 binary digits of it, and a step of Newton's doubles them: half the time of a division.
     """
@@ -97,9 +98,8 @@ def reciprocal(x: Lanes, rest: Lanes | None = None) -> Lanes:
         near = _in_halves(
             x, "x86.avx512.rcp14.ps.512", ir.Constant(VECTOR, ir.Undefined), ir.Constant(ir.IntType(16), -1)
         )
-        error = 1 - x * near
-        return near + near * (error if rest is None else error - rest * near)
-    return 1 / x if rest is None else 1 / x - rest / (x * x)
+        return near + near * (1 - x * near)
+    return 1 / x
 
 
 def _in_halves(x: Lanes, name: str, *more: ir.Value) -> Lanes:
@@ -184,35 +184,40 @@ def log1p(x: Lanes) -> Lanes:
     return _with_ends(u, _logarithm(k, (m - 1) + lost))
 
 
+def _falling(u: Lanes) -> tuple[Lanes, Lanes]:
+    """Of e = exp(u), for u that aren't positive: 4 e, which is a normal number for longer than e, and 4 (e - 1).
+
+    A function and its slope at the same place both begin with this, so that vector code that gives both has it once.
+    """
+    p, exponent = _parted(select(u < -89.4, -89.4, u))  # where 4 e is 0
+    power = of_bits(u, u.builder.add(exponent, words(u, 129 << 23)))
+    return multiply_add(p, power, power), multiply_add(p, power, power - 4)
+
+
 def tanh(x: Lanes) -> Lanes:
-    t = -2 * fabs(x)
-    m = _exp_below(select(t < -20, -20, t))
-    return signed(-m * reciprocal(2 + m), bits(x))
+    four, less = _falling(-2 * fabs(x))
+    return signed(-less * reciprocal(4 + four), bits(x))
 
 
 def sigmoid(x: Lanes) -> Lanes:
-    e = exp(-fabs(x))
+    e = 0.25 * _falling(-fabs(x))[0]
     t = reciprocal(1 + e)
     return select(x >= 0, t, e * t)
 
 
-def _bell(x: Lanes) -> Lanes:
-    """4 e / (1 + e)^2 with e = exp(-x), for x that aren't negative."""
-    p, exponent = _parted(-x)
-    power = of_bits(x, x.builder.add(exponent, words(x, 129 << 23)))
-    four = select(x > 88.72283172607422, 0, p * power + power)  # 4 e, a normal number for longer than e
+def _bell(u: Lanes) -> Lanes:
+    """4 e / (1 + e)^2 with e = exp(u), for u that aren't positive."""
+    four, _ = _falling(u)
     e = 0.25 * four
-    sum = 1 + e
-    t = reciprocal(sum, e - (sum - 1))
-    return four * t * t
+    return four * reciprocal(1 + e * (2 + e))
 
 
 def tanh_slope(x: Lanes) -> Lanes:
-    return _bell(2 * fabs(x))
+    return _bell(-2 * fabs(x))
 
 
 def sigmoid_slope(x: Lanes) -> Lanes:
-    return 0.25 * _bell(fabs(x))
+    return 0.25 * _bell(-fabs(x))
 
 
 _A = 2 * math.sqrt(2 / math.pi)

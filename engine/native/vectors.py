@@ -153,7 +153,7 @@ def element_wise(module: ir.Module, name: str, text: str) -> None:
     """``name(instruction, begin, count)``: so many of its rows, or blocks of its only row, by an expression.
 
     Its text is one of :mod:`engine.native.expressions`.  An input is read on and on, or is one number for
-    the whole row (its step is 0).
+    the whole row (its step is 0).  A result may lie where an input does: what is written has been read.
     """
     function = ir.Function(module, ir.FunctionType(ir.VoidType(), [I64] * 4), name)
     b = ir.IRBuilder(function.append_basic_block("entry"))
@@ -173,22 +173,26 @@ def element_wise(module: ir.Module, name: str, text: str) -> None:
         for k, letter in enumerate(i.letters(text))
     ]
     size = 1 if text.startswith("?") else 4
-    tree = parse(text.lstrip("?"))
-    up = column(i.OUT_ROW)
-    out = b.add(column(i.OUT), b.add(b.mul(lo, number(size)), b.mul(first_row, up)))
+    trees = [parse(each) for each in text.lstrip("?").split("; ")]
+    second = i.IN + 3 * len(inputs)
+    outs = [
+        (b.add(column(place), b.add(b.mul(lo, number(size)), b.mul(first_row, column(up)))), column(up))
+        for place, up in [(i.OUT, i.OUT_ROW), (second, second + 2)][: len(trees)]
+    ]
     whole = b.and_(n, number(-2 * W))
     rest = b.sub(n, whole)
 
     def write(row: ir.Value, j: ir.Value, mask: ir.Value | None) -> None:
         values = {f"{each.letter}{k}": Lanes(b, each.read(j, mask)) for k, each in enumerate(inputs)}
-        found = evaluate(tree, values, MATH).value
-        if size == 1:
-            found = b.zext(found, ir.VectorType(BYTE, found.type.count))
-        place = b.add(b.add(out, b.mul(row, up)), b.mul(j, number(size)))
-        if mask is None:
-            b.store(found, pointer(b, place, found.type), align=size)
-        else:
-            masked_store(b, place, found, mask)
+        for tree, (out, up) in zip(trees, outs, strict=True):
+            found = evaluate(tree, values, MATH).value
+            if size == 1:
+                found = b.zext(found, ir.VectorType(BYTE, found.type.count))
+            place = b.add(b.add(out, b.mul(row, up)), b.mul(j, number(size)))
+            if mask is None:
+                b.store(found, pointer(b, place, found.type), align=size)
+            else:
+                masked_store(b, place, found, mask)
 
     with loop(b, rows) as row:
         for each in inputs:

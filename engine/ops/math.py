@@ -88,7 +88,7 @@ tanh: Op = function(
 )
 tanh_slope: Op = function(
     "tanh_slope", "Slope of tanh, 1 - tanh(x)^2 without the loss of that where tanh is near 1.", "tanh_slope({0})",
-    lambda y, g, x: [-2 * g * (y * tanh(x))], flops=15, kernel=slope_of_tanh,
+    lambda y, g, x: [-2 * g * (y * tanh(x))], flops=15, kernel=slope_of_tanh, slope_of=tanh,
 )  # fmt: skip
 
 

@@ -67,13 +67,13 @@ def _gelu_bend(x: Tensor) -> Tensor:
     return sigmoid_slope(angle) * (2 * turn + x * (6 * b * x - turn * turn * tanh(0.5 * angle)))
 
 
-gelu_slope = function(
-    "gelu_slope", "Slope of gelu.", "gelu_slope({0})", lambda y, g, x: [g * _gelu_bend(x)], flops=40,
-    kernel=_in_wider_type("gelu_slope({0})"),
-)  # fmt: skip
 gelu = function(
     "gelu", "Gaussian error linear unit, tanh form: x times a bell curve's share below x (Hendrycks & Gimpel 2016).",
     "gelu({0})", lambda y, g, x: [g * gelu_slope(x)], flops=20, kernel=_in_wider_type("gelu({0})"),
+)  # fmt: skip
+gelu_slope: Op = function(
+    "gelu_slope", "Slope of gelu.", "gelu_slope({0})", lambda y, g, x: [g * _gelu_bend(x)], flops=40,
+    kernel=_in_wider_type("gelu_slope({0})"), slope_of=gelu,
 )  # fmt: skip
 softplus = function(
     "softplus", "A smooth relu: log(1 + exp(x)).", "max({0}, 0) + log1p(exp(-fabs({0})))",
@@ -85,7 +85,7 @@ sigmoid: Op = function(
 )  # fmt: skip
 sigmoid_slope: Op = function(
     "sigmoid_slope", "Slope of sigmoid, y (1 - y) without the loss of that where y is near 1.", "sigmoid_slope({0})",
-    lambda y, g, x: [-g * (y * tanh(0.5 * x))], flops=15,
+    lambda y, g, x: [-g * (y * tanh(0.5 * x))], flops=15, slope_of=sigmoid,
     kernel=lambda xp, out, x: (
         partial(xp.multiply, x, number(xp, 0.5, x), out), *slope_of_tanh(xp, out, out),
         partial(xp.multiply, out, number(xp, 0.25, x), out),

@@ -10,6 +10,7 @@ import engine as en
 from engine.executors.base import together
 from engine.native.expressions import expressions as known
 from engine.native.expressions import pieces
+from engine.op import REGISTRY
 from engine.plan import Plan, make_plan
 from engine.spec import Spec
 
@@ -59,6 +60,19 @@ def test_an_unknown_expression_is_done_in_known_parts() -> None:
         x, y = en.placeholder((3, 4), name="x"), en.placeholder((3, 4), name="y")
         odd = en.ops.sin(en.ops.exp(x + y * y))
     assert fused(planned(odd, everything=False)) == ["(x0 + (x1 * x1))", "(exp(x0))", "(sin(x0))"]
+
+
+@pytest.mark.parametrize("everything", [True, False])
+@pytest.mark.parametrize("name", ["tanh", "sigmoid", "gelu"])
+def test_a_slope_is_computed_with_its_function_if_that_is_kept(name: str, everything: bool) -> None:
+    """A product reads it; where one region takes both, nothing is to be kept."""
+    with en.Graph():
+        x, w = en.placeholder((3, 4), name="x"), en.placeholder((4, 4), name="w")
+        y = REGISTRY[name](x @ w)
+        inner = en.gradients(en.ops.sum_((y @ w) * (y @ w)), [x])[0]
+        last = en.gradients(en.ops.sum_(y * y), [x])[0]
+    assert fused(planned(inner, everything=everything))[0] == f"({name}(x0)); ({name}_slope(x0))"
+    assert not any(";" in each for each in fused(planned(last, everything=everything)))
 
 
 def test_an_attribute_is_an_input() -> None:

@@ -113,6 +113,22 @@ def test_equal_numbers_share_the_gradient_of_the_larger(how: tuple[Any, str]) ->
     assert [each.tolist() for each in computed(how, build, a, b)] == [up, down, up, down, down, up, down, up]
 
 
+@pytest.mark.parametrize("name", ["tanh", "sigmoid", "gelu"])
+def test_a_function_and_its_slope_are_the_same_bits_alone_and_together(how: tuple[Any, str], name: str) -> None:
+    """Together they share their work; also in windows with gaps, and where only few numbers are left."""
+    given = numbers(how[1], 1 << 9)
+    given = given[: len(given) // 7 * 7].reshape(-1, 7)
+    for part in (slice(None), slice(1, 5), slice(2, 3)):
+
+        def parts(x: en.Tensor, part: slice = part) -> list[en.Tensor]:
+            window = O.reshape(x, (-1, 7))[:, part]
+            return [REGISTRY[name](window), REGISTRY[f"{name}_slope"](window)]
+
+        both = computed(how, parts, given.ravel())
+        alone = [computed(how, lambda x, at=at: [parts(x)[at]], given.ravel())[0] for at in range(2)]
+        assert all(one.tobytes() == other.tobytes() for one, other in zip(both, alone, strict=True))
+
+
 BASES = [0.0, -0.0, 1.0, -1.0, 0.5, -0.5, 2.0, -3.0, 1e30, -1e30, 1e-30, math.inf, -math.inf, math.nan, 0.99999994]
 EXPONENTS = [0.0, -0.0, 1.0, -1.0, 2.0, 3.0, -3.0, 0.5, -0.5, 1e30, -1e30, 16777216.0, math.inf, -math.inf, math.nan]
 

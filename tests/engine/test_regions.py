@@ -7,6 +7,7 @@ import numpy as np
 import engine as en
 from engine.fuse import Region
 from engine.ops import assign, exp, sum_, tanh, transpose
+from engine.ops.math import tanh_slope
 from engine.plan import Plan, make_plan
 from tests.engine.test_random_graphs import Greedy
 
@@ -64,6 +65,19 @@ def test_another_shape_or_a_window_begins_another_region() -> None:
         narrow = tanh(row)
     assert names(planned(crossed)) == ["exp", "sub"]
     assert names(planned(first, narrow)) == ["exp", "tanh"]
+
+
+def test_a_slope_is_where_its_function_is_if_that_is_kept() -> None:
+    with en.Graph():
+        x = en.placeholder((4, 4))
+        y = tanh(x)
+        kept, alone = en.gradients(sum_(exp(y @ x)), [y])[0] * tanh_slope(x), y * tanh_slope(x)
+        v = en.variable(np.eye(4), name="v")
+        changed = assign(v, tanh(v))
+    assert names(planned(kept))[0] == "tanh+tanh_slope"
+    assert names(planned(alone)) == ["tanh+tanh_slope+mul"]
+    assert names(planned(y, alone))[0].startswith("tanh+tanh_slope")
+    assert names(planned(changed, tanh_slope(v) @ v))[0] == "tanh_slope", "it reads what the function overwrites"
 
 
 def test_a_variable_is_changed_in_step_with_who_reads_it() -> None:
