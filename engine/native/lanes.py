@@ -137,9 +137,26 @@ def named(name: str) -> Callable[..., Lanes]:
     return function
 
 
-sqrt, floor, fabs = named("sqrt"), named("floor"), named("fabs")
+sqrt, floor, _fabs = named("sqrt"), named("floor"), named("fabs")
 multiply_add = named("fmuladd")  # one instruction, or two, by the processor alone: the same bits whatever stands around
 _maximum, _minimum = named("maximum"), named("minimum")
+
+
+class _Size(Lanes):
+    """|x|.  LLVM 20 takes x for positive once its size was compared with 0: so x itself is compared."""
+
+    def __init__(self, x: Lanes) -> None:
+        super().__init__(x.builder, _fabs(x).value)
+        self._x = x
+
+    def _compare(self, sign: str, other: Any) -> Lanes:
+        x = self._x
+        if isinstance(other, Lanes) or other != 0 or sign not in (">", ">=", "<="):
+            return super()._compare(sign, other)
+        return {">": (x > 0) | (x < 0), ">=": x == x, "<=": x == 0}[sign]  # noqa: PLR0124
+
+
+fabs = _Size
 
 
 def select(choice: Lanes, a: Any, b: Any) -> Lanes:

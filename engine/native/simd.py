@@ -17,7 +17,7 @@ from numba.extending import intrinsic, models, register_model
 
 from engine.native import vectors
 from engine.native.lanes import FLOAT, I32, I64, TRUTHS, VECTOR, WORDS, Lanes, W, fabs, larger, llvm_function, select
-from engine.native.mathematics import exp
+from engine.native.mathematics import exp, is_number
 
 
 class Vec(types.Type):
@@ -79,10 +79,8 @@ add, sub, mul = (_of_lanes(each, VEC, VEC, VEC) for each in (operator.add, opera
 maximum = _of_lanes(larger, VEC, VEC, VEC)
 power_of_e = _of_lanes(exp, VEC, VEC)
 choose = _of_lanes(select, VEC, MASK, VEC, VEC)
-won = _of_lanes(lambda free, x, best: free & ((x == best) | ~(fabs(x) >= 0)), MASK, MASK, VEC, VEC)  # so does NaN
-greater = _of_lanes(
-    lambda x, y: select((x > y) | ~(fabs(x) >= 0), x, y), VEC, VEC, VEC
-)  # NaN if one is, whatever zeros
+won = _of_lanes(lambda free, x, best: free & ((x == best) | ~is_number(x)), MASK, MASK, VEC, VEC)  # so does NaN
+greater = _of_lanes(lambda x, y: select((x > y) | ~is_number(x), x, y), VEC, VEC, VEC)  # NaN if one is, whatever zeros
 positive, rectified = _of_lanes(lambda x: x > 0, MASK, VEC), _of_lanes(lambda x: select(x <= 0, 0, x), VEC, VEC)
 without = _of_lanes(lambda these, those: these & ~those, MASK, MASK, MASK)
 finite = _of_lanes(lambda x: fabs(x) < float("inf"), MASK, VEC)
@@ -93,14 +91,10 @@ def _bigger(x: Lanes, y: Lanes) -> Lanes:
     return select(x > y, x, y)
 
 
-def _is_number(x: Lanes) -> Lanes:
-    return fabs(x) >= 0
-
-
 bigger = _of_lanes(_bigger, VEC, VEC, VEC)  # of numbers; of one and NaN it is either
 # NaN is larger than any number
-beats = _of_lanes(lambda x, best: (x > best) | (_is_number(best) & ~_is_number(x)), MASK, VEC, VEC)
-as_large = _of_lanes(lambda x, best: (x == best) | ~(_is_number(x) | _is_number(best)), MASK, VEC, VEC)
+beats = _of_lanes(lambda x, best: (x > best) | (is_number(best) & ~is_number(x)), MASK, VEC, VEC)
+as_large = _of_lanes(lambda x, best: (x == best) | ~(is_number(x) | is_number(best)), MASK, VEC, VEC)
 
 
 def _first_true(b: ir.IRBuilder, mask: ir.Value) -> ir.Value:
