@@ -191,7 +191,7 @@ def _falling(u: Lanes) -> tuple[Lanes, Lanes]:
     """
     p, exponent = _parted(select(u < -89.4, -89.4, u))  # where 4 e is 0
     power = of_bits(u, u.builder.add(exponent, words(u, 129 << 23)))
-    return multiply_add(p, power, power), multiply_add(p, power, power - 4)
+    return (1 + p) * power, multiply_add(p, power, power - 4)  # without FMA, p * power is 0 before 4 e is
 
 
 def tanh(x: Lanes) -> Lanes:

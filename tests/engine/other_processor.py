@@ -73,9 +73,14 @@ def main(name: str, folder: Path) -> None:
     from engine import native
     from engine.native.lanes import W
     from engine.op import REGISTRY
-    from tests.engine import test_native, test_native_graphs
+    from tests.engine import test_mathematics, test_native, test_native_graphs, test_vectors
+    from tests.engine.precise import FUNCTIONS
 
     executor = native.load(folder)
+    for function in FUNCTIONS:
+        test_mathematics.test_functions_and_slopes_are_right_to_the_last_places((executor, "float32"), function)
+    test_mathematics.test_powers_are_right_to_the_last_places((executor, "float32"))
+    test_vectors.test_what_was_guarded_is_still_bounded()
     for op in sorted(REGISTRY):
         test_native.test_every_op_agrees(executor, op)
     for network in test_native_graphs.NETWORKS:
