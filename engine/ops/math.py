@@ -166,8 +166,15 @@ def _is_nowhere_0(x: Tensor) -> bool:
     return x.op is CONSTANT and bool(np.all(x.attrs["value"] != 0))
 
 
+def _power(xp: Any, out: Any, *given: Any) -> Sequence[Call]:
+    """C's pow takes subnormal numbers for others while they count as 0, so it is given 0 instead."""
+    flushed = [xp.empty(each.shape, each.dtype) for each in given]
+    calls = [partial(xp.multiply, x, rules.number(xp, 1, x), to) for x, to in zip(given, flushed, strict=True)]
+    return *calls, partial(xp.power, *flushed, out)
+
+
 power: Op = function(
-    "pow", "The first number to the power of the second.", "pow({0}, {1})", _pow_grad, flops=20,
+    "pow", "The first number to the power of the second.", "pow({0}, {1})", _pow_grad, flops=20, kernel=_power,
     identity=rules.no_change_by(1.0, first_too=False),
     samples=(sample(POSITIVE, (3, 4)), sample(Draw((2, 1), 0.3, 3.0), Draw((3,), -2.0, 2.0))),
 )  # fmt: skip
