@@ -73,6 +73,9 @@ class GoneClient:
     def write(self, data: bytes) -> None:
         pass
 
+    def computed(self) -> float:
+        return 0.0
+
 
 def test_who_goes_while_the_answer_is_on_its_way_watches_nothing(lab):
     sockets, client = lab.app.extensions["layerlab.sockets"], GoneClient()

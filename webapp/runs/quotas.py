@@ -1,4 +1,4 @@
-"""How much one person may ask for: runs, and commands in flight."""
+"""How much one person may ask for: runs, commands in flight, and the time that messages take."""
 
 from __future__ import annotations
 
@@ -13,6 +13,11 @@ from webapp.contract.commands import Cost
 from webapp.contract.errors import ProtocolError
 from webapp.runs.record import Record
 from webapp.runs.store import Store
+
+_SHARE = 0.05  # of the time, for one person's messages
+_AT_ONCE = 0.2  # seconds that may be used before the share counts
+_LONGEST = 1.0  # seconds that one message waits at most
+_WHOLE = 2.0  # what a message costs in all, over what it costs its reader: threads to the worker and back, the worker's
 
 WEIGHT: dict[Cost, int] = {"look": 1, "set": 1, "build": 4, "heavy": 16}
 
@@ -49,6 +54,45 @@ class InFlight:
 
     def _fits(self, person: str, weight: int) -> bool:
         return self._weights[person] == 0 or self._weights[person] + weight <= self._limit
+
+
+class Attention:
+    """How much time each person's messages take: a twentieth at most, while others are there.
+
+    Reading and answering them costs the web process and the workers time that everybody's frames are made of, however
+    little is done for each.  Who has used more waits, and is refused nothing; who sends no more than a hand does never
+    waits.  A person counts from :meth:`join` to :meth:`leave`, once for each page.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._pages: Counter[str] = Counter()
+        self._paid_at: dict[str, float] = {}  # when what each has used will be no more than the share
+        self._lock = threading.Lock()
+
+    def join(self, person: str) -> None:
+        with self._lock:
+            self._pages[person] += 1
+            now = self._clock()
+            self._paid_at = {other: at for other, at in self._paid_at.items() if at > now}
+
+    def leave(self, person: str) -> None:
+        with self._lock:
+            self._pages[person] -= 1
+            if self._pages[person] <= 0:
+                del self._pages[person]
+
+    def pause(self, person: str) -> float:
+        """Seconds that the next message of ``person`` has to wait."""
+        with self._lock:
+            debt = self._paid_at.get(person, 0.0) - self._clock() - _AT_ONCE / _SHARE
+            return 0.0 if len(self._pages) < 2 else min(_LONGEST, max(0.0, debt))
+
+    def spend(self, person: str, seconds: float) -> None:
+        """A message took its reader so many ``seconds`` of computing."""
+        with self._lock:
+            begin = max(self._paid_at.get(person, 0.0), self._clock())
+            self._paid_at[person] = begin + seconds * _WHOLE / _SHARE
 
 
 def who_gives_way(

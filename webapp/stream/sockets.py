@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ from webapp.contract.errors import Problem, ProtocolError
 from webapp.contract.replies import Notice, Reply
 from webapp.logs import failure
 from webapp.runs.dispatch import Runs
+from webapp.runs.quotas import Attention
 from webapp.stream.hub import run_topic
 from webapp.stream.packets import EVENT, Json, SocketIoPacket, prepare_event
 from webapp.stream.transport import ENVIRON_KEY, Transport, WebSocket
@@ -39,6 +41,7 @@ class Sockets:
     def __init__(self, app: Flask, config: Config, identity: Identity, runs: Runs, transport: Transport) -> None:
         self._identity = identity
         self._runs = runs
+        self._attention = Attention()
         self._people: dict[str, tuple[str, WebSocket]] = {}  # by the connection's id, while it lasts
         self.socketio = SocketIO(
             app,
@@ -69,10 +72,12 @@ class Sockets:
         client: WebSocket = environ[ENVIRON_KEY]
         client.joined()
         self._people[sid] = (person, client)
+        self._attention.join(person)
 
     def _disconnect(self, sid: str, _reason: object = None) -> None:
         person_and_client = self._people.pop(sid, None)
         if person_and_client is not None:
+            self._attention.leave(person_and_client[0])
             self._runs.hub.leave_all(person_and_client[1])
 
     def _event(self, sid: str, name: str, values: list[Any]) -> Any:
@@ -81,15 +86,19 @@ class Sockets:
         if found is None:
             return None  # Engine.IO gave this page up while its last message was on the way
         person, client = found
+        if pause := self._attention.pause(person):
+            time.sleep(pause)  # this is the page's own thread: only its messages wait
+        answer = self._answer(client, self._reply(sid, person, client, name, values))
+        self._attention.spend(person, client.computed())
+        return answer
+
+    def _reply(self, sid: str, person: str, client: WebSocket, name: str, values: list[Any]) -> Reply:
         if name == "command":
-            reply = self._command(sid, person, client, values)
-        elif name == "credit":
-            reply = self._credit(client, values)
-        else:
-            sentence = f"There is no event {name[:40]!r}; a page sends 'command' and 'credit'."
-            problem = Problem(code="unknown_event", message=sentence, values={"event": name[:40]})
-            reply = Reply(ok=False, error=problem)
-        return self._answer(client, reply)
+            return self._command(sid, person, client, values)
+        if name == "credit":
+            return self._credit(client, values)
+        sentence = f"There is no event {name[:40]!r}; a page sends 'command' and 'credit'."
+        return Reply(ok=False, error=Problem(code="unknown_event", message=sentence, values={"event": name[:40]}))
 
     def _command(self, sid: str, person: str, client: WebSocket, values: list[Any]) -> Reply:
         message = values[0] if len(values) == 1 else None

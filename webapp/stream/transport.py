@@ -64,6 +64,7 @@ class WebSocket:
         self._after: deque[tuple[int, Callable[[], None]]] = deque()
         self._asked = self._answered = 0
         self._join_by: float | None = time.monotonic() + transport.join_timeout
+        self._computed = time.thread_time()
         self.packet = Packet()  # the one that is being handled
         self.closed = False
         self.released = False  # its descriptor may be somebody else's by now
@@ -96,6 +97,11 @@ class WebSocket:
     def joined(self) -> None:
         """The client has said who it is and may stay."""
         self._join_by = None
+
+    def computed(self) -> float:
+        """Seconds that the thread which reads, and calls this, has computed since it last asked: all that it does."""
+        before, self._computed = self._computed, time.thread_time()
+        return self._computed - before
 
     def after_answer(self, action: Callable[[], None]) -> None:
         """Run ``action`` when the answer to the message that is being handled is on the wire.
