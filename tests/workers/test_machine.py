@@ -22,11 +22,13 @@ from engine.native import Native, load, machine, problem
 from engine.native.cache import filled
 from tests.labs import Lab, Page
 from tests.running import MACHINE, ROOT, Server, wait_until
+from tests.workers.bench import A, B, Bench
 from webapp.config import Config, ConfigError, resolve_device
 from webapp.kinds import registry
 from webapp.kinds.points.experiment import PointsExperiment
 from webapp.web.app import make_pool
 from webapp.workers.compiler import Compiler
+from webapp.workers.messages import MachineNews
 
 NUMPY, NATIVE = "CPU · NumPy", "CPU · native"
 needs_numba = pytest.mark.skipif(problem() is not None, reason=str(problem()))
@@ -163,6 +165,8 @@ def test_what_cannot_be_compiled_is_logged_once_and_numpy_trains(make_lab, open_
     wait_until(lambda: "without the native machine" in caplog.text, "the log", 30)
     run = page.open()
     train_up_to(page, run, 50)
+    told = page.wait_event(type="status", machine="failed")
+    assert str(folder) in told["problem"]
     assert {event["executor"] for event in page.events} == {NUMPY}
     assert len([record for record in caplog.records if record.name.startswith("webapp.workers")]) == 1
 
@@ -177,6 +181,7 @@ def test_what_a_worker_cannot_load_is_logged_once_and_numpy_trains(make_lab, ope
     wait_until(lambda: lab.pool._load_failed and not any(handle.loading for handle in lab.pool._handles), "both", 30)
     train_up_to(page, run, 50)
     assert {event["executor"] for event in page.events} == {NUMPY}
+    assert str(tmp_path) in page.wait_event(type="status", machine="failed")["problem"]
     assert len([record for record in caplog.records if "could not load" in record.message]) == 1
 
 
@@ -213,6 +218,36 @@ def test_workers_that_died_of_a_machine_load_the_next_one(make_lab, open_page, c
     train_up_to(page, run, 100)
 
 
+@needs_numba
+@pytest.mark.usefixtures("native")
+def test_only_what_is_not_there_yet_is_being_compiled(tmp_path):
+    begun: list[bool] = []
+    done: list[str | None] = []
+    Compiler(MACHINE, lambda: begun.append(True)).start(done.append)
+    wait_until(lambda: done, "the machine that lies there", 60)
+    assert (begun, done) == ([], [None])
+    another = Compiler(tmp_path, lambda: begun.append(True))
+    another.start(done.append)
+    wait_until(lambda: begun, "the word that another one is being compiled", 60)
+    another.stop()
+
+
+@needs_numba
+@pytest.mark.usefixtures("native")
+def test_pages_are_told_while_it_is_being_compiled_and_no_longer_when_it_computes(make_lab, open_page, compiled):
+    lab = start(make_lab, machine_dir=MACHINE)
+    page = open_page(lab)
+    page.open()
+    lab.pool._compiling()
+    page.wait_event(type="status", executor=NUMPY, machine="compiling")
+    later = open_page(lab)
+    later.open()
+    later.wait_event(type="status", machine="compiling")
+    compiled[0]()
+    page.wait_event(type="status", executor=NATIVE, machine="", seconds=60)
+    assert later.wait_event(type="status", executor=NATIVE, seconds=60)["machine"] == ""
+
+
 @pytest.mark.parametrize("end", ["terminate", "kill"])
 @needs_numba
 def test_the_compiling_process_ends_with_its_server(tmp_path, end):
@@ -223,6 +258,19 @@ def test_the_compiling_process_ends_with_its_server(tmp_path, end):
     server.process.wait(15)
     _, alive = psutil.wait_procs([compiler], timeout=10)
     assert not alive, "the compiling process outlived its server"
+
+
+def test_what_becomes_of_the_native_machine_is_told_to_all_runs_and_to_those_that_come():
+    bench = Bench()
+    bench.create(A)
+    bench.play(A)
+    bench.scheduler.hear(MachineNews("compiling"))
+    assert (bench.statuses[-1].machine, bench.statuses[-1].playing) == ("compiling", True)
+    bench.create(B)
+    assert (bench.statuses[-1].run, bench.statuses[-1].machine) == (B, "compiling")
+    bench.scheduler.hear(MachineNews("failed", "no room on the disk"))
+    assert [(each.machine, each.problem) for each in bench.statuses[-2:]] == [("failed", "no room on the disk")] * 2
+    assert [each.playing for each in bench.statuses[-2:]] == [True, False]
 
 
 def test_without_numba_the_compiling_process_says_so(tmp_path):

@@ -44,6 +44,8 @@ class Status(Struct, frozen=True, kw_only=True, tag_field="type", tag="status"):
     step: int = 0
     epoch: float = 0.0
     executor: str = ""  # for the badge, e.g. "CPU · NumPy"
+    machine: str = ""  # why it isn't native yet: that is "compiling", or "failed"
+    problem: str = ""  # why it failed, in the server's words
     seq: int = 0  # last command applied
     values: dict[str, Any] = {}
 

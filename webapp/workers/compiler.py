@@ -22,6 +22,7 @@ from webapp.workers.children import child_environment
 
 log = logging.getLogger(__name__)
 
+_COMPILES = "compiling"  # what the process says when it isn't there yet
 _NICE = 10  # the workers and the page go first
 _CODE = Path(__file__).resolve().parents[2]  # the folder that holds webapp and engine
 
@@ -29,8 +30,10 @@ _CODE = Path(__file__).resolve().parents[2]  # the folder that holds webapp and 
 class Compiler:
     """A compiling process; another one, if what it made does harm."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, begun: Callable[[], object] = lambda: None) -> None:
+        """``begun`` is called when there is something to compile: when the folder doesn't hold it already."""
         self.folder = folder
+        self._begun = begun
         self._process: subprocess.Popen[str] | None = None
         self._stopping = threading.Event()
 
@@ -60,7 +63,12 @@ class Compiler:
 
     def _wait(self, process: subprocess.Popen[str], compiled: Callable[[str | None], object], anew: bool) -> None:
         assert process.stderr is not None
-        said = process.stderr.read().strip().splitlines()
+        said = []
+        for line in filter(None, map(str.strip, process.stderr)):
+            if line == _COMPILES:
+                self._begun()
+            else:
+                said.append(line)
         code = process.wait()
         if self._stopping.is_set():
             return
@@ -95,6 +103,8 @@ def main(folder: Path, anew: bool = False) -> str | None:
     native = importlib.import_module("engine.native")
     problem: str | None = native.problem()
     if problem is None:
+        if anew or not native.kept(folder):
+            print(_COMPILES, file=sys.stderr, flush=True)
         native.load(folder, anew)
     return problem
 

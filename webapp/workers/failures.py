@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from webapp.contract.errors import ForPeople
+from webapp.contract.errors import ForPeople, Problem
 from webapp.contract.replies import Notice
 from webapp.logs import failure
 
@@ -19,3 +19,8 @@ def notice_of(run: str, doing: str, error: Exception) -> Notice:
     number = failure(log, "run %s failed in %s", run, doing)
     message = f"Something in the program failed in {doing}; the run is paused. The server's log calls it {number}."
     return Notice(run=run, code="internal_error", message=message, values={"number": number})
+
+
+def refusal_of(run: str, problem: Problem) -> Notice:
+    """What the pages are told of a command that only the worker could refuse."""
+    return Notice(run=run, code="refused", message=problem.message, values={**problem.values, "code": problem.code})

@@ -12,10 +12,11 @@ from webapp.kinds import registry
 from webapp.training.experiment import Experiment
 from webapp.training.remedy import remedy
 from webapp.workers.inbox import add
-from webapp.workers.messages import Create, FrameOut, Order, Want
+from webapp.workers.messages import Create, FrameOut, MachineNews, Order, Want
 
 SLICE = 0.004  # seconds of training before others have a turn
 LONG = 0.012  # seconds; a command that takes longer makes other runs' frames late
+NO_NEWS = MachineNews()  # of the native machine
 _DEBT = 0.25  # seconds of paced training that are caught up at most
 _FRAME_SHARE = 0.25  # of a run's time, for its frames
 _SNAPSHOT_SHARE = 0.05
@@ -226,7 +227,7 @@ class Job:
         self.last_snapshot, self.snapshot_cost = now, cost
         self.dirty, self.hurry_at = False, math.inf
 
-    def status(self, reason: str | None = None, step: int | None = None) -> Status:
+    def status(self, reason: str | None, step: int | None, news: MachineNews) -> Status:
         """What its pages are told when it starts or stops."""
         experiment = self.experiment
         return Status(
@@ -236,6 +237,8 @@ class Job:
             step=step if step is not None else 0 if experiment is None else experiment.step,
             epoch=0.0 if experiment is None else experiment.epoch,
             executor=self.executor,
+            machine=news.machine,
+            problem=news.problem,
             seq=self.seq,
             values=remedy(self.settings).values if reason == "diverged" else {},
         )

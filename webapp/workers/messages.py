@@ -5,6 +5,7 @@ from __future__ import annotations
 import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from webapp.contract.commands import Merge, RunWish
 from webapp.contract.replies import Notice, Status
@@ -94,6 +95,14 @@ class LoadMachine:
 
 
 @dataclass(frozen=True, slots=True)
+class MachineNews:
+    """Why runs aren't native yet, for their pages: it is being compiled, or that failed (``problem`` says why)."""
+
+    machine: Literal["", "compiling", "failed"] = ""
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Cores:
     """How many cores the worker's run may use that is at work; results don't depend on it."""
 
@@ -107,7 +116,7 @@ class Rest:
     run: str
 
 
-ToWorker = Create | Order | Want | Drop | Rest | LoadMachine | Cores
+ToWorker = Create | Order | Want | Drop | Rest | LoadMachine | MachineNews | Cores
 
 
 @dataclass(frozen=True, slots=True)

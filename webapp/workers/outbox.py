@@ -7,7 +7,7 @@ from collections import Counter, deque
 
 from webapp.locks import ordered
 from webapp.workers.inbox import superseded
-from webapp.workers.messages import Cores, LoadMachine, Order, ToWorker
+from webapp.workers.messages import Cores, LoadMachine, MachineNews, Order, ToWorker
 
 
 class Outbox:
@@ -66,4 +66,4 @@ class Outbox:
 
 
 def _run_of(message: ToWorker) -> str:
-    return "" if isinstance(message, LoadMachine | Cores) else message.run
+    return "" if isinstance(message, LoadMachine | MachineNews | Cores) else message.run

@@ -14,7 +14,7 @@ from webapp.threads import forever
 from webapp.workers import worker
 from webapp.workers.compiler import Compiler
 from webapp.workers.handle import Handle
-from webapp.workers.messages import Cores, Create, Drop, FromRun, FromWorker, MachineLoaded, Sign, ToWorker
+from webapp.workers.messages import Cores, Create, Drop, FromRun, FromWorker, MachineLoaded, MachineNews, Sign, ToWorker
 from webapp.workers.outbox import Outbox
 
 log = logging.getLogger(__name__)
@@ -54,7 +54,8 @@ class Pool:
         self._lost: Callable[[list[str]], None]
         self._stopping = threading.Event()
         self._news = threading.Event()  # a worker ended
-        self._compiler = None if machine_dir is None else Compiler(machine_dir)
+        self._compiler = None if machine_dir is None else Compiler(machine_dir, self._compiling)
+        self._machine_news = MachineNews()
         self._machine: Path | None = None  # where workers find the machine, once it is compiled
         self._cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         self._load_deaths = 0
@@ -72,6 +73,8 @@ class Pool:
         handle = Handle(f"layerlab-worker-{index}", Outbox(*self._limits), self._options)
         if self._machine is not None:
             handle.load(self._machine)
+        elif self._machine_news.machine:
+            handle.outbox.put(self._machine_news, force=True)
         handle.serve(lambda message: self._hear(handle, message), self._news.set)
         return handle
 
@@ -145,11 +148,23 @@ class Pool:
 
     # ---- the native machine
 
+    def _compiling(self) -> None:
+        log.info("the native machine is being compiled")
+        self._tell(MachineNews("compiling"))
+
+    def _tell(self, news: MachineNews) -> None:
+        """All workers, and those to come, have their pages know."""
+        with self._lock:
+            self._machine_news = news
+            for handle in self._handles:
+                handle.outbox.put(news, force=True)
+
     def _compiled(self, problem: str | None) -> None:
         """The machine can be loaded, if there is no ``problem``: every worker is told, and those to come will be."""
         assert self._compiler is not None
         if problem is not None:
             log.warning("training runs on NumPy, without the native machine: %s", problem)
+            self._tell(MachineNews("failed", problem))
             return
         with self._lock:
             self._machine = self._compiler.folder
@@ -174,6 +189,7 @@ class Pool:
             self._compiler.start(self._compiled, anew=True)
         else:
             log.error("workers end while they load the native machine: from now on all training runs on NumPy")
+            self._tell(MachineNews("failed", "the processes that train end while they load it"))
 
     def _share_cores(self) -> None:
         """A worker that trains may use the cores that those leave which don't; each has one in any case.

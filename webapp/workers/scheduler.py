@@ -15,17 +15,17 @@ from typing import TYPE_CHECKING, TypeVar
 
 from webapp.contract.commands import RunWish
 from webapp.contract.errors import ProtocolError
-from webapp.contract.replies import Notice
 from webapp.contract.settings import Settings
 from webapp.kinds import commands
 from webapp.training.experiment import Diverged, Experiment
 from webapp.workers.commands import ALWAYS_TOLD, handle, obey
-from webapp.workers.failures import notice_of
-from webapp.workers.job import LONG, SLICE, Job
+from webapp.workers.failures import notice_of, refusal_of
+from webapp.workers.job import LONG, NO_NEWS, SLICE, Job
 from webapp.workers.messages import Create, Drop, EventOut, FromWorker, Order, Rest, Rested, Snapshot, Want
 
 if TYPE_CHECKING:  # the web process imports this file, and has no use for the engine
     from engine.executors import Executor
+    from webapp.workers.messages import MachineNews
 
 _UNSEEN = 0.016  # seconds of a command that make no other run lose a frame
 # Of the time, for the rest of the commands that take long:
@@ -54,6 +54,7 @@ class Scheduler:
         self._jobs: dict[str, Job] = {}
         self.doing: tuple[str, float] | None = None  # what it is at, and since when; another thread reads it
         self._machine: Executor | None = None
+        self._news = NO_NEWS
         self._flood_at = self._hand_at = 0.0  # when the next command that takes long may be done
         self._obeyed = False  # whether the last turn was that of a command that went first
         self._virtual = 0.0  # the virtual time of the run that had the last turn
@@ -168,9 +169,15 @@ class Scheduler:
             experiment = job.experiment = self._new(job.kind, job.settings)
         return obey(job, experiment, wish, self._clock())
 
+    def hear(self, news: MachineNews) -> None:
+        """Tell the pages what becomes of the native machine."""
+        self._news = news
+        for job in [job for job in self._jobs.values() if job.start is None]:  # to the others, their first status will
+            self._tell(job, *job.stopped)
+
     def use_machine(self, machine: Executor) -> None:
         """Let all runs, those to come too, go over to the native machine; the pages are told."""
-        self._machine = machine
+        self._machine, self._news = machine, NO_NEWS
         for job in self._jobs.values():
             experiment = job.experiment
             if experiment is not None:
@@ -185,9 +192,7 @@ class Scheduler:
             return None
         now = self._clock()
         due = min(self._due_at(job, now) for job in self._jobs.values())
-        if due == float("inf"):
-            return None
-        return max(0.0, due - now)
+        return None if due == float("inf") else max(0.0, due - now)
 
     def _due_at(self, job: Job, now: float) -> float:
         return min(job.due_at(now), self._obeys_at(job, now))
@@ -282,8 +287,7 @@ class Scheduler:
             return
         self._send(frame)
         now = self._clock()
-        active = sum(other.training for other in self._jobs.values())
-        job.frame_sent(now, now - start, self._interval, active)
+        job.frame_sent(now, now - start, self._interval, sum(other.training for other in self._jobs.values()))
 
     def _snapshot(self, job: Job) -> None:
         assert job.experiment is not None
@@ -323,9 +327,7 @@ class Scheduler:
             job.dirty = False  # a copy of weights that aren't numbers would be no help
             self._tell(job, "diverged", diverged.step)
         except ProtocolError as error:
-            problem = error.problem
-            values = {**problem.values, "code": problem.code}
-            self._send(EventOut(job.run, Notice(run=job.run, code="refused", message=problem.message, values=values)))
+            self._send(EventOut(job.run, refusal_of(job.run, error.problem)))
         except (BrokenPipeError, ConnectionResetError):
             raise  # the web process is gone
         except Exception as error:
@@ -338,7 +340,7 @@ class Scheduler:
 
     def _tell(self, job: Job, reason: str | None, step: int | None = None) -> None:
         job.stopped = (None, None) if job.training else (reason, step)
-        self._send(EventOut(job.run, job.status(*job.stopped)))
+        self._send(EventOut(job.run, job.status(*job.stopped, news=self._news)))
 
     def _tell_executor(self, job: Job, experiment: Experiment) -> None:
         """Tell, once, that something else computes the run now."""

@@ -21,7 +21,18 @@ from webapp.threads import forever
 from webapp.training.experiment import Experiment
 from webapp.workers.inbox import Closed, Inbox
 from webapp.workers.loader import Loaded, start_loading
-from webapp.workers.messages import Cores, Create, FromWorker, LoadMachine, MachineLoaded, Order, Sign, Taken, ToWorker
+from webapp.workers.messages import (
+    Cores,
+    Create,
+    FromWorker,
+    LoadMachine,
+    MachineLoaded,
+    MachineNews,
+    Order,
+    Sign,
+    Taken,
+    ToWorker,
+)
 from webapp.workers.scheduler import Scheduler
 
 _SWITCH = 0.001  # seconds until a thread that trains lets the one go on that takes commands
@@ -107,11 +118,15 @@ def _give_signs(line: Line, scheduler: Scheduler, every: float) -> None:
 def _receive(message: ToWorker | Loaded, scheduler: Scheduler, inbox: Inbox, line: Line) -> None:
     if isinstance(message, LoadMachine):
         start_loading(message.folder, inbox.put)
+    elif isinstance(message, MachineNews):
+        scheduler.hear(message)
     elif isinstance(message, Cores):
         _limit_cores(message.count)
     elif isinstance(message, Loaded):
         if message.machine is not None:
             scheduler.use_machine(message.machine)
+        else:
+            scheduler.hear(MachineNews("failed", message.problem or ""))
         line.send(MachineLoaded(message.problem))
     else:
         scheduler.receive(message)

@@ -10,7 +10,7 @@ import { Link } from "./link.js";
 import { LayerWatch } from "./measure.js";
 import { notify } from "./notices.js";
 import { RunSettings } from "./settings.js";
-import { IDLE, metricsOf, statusOf, statusWith } from "./state.js";
+import { IDLE, metricsOf, statusOf, statusWith, withoutRun } from "./state.js";
 import { command, connection, credit, watch } from "./stream.js";
 import { visitOf } from "./visit.js";
 
@@ -140,7 +140,7 @@ export class Run {
    */
   async startAnew(settings) {
     this.#inbox.clear();
-    this.#told = { ...IDLE, executor: this.status.peek().executor };
+    this.#told = withoutRun(this.status.peek());
     const opening = batch(() => {
       this.metrics.value = null;
       this.status.value = this.#told;

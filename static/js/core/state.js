@@ -8,6 +8,8 @@ import { sameValue } from "../lib/settings.js";
  * @property {number} step
  * @property {number} epoch
  * @property {string} executor For the badge, e.g. "CPU · NumPy".
+ * @property {"" | "compiling" | "failed"} machine Why it isn't native yet.
+ * @property {string} problem Why that failed, in the server's words.
  * @property {Record<string, any>} values Of "diverged": its cause, and what recovering would set.
  * @property {number} seq The last command that was applied before it.
  *
@@ -19,7 +21,20 @@ import { sameValue } from "../lib/settings.js";
  */
 
 /** @type {RunStatus} */
-export const IDLE = { playing: false, reason: null, step: 0, epoch: 0, executor: "", values: {}, seq: -1 };
+export const IDLE = {
+  playing: false,
+  reason: null,
+  step: 0,
+  epoch: 0,
+  executor: "",
+  machine: "",
+  problem: "",
+  values: {},
+  seq: -1,
+};
+
+/** What holds when there is no run yet: what computes it stays. @param {RunStatus} shown @returns {RunStatus} */
+export const withoutRun = ({ executor, machine, problem }) => ({ ...IDLE, executor, machine, problem });
 
 /**
  * The status that an event tells.
@@ -27,8 +42,9 @@ export const IDLE = { playing: false, reason: null, step: 0, epoch: 0, executor:
  * @param {RunStatus} shown What was shown before.
  * @returns {RunStatus}
  */
-export function statusOf({ playing, reason = null, step, epoch, executor, values, seq }, shown) {
-  return { playing, reason, step, epoch, executor: executor || shown.executor, values, seq };
+export function statusOf(event, shown) {
+  const { playing, reason = null, step, epoch, executor, machine = "", problem = "", values, seq } = event;
+  return { playing, reason, step, epoch, executor: executor || shown.executor, machine, problem, values, seq };
 }
 
 /**

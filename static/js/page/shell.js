@@ -8,6 +8,7 @@ import { lensOf } from "../core/lenses.js";
 import { announcement } from "../core/notices.js";
 import { runOf, showRun } from "../core/runs.js";
 import { helpOpen } from "../core/shortcuts.js";
+import { IDLE } from "../core/state.js";
 import { connection } from "../core/stream.js";
 import { nextTheme, theme } from "../core/theme.js";
 import { goTo, page } from "../core/url.js";
@@ -98,10 +99,10 @@ function showInMiddle(tab) {
 
 /** What computes the network; the dot tells of the connection. */
 function Badge() {
-  const executor = runOf(page.value)?.status.value.executor ?? "";
+  const status = runOf(page.value)?.status.value ?? IDLE;
   const state = connection.value;
-  const text = state === "live" && executor ? executorName(executor) : t(`connection.${state}`);
-  const title = [t(`connection.${state}`), ...executorWords(executor)].join("\n");
+  const text = state === "live" && status.executor ? executorName(status) : t(`connection.${state}`);
+  const title = [t(`connection.${state}`), ...executorWords(status)].join("\n");
   return html`<span class="badge ${state}" title=${title}><span class="dot" />${text}</span>`;
 }
 

@@ -5,6 +5,7 @@ import { t } from "../core/i18n.js";
 import { kindOf } from "../core/describe.js";
 import { kindModule, lensModule } from "../core/kinds.js";
 import { runOf } from "../core/runs.js";
+import { IDLE } from "../core/state.js";
 import { helpOpen } from "../core/shortcuts.js";
 import { page } from "../core/url.js";
 import { IconButton } from "./controls.js";
@@ -24,16 +25,20 @@ const KEYS = [
 /** @type {[string, string]} */
 const LAST_KEY = ["?", "help.help"];
 
-/** The badge's text; the server speaks English. @param {string} executor */
-export function executorName(executor) {
-  return executor.replace(/(\d+) cores$/, (_, count) => t("executor.cores", { count }));
+/** @typedef {import("../core/state.js").RunStatus} RunStatus */
+
+/** The badge's text; the server speaks English. @param {RunStatus} status */
+export function executorName({ executor, machine }) {
+  const name = executor.replace(/(\d+) cores$/, (_, count) => t("executor.cores", { count }));
+  return machine === "compiling" ? t("executor.until_compiled", { name }) : name;
 }
 
-/** Sentences on what computes the network ("CPU · NumPy" …) and what the words mean. @param {string} executor */
-export function executorWords(executor) {
+/** Sentences on what computes the network ("CPU · NumPy" …) and what the words mean. @param {RunStatus} status */
+export function executorWords({ executor, machine, problem }) {
   if (!executor) return [];
   const kind = executor.startsWith("GPU") ? "gpu" : executor.includes("native") ? "native" : "numpy";
-  return [t(`executor.${kind}`), t("executor.words")];
+  const news = machine ? [t(`executor.${machine}`, { problem })] : [];
+  return [t(`executor.${kind}`), ...news, t("executor.words")];
 }
 
 /** The keys of a kind's lenses, where it has several. @param {string} kind @returns {[string, string][]} */
@@ -45,7 +50,7 @@ function lensKeys(kind) {
 export function HelpDialog() {
   const dialog = useRef(/** @type {HTMLDialogElement | null} */ (null));
   const open = helpOpen.value;
-  const executor = runOf(page.value)?.status.value.executor ?? "";
+  const status = runOf(page.value)?.status.value ?? IDLE;
   useEffect(() => {
     if (open && !dialog.current?.open) dialog.current?.showModal();
     if (!open && dialog.current?.open) dialog.current.close();
@@ -71,7 +76,7 @@ export function HelpDialog() {
       <section>
         <h3>${t("help.what")}</h3>
         <ul class="help-texts">${[...texts, ...TEXTS].map((key) => html`<li>${t(key)}</li>`)}${
-          executor && html`<li>${executorWords(executor).join(" ")}</li>`
+          status.executor && html`<li>${executorWords(status).join(" ")}</li>`
         }</ul>
       </section>
       <section>

@@ -1,7 +1,7 @@
 // A status and the frames around it reach the page by different ways: the newer one holds.
 import assert from "node:assert/strict";
 import test from "node:test";
-import { IDLE, metricsOf, statusOf, statusWith } from "../../../static/js/core/state.js";
+import { IDLE, metricsOf, statusOf, statusWith, withoutRun } from "../../../static/js/core/state.js";
 
 const DIVERGED = statusOf({ playing: false, reason: "diverged", step: 40, epoch: 2, executor: "", seq: 7 }, IDLE);
 const header = (command, step, playing) => ({ command, step, playing });
@@ -34,6 +34,16 @@ test("what computes the run is told once and kept", () => {
   const first = statusOf({ playing: true, step: 0, epoch: 0, executor: "CPU · NumPy", seq: 1 }, IDLE);
   assert.equal(first.reason, null);
   assert.equal(statusOf({ playing: false, step: 0, epoch: 0, executor: "", seq: 2 }, first).executor, "CPU · NumPy");
+});
+
+test("what becomes of the native machine is told with each status, and survives a new run", () => {
+  const told = { playing: true, step: 9, epoch: 1, executor: "CPU · NumPy", values: {}, seq: 1 };
+  const compiling = statusOf({ ...told, machine: "compiling", problem: "" }, IDLE);
+  assert.equal(compiling.machine, "compiling");
+  assert.deepEqual(withoutRun(compiling), { ...IDLE, executor: "CPU · NumPy", machine: "compiling" });
+  const failed = statusOf({ ...told, machine: "failed", problem: "no room" }, compiling);
+  assert.deepEqual([failed.machine, failed.problem], ["failed", "no room"]);
+  assert.equal(statusOf({ ...told, machine: "", problem: "" }, failed).machine, "");
 });
 
 test("metrics that didn't change are the same object", () => {
