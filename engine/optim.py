@@ -237,7 +237,8 @@ class Adam(Optimizer):
     """Adam (Kingma & Ba 2015): a step of its own size for each weight, from averages of g and g^2.
 
     m = beta1 * m + (1 - beta1) * g; v = beta2 * v + (1 - beta2) * g^2;
-    w -= rate * m / (1 - beta1^t) / (sqrt(v / (1 - beta2^t)) + epsilon) in step t.
+    w -= rate * m / (1 - beta1^t) / (sqrt(v / (1 - beta2^t)) + epsilon) in step t.  What is divided by is an average
+    of ones, rounded as m and v are: 1 less a power would lose digits in the first steps.
     """
 
     beta1: float = 0.9
@@ -246,11 +247,12 @@ class Adam(Optimizer):
 
     def step(self, weights: Tensor, gradient: Tensor) -> Tensor:
         m, v = _slot("m", weights), _slot("v", weights)
-        power1, power2 = _own(1.0, "beta1_power", (), weights), _own(1.0, "beta2_power", (), weights)
-        power1, power2 = assign(power1, power1 * self.beta1), assign(power2, power2 * self.beta2)
+        ones1, ones2 = _own(0.0, "beta1_ones", (), weights), _own(0.0, "beta2_ones", (), weights)
+        ones1 = assign(ones1, ones1 * self.beta1 + (1 - self.beta1))
+        ones2 = assign(ones2, ones2 * self.beta2 + (1 - self.beta2))
         # the single numbers first: then the vectors' operations are neighbours and run as one chain
-        scale = sqrt(1 - power2)  # both roots are multiplied by it, not the vectors
-        rate, small = scale / (1 - power1) * self.rate, scale * self.epsilon
+        scale = sqrt(ones2)  # both roots are multiplied by it, not the vectors
+        rate, small = scale / ones1 * self.rate, scale * self.epsilon
         gradient = bounded(gradient)
         m = assign(m, m * self.beta1 + gradient * (1 - self.beta1))
         v = assign(v, v * self.beta2 + square(gradient) * (1 - self.beta2))
