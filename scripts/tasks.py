@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from xml.etree import ElementTree
 
@@ -87,14 +88,30 @@ def bench(options: list[str]) -> int:
 def lint(_: list[str]) -> int:
     """The checks that only read the code."""
     prepare.python_packages("dev")
-    return _summary([_timed(check, []) for check in (ruff, ruff_format, mypy, tsc, prettier)])
+    return _summary(_side_by_side(READERS, []))
 
 
 def test(options: list[str]) -> int:
     """All checks, all tests; words after ``test`` go on to pytest (e.g. ``test -x -k wire``)."""
     prepare.python_packages("dev")
-    checks = (ruff, ruff_format, mypy, tsc, prettier, node_tests, engine_tests, pytest, browser_tests)
-    return _summary([_timed(check, options) for check in checks])
+    read = _side_by_side((warm, *READERS, node_tests), options)
+    return _summary([*read, *(_timed(check, options) for check in (engine_tests, pytest, browser_tests))])
+
+
+def warm(_: list[str]) -> Outcome:
+    """Compile the native machine, which all groups of tests load, before several of their processes would at once."""
+    code = (
+        "import pathlib, sys; from engine import native\n"
+        "if native.problem() is None: native.load(pathlib.Path(sys.argv[1]))"
+    )
+    return _command("native machine", [str(PYTHON), "-c", code, str(TOOLS / "machine")])
+
+
+def _side_by_side(checks: tuple[Check, ...], options: list[str]) -> list[Outcome]:
+    """Checks that don't get in each other's way, one a core; what each says comes when it is through."""
+    prepare.script_tools()  # by one, not by each that needs them
+    with ThreadPoolExecutor(os.cpu_count()) as threads:
+        return list(threads.map(lambda check: _timed(check, options), checks))
 
 
 def ruff(_: list[str]) -> Outcome:
@@ -129,7 +146,7 @@ def node_tests(_: list[str]) -> Outcome:
     reporters = ["--test-reporter=dot", "--test-reporter-destination=stdout"]
     reporters += ["--test-reporter=junit", f"--test-reporter-destination={report}"]
     command = prepare.node("--test", *reporters, "tests/js/**/*.test.mjs")
-    return _counted("node --test", command, report)
+    return _counted("node --test", command, report, held=True)
 
 
 def engine_tests(options: list[str]) -> Outcome:
@@ -157,12 +174,29 @@ def browser_tests(options: list[str]) -> Outcome:
 
 
 def _command(name: str, command: list[str]) -> Outcome:
-    good = subprocess.run(command, cwd=ROOT).returncode == 0
+    good = _call(command, held=True) == 0
     return Outcome(name, passed=int(good), failed=int(not good))
 
 
+def _call(command: list[str], held: bool = False, **variables: str) -> int:
+    """The exit status of ``command``; ``held``: what it says is printed at its end, as others run beside it."""
+    out, errors = (subprocess.PIPE, subprocess.STDOUT) if held else (None, None)
+    environment = {**os.environ, **variables}
+    done = subprocess.run(
+        command, cwd=ROOT, env=environment, stdout=out, stderr=errors, encoding="utf-8", errors="replace"
+    )
+    if held:
+        print(done.stdout, end="", flush=True)
+    return done.returncode
+
+
 def _counted(
-    name: str, command: list[str], report: os.PathLike[str], chosen: bool = False, **variables: str
+    name: str,
+    command: list[str],
+    report: os.PathLike[str],
+    chosen: bool = False,
+    held: bool = False,
+    **variables: str,
 ) -> Outcome:
     """Run a test runner and read from its JUnit report how many tests there were.
 
@@ -170,7 +204,7 @@ def _counted(
     """
     if os.path.exists(report):
         os.remove(report)
-    code = subprocess.run(command, cwd=ROOT, env={**os.environ, **variables}).returncode
+    code = _call(command, held, **variables)
     cases = list(ElementTree.parse(report).iter("testcase")) if os.path.exists(report) else []
     failed = sum(case.find("failure") is not None or case.find("error") is not None for case in cases)
     skipped = sum(case.find("skipped") is not None for case in cases)
@@ -190,6 +224,9 @@ def _timed(check: Check, options: list[str]) -> Outcome:
     outcome = check(options)
     outcome.seconds = time.monotonic() - start
     return outcome
+
+
+READERS: tuple[Check, ...] = (mypy, tsc, prettier, ruff, ruff_format)  # those that take longest first
 
 
 def _summary(outcomes: list[Outcome]) -> int:
