@@ -47,6 +47,9 @@ class Outcome:
 
 
 NO_TESTS = 5  # pytest's exit status
+# Tests that only compute: no clock, no server, nothing that is everybody's.
+COMPUTING = ("engine", "onnx", "contract", "training", "test_benchmarks.py", "test_dependencies.py", "test_imports.py")
+COMPUTING = tuple(f"tests/{each}" for each in COMPUTING)
 
 Check = Callable[[list[str]], Outcome]
 
@@ -95,7 +98,7 @@ def test(options: list[str]) -> int:
     """All checks, all tests; words after ``test`` go on to pytest (e.g. ``test -x -k wire``)."""
     prepare.python_packages("dev")
     read = _side_by_side((warm, *READERS, node_tests), options)
-    return _summary([*read, *(_timed(check, options) for check in (engine_tests, pytest, browser_tests))])
+    return _summary([*read, *(_timed(check, options) for check in (computing_tests, pytest, browser_tests))])
 
 
 def warm(_: list[str]) -> Outcome:
@@ -149,16 +152,17 @@ def node_tests(_: list[str]) -> Outcome:
     return _counted("node --test", command, report, held=True)
 
 
-def engine_tests(options: list[str]) -> Outcome:
-    """These only compute, so they share out the cores; the others look at clocks and ports."""
-    report = TOOLS / "engine.xml"
-    command = [str(PYTHON), "-m", "pytest", "tests/engine", "-n", "auto", f"--junitxml={report}", *options]
-    return _counted("pytest, the engine", command, report, chosen=bool(options))
+def computing_tests(options: list[str]) -> Outcome:
+    """These share out the cores."""
+    report = TOOLS / "computing.xml"
+    command = [str(PYTHON), "-m", "pytest", *COMPUTING, "-n", "auto", f"--junitxml={report}", *options]
+    return _counted("pytest, computing", command, report, chosen=bool(options))
 
 
 def pytest(options: list[str]) -> Outcome:
+    """All others but the browser's, one after the other."""
     report = TOOLS / "pytest.xml"
-    elsewhere = ["--ignore=tests/browser", "--ignore=tests/engine"]
+    elsewhere = [f"--ignore={each}" for each in ("tests/browser", *COMPUTING)]
     command = [str(PYTHON), "-m", "pytest", *elsewhere, f"--junitxml={report}", *options]
     return _counted("pytest", command, report, chosen=bool(options))
 

@@ -7,6 +7,8 @@ import json
 import re
 import sys
 import tomllib
+from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -34,12 +36,17 @@ DEV = names_in(PROJECT["dependency-groups"]["dev"])
 VENDORED = [library["name"] for library in json.loads((ROOT / "static/vendor/lock.json").read_text(encoding="utf-8"))]
 
 
+@cache
+def belongs_to() -> Mapping[str, list[str]]:
+    """The distributions that bring each package; to find out takes half a second."""
+    return importlib.metadata.packages_distributions()
+
+
 @pytest.mark.parametrize("name", MODULES)
 def test_what_is_imported_is_declared(name: str) -> None:
     ours = {"engine", "webapp", *sys.stdlib_module_names, *OPTIONAL}
     packages = {module.split(".")[0] for module in imports_of(name)} - ours
-    belongs_to = importlib.metadata.packages_distributions()
-    missing = [one for one in packages if not {normal(each) for each in belongs_to.get(one, [])} & set(RUN)]
+    missing = [one for one in packages if not {normal(each) for each in belongs_to().get(one, [])} & set(RUN)]
     assert not missing, f"{name} imports {missing}, which pyproject.toml does not name"
 
 
