@@ -10,7 +10,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from xml.etree import ElementTree
@@ -48,8 +48,9 @@ class Outcome:
 
 NO_TESTS = 5  # pytest's exit status
 # Tests that only compute: no clock, no server, nothing that is everybody's.
-COMPUTING = ("engine", "onnx", "contract", "training", "test_benchmarks.py", "test_dependencies.py", "test_imports.py")
-COMPUTING = tuple(f"tests/{each}" for each in COMPUTING)
+COMPUTING = ["tests/engine", "tests/onnx", "tests/contract", "tests/training"]
+COMPUTING += [f"tests/test_{each}.py" for each in ("benchmarks", "dependencies", "imports")]
+CLOCKED = ("tests/browser/test_goals.py", "tests/browser/test_resilience.py")
 
 Check = Callable[[list[str]], Outcome]
 
@@ -98,7 +99,8 @@ def test(options: list[str]) -> int:
     """All checks, all tests; words after ``test`` go on to pytest (e.g. ``test -x -k wire``)."""
     prepare.python_packages("dev")
     read = _side_by_side((warm, *READERS, node_tests), options)
-    return _summary([*read, *(_timed(check, options) for check in (computing_tests, pytest, browser_tests))])
+    one_by_one = (computing_tests, pytest, browser_tests, clocked_tests)
+    return _summary([*read, *(_timed(check, options) for check in one_by_one)])
 
 
 def warm(_: list[str]) -> Outcome:
@@ -168,13 +170,24 @@ def pytest(options: list[str]) -> Outcome:
 
 
 def browser_tests(options: list[str]) -> Outcome:
+    """A browser a core: these wait for what they want to see."""
+    elsewhere = [f"--ignore={each}" for each in CLOCKED]
+    return _in_browser("browser tests", ["tests/browser", *elsewhere, "-n", "auto", "--dist", "loadfile"], options)
+
+
+def clocked_tests(options: list[str]) -> Outcome:
+    """The browser's that look at the clock too."""
+    return _in_browser("browser, by the clock", CLOCKED, options)
+
+
+def _in_browser(name: str, which: Sequence[str], options: list[str]) -> Outcome:
     path, found = prepare.chromium()
     if path is None:
-        return Outcome("browser tests", skipped=1, note=found)
+        return Outcome(name, skipped=1, note=found)
     say(f"browser: {path or 'from Playwright'}, version {found}")
     report = TOOLS / "browser.xml"
-    command = [str(PYTHON), "-m", "pytest", "tests/browser", f"--junitxml={report}", *options]
-    return _counted("browser tests", command, report, chosen=bool(options), LAYERLAB_CHROMIUM=path)
+    command = [str(PYTHON), "-m", "pytest", *which, f"--junitxml={report}", *options]
+    return _counted(name, command, report, chosen=bool(options), LAYERLAB_CHROMIUM=path)
 
 
 def _command(name: str, command: list[str]) -> Outcome:
