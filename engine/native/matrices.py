@@ -26,6 +26,8 @@ from engine.passes import Node
 FEW = 64  # rows of a first factor for which the second isn't worth packing
 NEAR = 2**18  # numbers of a second factor that stays in the second-level cache: a megabyte
 NARROW = 1024  # bytes from row to row of a second factor that is read as it lies
+ALIKE = 2048  # bytes: rows that lie multiples of it apart share two sets of the first-level cache, 16 lines
+LINE = 64  # bytes of a line of the caches
 REPEATED = 4  # units at most where each packs a factor anew
 
 
@@ -112,6 +114,8 @@ def _add_tiles(table: Table, out: np.ndarray, a: np.ndarray, b: np.ndarray, more
     tall, panel, vector = tile_sizes()
     m, n, k, a1, b0 = (more[each] for each in ("m", "n", "k", "a1", "b0"))
     lies = more["b1"] == 4 and (m <= FEW or ((b0 <= NARROW or k * n <= NEAR) and m <= 4 * FEW))
+    if b0 % ALIKE == 0 and m > tall and 4 * panel <= LINE:  # a panel is read again when the cache has lost it
+        lies = False
     if a1 != 4 and m > FEW:  # a first factor that lies across is worth packing where it is read often
         lies = more["b1"] == 4 and n < 4 * panel
     tiled = not lies and n >= 4 * panel and m > tall

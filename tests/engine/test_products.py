@@ -13,8 +13,8 @@ import pytest
 
 import engine as en
 from engine.native import Native, NativeProgram, load, problem
-from engine.native.instructions import OP, UNITS
-from engine.native.lowering import LOWERINGS, Table
+from engine.native.instructions import OP, PACKS, UNITS
+from engine.native.lowering import LOWERINGS, Table, tile_sizes
 
 pytestmark = pytest.mark.skipif(problem() is not None, reason=str(problem()))
 CACHE = Path(__file__).parents[2] / ".tools" / "machine"
@@ -22,6 +22,7 @@ SIZES: dict[tuple[int, ...], list[str]] = {  # (rows, inner size, columns, a tur
     (3, 5, 7, 0, 0): ["product"],
     (37, 300, 70, 0, 0): ["product"],  # as they lie, in two parts
     (5, 1030, 600, 0, 0): ["product"],  # a large second factor, read in short parts
+    (20, 70, 512, 0, 0): ["product"],  # rows of the second factor lie 2 KB apart
     (90, 40, 1100, 0, 0): ["product"],  # both packed, the second in two parts
     (700, 270, 131, 1, 0): ["product"],  # both packed, the first in three blocks; cut by rows
     (70, 300, 133, 1, 1): ["product"],
@@ -90,6 +91,14 @@ def test_the_bits_do_not_depend_on_the_cut(native: Native, size: tuple[int, ...]
         table, found, _ = table_of(native, size, "row")
         do(table, pieces)
         np.testing.assert_array_equal(found, once)
+
+
+@pytest.mark.parametrize("n", [512, 1024, 1536])
+def test_rows_that_share_few_sets_of_the_cache_are_packed(native: Native, n: int) -> None:
+    tall, panel, _ = tile_sizes()
+    sizes = [(tall + 1, 64, n, 0, 0), (tall, 64, n, 0, 0), (16, 64, n + 8, 0, 0)]
+    packed = [table_of(native, size)[0].rows[0][PACKS] & 1 for size in sizes]
+    assert packed == [panel <= 16, False, False]
 
 
 @pytest.mark.parametrize("name", ["numpy", "native"])
