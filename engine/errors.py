@@ -82,6 +82,13 @@ def _is_made(frame: FrameType) -> bool:
     return frame.f_code.co_filename == "<string>" and frame.f_globals.get("__name__", "").startswith("engine.")
 
 
+def placed(error: BaseException, place: str = "") -> BaseException:
+    """``error``, if it is the engine's, with the user's line (or ``place``, which ends with it) unless it has it."""
+    if isinstance(error, EngineError) and not str(error).endswith(f"{user_source()})"):
+        error.args = (f"{error} ({place or user_source()})",)
+    return error
+
+
 def misfit(called: Callable[..., Any], given: Sequence[Any], settings: Mapping[str, Any]) -> EngineError | None:
     """The error for arguments that ``called`` doesn't take; None if it takes them, so that the fault lies deeper."""
     signature = inspect.signature(called)

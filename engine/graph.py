@@ -6,6 +6,7 @@ Nothing here computes.  ``with Graph() as graph:`` collects what is built inside
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -15,7 +16,7 @@ from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 
-from engine.errors import DeviceError, EngineError, ShapeError, misfit, user_source
+from engine.errors import DeviceError, EngineError, ShapeError, misfit, placed, user_source
 from engine.op import Op, op
 from engine.spec import Shape, Spec, dtype_name
 from engine.tensor import HereOnly, shown
@@ -45,6 +46,7 @@ class Graph(HereOnly):
         self.notes: dict[str, str] = {}  # the settings behind a part of the graph (an optimiser's), by name
         self.session: Any = None  # the one that all functions of engine.theano run in
         self.device: str | None = None  # see device()
+        self.revision = 0  # raised when variables are taken back: a session looks whether it had some of them
         self._names: dict[str, int] = {}
         self._scope = ""
         self._tokens: list[Any] = []
@@ -78,9 +80,9 @@ class Graph(HereOnly):
         self._whole += 1
         try:
             yield
-        except BaseException:
+        except BaseException as error:
             self._undo(*before)
-            raise
+            raise placed(error, self.place())  # noqa: B904 - the same one
         finally:
             self._whole -= 1
 
@@ -91,6 +93,7 @@ class Graph(HereOnly):
             self.notes.pop(each.name, None)
             if self.offsets.pop(each, None) is not None:
                 self.variables.pop()
+                self.revision += 1
                 self.sizes[each.dtype] -= each.spec.size
                 if not any(other.dtype == each.dtype for other in self.variables):
                     del self.sizes[each.dtype]
@@ -205,22 +208,20 @@ def whole(build: Callable[Given, Made]) -> Callable[Given, Made]:
     Arguments that it doesn't take are an EngineError, with the user's line, and so is anything but a tensor where its
     annotation says ``Tensor``.
     """
-    tensors = [at for at, kind in enumerate(build.__annotations__.values()) if kind == "Tensor"]
+    names = list(inspect.signature(build).parameters)
+    tensors = [name for name in names if build.__annotations__.get(name) == "Tensor"]
 
     @wraps(build)
     def built(*given: Given.args, **settings: Given.kwargs) -> Made:
-        for at in tensors:
-            if at < len(given) and not isinstance(given[at], Tensor):
-                need_tensors(f"{build.__name__}()", given[at])
+        found = dict(zip(names, given, strict=False)) | settings
+        for name in tensors:
+            need_tensors(f"{build.__name__}()", *([found[name]] if name in found else []))
         graph = _graph_of((*given, *settings.values())) or _current.get()
-        with nullcontext() if graph is None else graph.whole():
-            try:
+        try:
+            with nullcontext() if graph is None else graph.whole():
                 return build(*given, **settings)
-            except TypeError:
-                error = misfit(build, given, settings)
-                if error is None:
-                    raise
-                raise error from None
+        except (TypeError, EngineError) as error:
+            raise misfit(build, given, settings) or placed(error) from None
 
     return built
 

@@ -20,12 +20,14 @@ from engine.errors import (
     GraphGrowsWarning,
     ShapeError,
     Source,
+    placed,
     user_source,
 )
 from engine.executors import Executor, Program, Turn, reference
 from engine.graph import VARIABLE, Graph, Tensor
 from engine.plan import make_plan
 from engine.tensor import HereOnly, shown
+from engine.values import sizes
 
 PROGRAMS = 64  # plans kept: (fetches, fed shapes) that were used last
 GROWTHS = 30  # runs before which one line may add to the graph until it is taken for a loop
@@ -39,8 +41,11 @@ def _in_turn(method: Method) -> Method:
 
     @wraps(method)
     def alone(self: Session, *given: Any, **named: Any) -> Any:
-        with self._memory.turn:
-            return method(self, *given, **named)
+        try:
+            with self._memory.turn:
+                return method(self, *given, **named)
+        except EngineError as error:
+            raise placed(error) from None
 
     return cast(Method, alone)
 
@@ -81,7 +86,8 @@ class Session(HereOnly):
         self.executor = self._fitting(executor or reference(self.device))
         self._memory = _Memory(graph, self.device)
         self.threads = threads
-        self._ready = 0  # variables that have their first value
+        self._ready: list[Tensor] = []  # variables that have their first value
+        self._revision = graph.revision
         self._programs: OrderedDict[object, Program] = OrderedDict()
         self._alive: weakref.WeakSet[Program] = weakref.WeakSet()  # those too that are only in users' hands
         self._seen = len(graph.tensors)
@@ -122,9 +128,9 @@ class Session(HereOnly):
 
     @threads.setter
     def threads(self, count: int) -> None:
-        if isinstance(count, bool) or not isinstance(count, int) or count < 1:
+        if isinstance(count, bool) or not isinstance(count, (int, np.integer)) or count < 1:
             raise EngineError(f"threads is a whole number from 1 on, got {count!r:.40} ({user_source()})")
-        self._memory.threads = count
+        self._memory.threads = int(count)
 
     def use(self, executor: Executor) -> None:
         """Make its programs with this executor from now on; those bound before stay as they are.
@@ -156,17 +162,18 @@ class Session(HereOnly):
         self._grow()
         if len(self.graph.tensors) != self._seen:
             self._watch_growth()
-        wanted = (fetches,) if isinstance(fetches, Tensor) else tuple(fetches)
+        wanted = fetches if type(fetches) is tuple else tuple(leaves(fetches))
         if not isinstance(shapes, (dict, Mapping)):
             raise EngineError(
                 f"shapes are those of the tensors fed, {{x: (100, 2)}}, got {shown(shapes)} ({user_source()})"
             )
         for tensor in (*wanted, *shapes):
             self._own(tensor)
-        key = (wanted, frozenset((tensor, tuple(shape)) for tensor, shape in shapes.items()))
+        known = {tensor: sizes(shape) for tensor, shape in shapes.items()}
+        key = (wanted, frozenset(known.items()))
         program = self._programs.get(key)
         if program is None:
-            fed = {tensor: fed_spec(tensor, tuple(shape)) for tensor, shape in shapes.items()}
+            fed = {tensor: fed_spec(tensor, shape) for tensor, shape in known.items()}
             plan = make_plan(wanted, fed, self._reuse, home=self.device.name, taker=self.executor)
             program = self.executor.compile(plan, self._memory, self._poison)
             self._programs[key] = program
@@ -180,6 +187,8 @@ class Session(HereOnly):
         """Warn, once, of a loop that builds anew what it runs."""
         lines = {tensor.source for tensor in self.graph.tensors[self._seen :]}
         self._seen = len(self.graph.tensors)
+        if not lines:
+            return
         self._growths.update(lines)
         line, times = max(((line, self._growths[line]) for line in lines), key=lambda each: each[1])
         if times == GROWTHS:
@@ -207,7 +216,7 @@ class Session(HereOnly):
     @_in_turn
     def reset(self) -> None:
         """Every variable back to its first value: the same seed gives the same weights."""
-        self._ready = 0
+        self._ready = []
         self._grow()
 
     @_in_turn
@@ -222,9 +231,10 @@ class Session(HereOnly):
         self._grow()
         if not isinstance(state, (dict, Mapping)):
             raise EngineError(f"a state is what state() gave, got {shown(state)} ({user_source()})")
-        held = {dtype: array.size for dtype, array in state.items() if array.dtype.name == dtype and array.ndim == 1}
+        flat = {name: each for name, each in state.items() if isinstance(each, np.ndarray) and each.ndim == 1}
+        held = {name: each.size for name, each in flat.items() if each.dtype.name == name}
         if held != self.graph.sizes or len(held) < len(state):
-            found = {dtype: f"{array.dtype.name}{array.shape}" for dtype, array in state.items()}
+            found = {name: shown(each) for name, each in state.items()}
             raise EngineError(f"the state holds {found}, this graph's variables need {self.graph.sizes} elements")
         for dtype, array in state.items():
             self._memory.arenas[dtype][...] = self.device.send(array)
@@ -250,16 +260,20 @@ class Session(HereOnly):
     def _grow(self) -> None:
         """Memory and first values for variables that were added since the last call."""
         variables = self.graph.variables
-        if self._ready == len(variables):
+        undone = self._revision != self.graph.revision and any(each.graph is not self.graph for each in self._ready)
+        self._revision = self.graph.revision
+        if undone:
+            self._ready = [each for each in self._ready if each.graph is self.graph]
+        elif len(self._ready) == len(variables):
             return
-        if self._memory.grow():
+        if self._memory.grow() or undone:
             self._programs.clear()
             for program in self._alive:
                 program.retire("the graph got more variables since this program was bound; bind() it again")
             self._alive.clear()
-        for variable in variables[self._ready :]:
+        for variable in variables[len(self._ready) :]:
             self._window(variable)[...] = self.device.send(_first_value(variable, self.seed))
-        self._ready = len(variables)
+        self._ready = list(variables)
 
 
 class _Memory:
@@ -274,14 +288,16 @@ class _Memory:
         self._sent: dict[Tensor, Any] = {}
 
     def grow(self) -> bool:
-        """Make room for all of the graph's variables; whether memory that was there has moved."""
+        """Make room for all of the graph's variables, and no others; whether memory that was there has moved."""
         moved = False
+        for dtype in self.arenas.keys() - self.graph.sizes.keys():
+            del self.arenas[dtype]
         for dtype, size in self.graph.sizes.items():
             old = self.arenas.get(dtype)
             if old is None or old.size != size:
                 self.arenas[dtype] = self.device.xp.zeros(size, dtype)
                 if old is not None:
-                    self.arenas[dtype][: old.size] = old
+                    self.arenas[dtype][: old.size] = old[:size]
                     moved = True
         return moved
 

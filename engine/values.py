@@ -15,7 +15,7 @@ _SAFE = 1e38  # a number below it is one in float32 too
 def as_array(value: Any, dtype: str | None) -> np.ndarray:
     """``value`` as an array of ``dtype``; if that is None, Python's numbers become float32 and int32.
 
-    Raises DtypeError if a number can't be kept as it is (2.5 or 300 in uint8), or for a GPU's array.
+    Raises DtypeError if a number can't be kept as it is (2.5 or 300 in uint8, 1e300 in float32), or for a GPU's array.
     """
     if type(value) in (float, int) and dtype in ("float32", "float64") and abs(value) < _SAFE:  # most often
         return np.array(value, dtype)
@@ -25,8 +25,11 @@ def as_array(value: Any, dtype: str | None) -> np.ndarray:
         array = np.asarray(value)
     except ValueError as error:  # rows of different lengths
         raise ShapeError(f"this isn't an array of numbers: {error}") from None
-    if array.dtype.kind not in "fiubc":
-        raise DtypeError(f"{str(value)[:40]!r} isn't a number")
+    if array.dtype == object and all(isinstance(each, int) for each in array.flat):
+        raise DtypeError(f"{str(value)[:40]} is too large for a whole number; a float may be: write 1e30, say")
+    if array.dtype.kind not in "fiub":
+        kind = "is a complex number, and those aren't known" if array.dtype.kind == "c" else "isn't a number"
+        raise DtypeError(f"{str(value)[:40]!r} {kind}")
     if dtype is None:
         dtype = array.dtype.name
         if not isinstance(value, (np.ndarray, np.generic)):
@@ -38,6 +41,8 @@ def as_array(value: Any, dtype: str | None) -> np.ndarray:
         found = array.astype(dtype)
     if found.dtype.kind != "f" and not np.array_equal(found, array):
         raise DtypeError(f"{str(value)[:40]} can't be {dtype} without loss; use cast(), or another dtype")
+    if found.dtype.kind == "f" and found.itemsize < array.itemsize and (np.isinf(found) > np.isinf(array)).any():
+        raise DtypeError(f"{str(value)[:40]} is beyond the largest number of {dtype}, {np.finfo(dtype).max:.1e}")
     return found
 
 

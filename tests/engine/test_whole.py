@@ -116,3 +116,49 @@ def test_a_session_goes_on_after_a_refusal_of_what_it_has_not_seen():
     with graph:
         z = en.layers.Dense(3, "relu", "second")(y)
     assert session.run(z, {x: value}).shape == (2, 3)
+
+
+@pytest.mark.parametrize("first", ["layer", "variable", "integers"])
+def test_a_session_that_ran_inside_what_was_refused_goes_on_as_if_it_hadn_t(first: str):
+    def built(refuse: bool) -> dict[str, np.ndarray]:
+        lesson = Lesson()
+        with lesson.graph:
+            session, held = en.Session(lesson.graph, seed=1), lesson.graph.variables[0]
+            session.set(held, data := np.full(held.shape, 3.0, "f4"))
+            if refuse:
+
+                def look(x: en.Tensor) -> en.Tensor:
+                    if first == "integers":
+                        en.variable(7, (2,), dtype="int32", name="whole")
+                    session.run(x, {lesson.x: np.ones((2, 4), "f4")})
+                    return x
+
+                layers = [en.layers.Dense(5, name="second")] if first == "layer" else []
+                with pytest.raises(en.ShapeError):
+                    en.layers.Sequential([*layers, look, en.layers.Dense(0)])(lesson.y)
+            np.testing.assert_array_equal(session.get(held), data)
+            lesson.go_on()
+            session.run(lesson.y, {lesson.x: np.ones((2, 4), "f4")})
+            return session.state()
+
+    straight, after = built(False), built(True)
+    assert straight.keys() == after.keys()
+    for dtype in straight:
+        np.testing.assert_array_equal(straight[dtype], after[dtype])
+
+
+def test_a_program_of_what_was_refused_changes_no_other_variables_memory():
+    with en.Graph() as graph:
+        session, programs = en.Session(graph), []
+
+        def look(x: en.Tensor) -> en.Tensor:
+            programs.append(session.bind(en.ops.assign(graph.variables[0], graph.variables[0] + 1.0), {}))
+            return x
+
+        x = en.placeholder((2, 4))
+        with pytest.raises(en.ShapeError):
+            en.layers.Sequential([en.layers.Dense(3, name="same"), look, en.layers.Dense(0)])(x)
+        en.layers.Dense(3, name="same")(x)
+        session.run(x, {x: np.ones((2, 4), "f4")})
+        with pytest.raises(en.EngineError, match=r"bind\(\) it again"):
+            programs[0].run()
