@@ -16,7 +16,8 @@ from typing import Generic, TypeVar
 
 import numpy as np
 
-from engine.errors import FeedError
+from engine.errors import FeedError, user_source
+from engine.tensor import shown
 
 Item = TypeVar("Item")
 
@@ -30,8 +31,10 @@ class InputQueue(Generic[Item]):
     """
 
     def __init__(self, source: Iterable[Item], capacity: int = 4) -> None:
-        if capacity < 1:
-            raise FeedError(f"an input queue needs room for one item at least, got capacity {capacity}")
+        if not isinstance(capacity, (int, np.integer)) or capacity < 1:
+            raise FeedError(
+                f"an input queue needs room for one item at least, got capacity {capacity!r:.60} ({user_source()})"
+            )
         self.capacity = capacity
         self._changed = threading.Condition()  # guards what follows, and wakes who waits for a change of it
         self._items: deque[Item] = deque()
@@ -115,11 +118,13 @@ def batches(
     """Mini-batches of ``size`` rows of all ``arrays``, in a new order each epoch; the last one may be shorter.
 
     The order follows from (seed, number of the epoch) alone.  ``epochs`` None: without end.
-    Raises FeedError, at the call, if the arrays aren't equally long or ``size`` is below 1.
+    Raises FeedError, at the call, if the arrays aren't equally long or empty, or ``size`` is below 1.
     """
-    rows = {len(each) for each in arrays}
-    if len(rows) != 1 or size < 1:
-        raise FeedError(f"batches of {size} rows can't be drawn from arrays of {sorted(rows)} rows")
+    fits = isinstance(arrays, (list, tuple)) and all(np.ndim(each) for each in arrays)
+    rows = {len(each) for each in arrays} if fits else set()
+    if len(rows) != 1 or 0 in rows or not isinstance(size, (int, np.integer)) or size < 1:
+        found = f"arrays of {sorted(rows)} rows" if fits else f"{shown(arrays)}; a list of arrays is wanted"
+        raise FeedError(f"batches of {size!r:.60} rows can't be drawn from {found} ({user_source()})")
     return _batches(arrays, rows.pop(), size, epochs, seed)
 
 

@@ -6,6 +6,7 @@ import operator
 from collections.abc import Collection, Sequence
 from functools import reduce
 from itertools import pairwise
+from typing import Any
 
 from engine.errors import EngineError, GradientError, ShapeError, user_source
 from engine.graph import Tensor, device
@@ -16,7 +17,7 @@ from engine.tensor import shown
 LIKE = (broadcast_like, reshape_like, slice_fill, sum_like)  # their result has the second input's shape
 
 
-def gradients(y: Tensor, xs: Tensor | Sequence[Tensor], seed: Tensor | None = None) -> list[Tensor]:
+def gradients(y: Tensor, xs: Tensor | Sequence[Tensor], seed: Any = None) -> list[Tensor]:
     """d(sum of y)/dx for each x (a single tensor is a list of one), each of its x's shape.
 
     ``seed`` (y's shape) weighs the elements of ``y``; 1 if left out.  Walks from ``y`` back in
@@ -32,9 +33,11 @@ def gradients(y: Tensor, xs: Tensor | Sequence[Tensor], seed: Tensor | None = No
             raise GradientError(f"{each.name} ({each.source}) belongs to another graph than {y.name} ({y.source})")
         if not each.spec.is_float:
             raise GradientError(f"{each.name} holds {each.dtype}: only floats have gradients ({each.source})")
-    if seed is not None and not y.spec.fits(seed.spec):
-        raise ShapeError(f"the seed of {y.name} must be {y.spec}, got {seed.spec} ({y.graph.place()})")
     with y.graph, y.graph.whole():
+        if seed is not None and not isinstance(seed, Tensor):
+            seed = y.graph.constant(seed, y.dtype)
+        if seed is not None and not y.spec.fits(seed.spec):
+            raise ShapeError(f"the seed of {y.name} must be {y.spec}, got {seed.spec}")
         return _walk(y, xs, seed)
 
 
@@ -96,17 +99,22 @@ def _parts(node: Tensor, g: Tensor) -> Sequence[Tensor | None]:
             raise type(error)(f"gradient of {node.op.name} ({node.name} {node.spec}, {node.source}): {error}") from None
 
 
-def _between(xs: Collection[Tensor], y: Tensor) -> set[Tensor]:
-    """The nodes on a way from some x to y: the only ones whose gradients are asked for."""
-    ancestors, stack = {y}, [y]
+def ancestors(y: Tensor) -> set[Tensor]:
+    """All that ``y`` is made of, itself too."""
+    found, stack = {y}, [y]
     while stack:
         for each in stack.pop().inputs:
-            if each not in ancestors:
-                ancestors.add(each)
+            if each not in found:
+                found.add(each)
                 stack.append(each)
+    return found
+
+
+def _between(xs: Collection[Tensor], y: Tensor) -> set[Tensor]:
+    """The nodes on a way from some x to y: the only ones whose gradients are asked for."""
     path: set[Tensor] = set()
     wanted = set(xs)
-    for node in sorted(ancestors, key=lambda each: each.id):
+    for node in sorted(ancestors(y), key=lambda each: each.id):
         if node in wanted or any(each in path for each in node.inputs):
             path.add(node)
     return path

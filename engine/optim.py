@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from engine.errors import EngineError, Settings, user_source
-from engine.grad import gradients
+from engine.errors import EngineError, GradientError, Settings, user_source
+from engine.grad import ancestors, gradients
 from engine.graph import Tensor, name_scope, need_tensors, variable
 from engine.ops import assign, bounded, cast, flat, group, maximum, minimum, pack, sqrt, square, sum_
 from engine.tensor import shown
@@ -58,19 +58,23 @@ class Optimizer(metaclass=Settings):
                 raise EngineError(f"{type(self).__name__}: {name} is {kinds}, got {shown(value)} ({user_source()})")
 
     def minimize(self, loss: Tensor, over: Tensor | Sequence[Tensor] | None = None) -> Tensor:
-        """A tensor that, when run, changes the variables ``over`` (all trainable ones) to lower ``loss``.
+        """A tensor that, when run, changes the variables ``over`` to lower ``loss``; all trainable ones it depends on.
 
-        ``loss`` is a number or is summed up.  Raises GradientError if it doesn't depend on one of them.
+        ``loss`` is a number or is summed up.  Raises GradientError if it depends on none, or not on one of ``over``.
         """
         need_tensors("minimize()", loss)
         if over is None:
-            over = [each for each in loss.graph.variables if each.attrs["trainable"]]
-        variables = [over] if isinstance(over, Tensor) else list(over)
+            known = ancestors(loss)
+            over = [each for each in loss.graph.variables if each.attrs["trainable"] and each in known]
+            if not over:
+                raise GradientError(f"{shown(loss)} depends on no trainable variable ({user_source()})")
+        variables = _listed("over", over)
         with loss.graph.whole():
             return self.apply(gradients(loss, variables), variables)
 
     def apply(self, grads: Sequence[Tensor], variables: Sequence[Tensor]) -> Tensor:
         """A tensor that, when run, changes ``variables`` along ``grads`` (one each, of the same shapes)."""
+        grads, variables = _listed("grads", grads), _listed("variables", variables)
         if not variables:
             raise EngineError(f"there is no trainable variable to change ({user_source()})")
         need_tensors("apply()", *variables, *grads)
@@ -125,6 +129,13 @@ class Optimizer(metaclass=Settings):
     def step(self, weights: Tensor, gradient: Tensor) -> Tensor:
         """What is taken from the weights."""
         raise NotImplementedError
+
+
+def _listed(what: str, given: Any) -> list[Tensor]:
+    """``given``, one tensor or several, as a list.  Raises EngineError for anything else."""
+    if not isinstance(given, (Tensor, list, tuple)):
+        raise EngineError(f"{what} is a list of tensors, got {shown(given)} ({user_source()})")
+    return [given] if isinstance(given, Tensor) else list(given)
 
 
 def _side_by_side(variables: Sequence[Tensor]) -> list[list[Tensor]]:

@@ -71,6 +71,15 @@ def _in_place(name: str, sign: str) -> Operator:
     return method
 
 
+def _no_sign(sign: str, instead: str) -> Callable[[Tensor, Any], NoReturn]:
+    """The method for a sign that tensors don't know."""
+
+    def method(self: Tensor, _: Any) -> NoReturn:
+        raise self._refused(f"doesn't know {sign}; {instead}")
+
+    return method
+
+
 def _valueless(use: str) -> Callable[..., NoReturn]:
     """A method that would need the tensor's value."""
 
@@ -182,8 +191,13 @@ class Tensor(HereOnly):
     __rpow__ = _operator("pow")[1]
     __gt__, __lt__ = _operator("greater")
     __ge__, __le__ = _operator("greater_equal")
-    __iadd__, __isub__ = _in_place("add", "+"), _in_place("sub", "-")
-    __imul__, __itruediv__ = _in_place("mul", "*"), _in_place("div", "/")
+    __iadd__, __isub__, __ipow__ = _in_place("add", "+"), _in_place("sub", "-"), _in_place("pow", "**")
+    __imul__, __itruediv__, __imatmul__ = _in_place("mul", "*"), _in_place("div", "/"), _in_place("matmul", "@")
+    __floordiv__ = __rfloordiv__ = _no_sign("//", "floor(a / b) is the whole part")
+    __mod__ = __rmod__ = _no_sign("%", "a - b * floor(a / b) is what is left over")
+    __xor__ = __rxor__ = _no_sign("^", "not_equal(a, b) tells where one of two bools is true, a ** b is a power")
+    __divmod__ = __rdivmod__ = _no_sign("divmod", "floor(a / b) is the whole part")
+    __lshift__ = __rlshift__ = __rshift__ = __rrshift__ = _no_sign("<< and >>", "multiply by a power of 2")
 
     def __and__(self, other: Any) -> Tensor:
         return METHODS["logical_and"](self, other)
@@ -191,8 +205,13 @@ class Tensor(HereOnly):
     def __or__(self, other: Any) -> Tensor:
         return METHODS["logical_or"](self, other)
 
+    __rand__, __ror__ = __and__, __or__
+
     def __invert__(self) -> Tensor:
         return METHODS["logical_not"](self)
+
+    def __pos__(self) -> Tensor:
+        return self
 
     def __neg__(self) -> Tensor:
         return self._apply("neg", self)

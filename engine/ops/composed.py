@@ -7,8 +7,8 @@ from typing import Any
 from engine.errors import EngineError, ShapeError, user_source
 from engine.graph import Tensor
 from engine.op import op
-from engine.ops.array import cast, concat, expand
-from engine.ops.math import abs_, argmax, flat, max_, maximum, minimum, sqrt, square, sum_
+from engine.ops.array import concat, expand
+from engine.ops.math import abs_, argmax, flat, max_, maximum, minimum, mirrored, sqrt, square, sum_
 from engine.ops.rules import elementwise
 from engine.ops.state import assign
 from engine.spec import normalize_axis
@@ -52,9 +52,7 @@ def unstack(x: Tensor, axis: int = 0) -> list[Tensor]:
 
 def argmin(x: Tensor, axis: int = -1) -> Tensor:
     """Where along an axis the smallest element lies (the first of several)."""
-    if not x.spec.is_float:  # -x would leave the type at its lowest number
-        return argmax(-1 - cast(x, dtype="int64" if x.dtype == "int64" else "int32"), axis=axis)
-    return argmax(-x, axis=axis)
+    return argmax(mirrored(x), axis=axis)
 
 
 def assign_add(variable: Tensor, value: Any) -> Tensor:

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
+import numpy as np
+
 from engine.errors import ShapeError, user_source
 from engine.graph import Tensor
 from engine.op import Call, Op, op, sample
@@ -32,7 +34,8 @@ squeeze = op(
 def split(x: Tensor, sizes: Sequence[int], axis: int = 0) -> list[Tensor]:
     """``x`` cut along an axis into parts of these sizes: slices, which cost nothing.  Raises ShapeError."""
     at = normalize_axis(axis, x.ndim)
-    if not isinstance(sizes, (list, tuple)):
+    whole = isinstance(sizes, (list, tuple)) and all(isinstance(each, (int, np.integer)) for each in sizes)
+    if not whole or min(sizes, default=0) < 0:
         raise ShapeError(f"split() takes the sizes of the parts, [2, 2], got {shown(sizes)} ({user_source()})")
     if x.shape[at] not in (None, sum(sizes)):
         raise ShapeError(f"sizes {tuple(sizes)} don't add up to axis {axis} of {x.name} {x.spec} ({user_source()})")
@@ -43,7 +46,7 @@ Widths = tuple[tuple[int, int], ...]
 
 
 def _pad_spec(x: Spec, *, widths: Widths, value: float = 0.0) -> Spec:
-    if len(widths) != x.ndim or any(min(pair) < 0 for pair in widths):
+    if len(widths) != x.ndim or any(len(pair) != 2 or min(pair) < 0 for pair in widths):
         raise ShapeError(f"a pair (before, after) for each of {x.ndim} axes is needed, got {widths}")
     sizes = zip(x.shape, widths, strict=True)
     return Spec(tuple(None if size is None else before + size + after for size, (before, after) in sizes), x.dtype)
@@ -67,6 +70,8 @@ pad = op(
 
 
 def _broadcast_to_spec(x: Spec, *, shape: tuple[int, ...]) -> Spec:
+    if min(shape, default=0) < 0:
+        raise ShapeError(f"sizes aren't below 0, got {shape}; broadcast_like() takes those of another tensor")
     if broadcast([x.shape, shape]) != tuple(shape):
         raise ShapeError(f"{x.shape} can't be repeated to {shape}")
     return Spec(tuple(shape), x.dtype)

@@ -212,7 +212,15 @@ max_ = op(
 
 def min_(x: Tensor, axis: Any = None, keepdims: bool = False) -> Tensor:
     """Smallest element along axes (all if None); ties share the gradient."""
-    return -max_(-x, axis=axis, keepdims=keepdims)
+    found = mirrored(max_(mirrored(x), axis=axis, keepdims=keepdims))
+    return found if found.dtype == x.dtype else cast(found, dtype=x.dtype)
+
+
+def mirrored(x: Tensor) -> Tensor:
+    """The numbers in reverse order of size: -x, and -1 - x of whole ones, whose lowest has no -x."""
+    if x.spec.is_float:
+        return -x
+    return -1 - (x if x.dtype in ("int32", "int64") else cast(x, dtype="int32"))
 
 
 def _prod_grad(y: Tensor, g: Tensor, x: Tensor, axis: Any = None, keepdims: bool = False) -> list[Tensor | None]:
@@ -266,12 +274,12 @@ def less_equal(a: Any, b: Any) -> Tensor:
     return greater_equal(b, a)
 
 
-def logical_and(a: Tensor, b: Tensor) -> Tensor:
+def logical_and(a: Tensor, b: Any) -> Tensor:
     """Whether both are true.  Raises DtypeError for what isn't bool."""
     return minimum(*_answers(a, b))
 
 
-def logical_or(a: Tensor, b: Tensor) -> Tensor:
+def logical_or(a: Tensor, b: Any) -> Tensor:
     """Whether one of the two is true, or both.  Raises DtypeError for what isn't bool."""
     return maximum(*_answers(a, b))
 
@@ -281,7 +289,8 @@ def logical_not(x: Tensor) -> Tensor:
     return equal(*_answers(x), x.graph.constant(False))
 
 
-def _answers(*tensors: Tensor) -> tuple[Tensor, ...]:
+def _answers(first: Tensor, *others: Any) -> tuple[Tensor, ...]:
+    tensors = (first, *[each if isinstance(each, Tensor) else first.graph.constant(each) for each in others])
     for each in tensors:
         if each.dtype != "bool":
             raise DtypeError(f"{each.name} {each.spec} isn't a yes or no; compare it with something ({user_source()})")

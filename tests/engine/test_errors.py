@@ -104,7 +104,7 @@ BUILDING: list[tuple[Callable[[], object], type[en.EngineError], str]] = [
      r'units is a whole number of at least 1, got -3 \(layer "dense", HERE'),
     (lambda: en.losses.mean_squared_error(x(8, 1), x(8)), en.ShapeError, r"must have one shape \(HERE\)"),
     (lambda: en.losses.half_squared_error(x(8, 1), x(8, 2)), en.ShapeError, r"must have one shape"),
-    (lambda: en.optim.SGD(0.1).minimize(en.ops.sum_(x(3))), en.EngineError, r"no trainable variable"),
+    (lambda: en.optim.SGD(0.1).minimize(en.ops.sum_(x(3))), en.GradientError, r"no trainable variable"),
     (lambda: en.optim.SGD(0.1).minimize(sum_(t := x(3)), [t]), en.EngineError, r"x \(HERE\) isn't a variable"),
     (lambda: en.gradients(x(3), [x(3)]), en.GradientError, r"x \(HERE\) doesn't depend on x_1 \(HERE\)"),
     (lambda: en.gradients(cast(t := x(3), dtype="int32"), [t]), en.GradientError, r"cast holds int32: only floats"),

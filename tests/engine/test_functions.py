@@ -93,3 +93,14 @@ def test_whoever_needs_after_makes_the_others_run():
 def test_what_doesn_t_fit_is_refused_in_words(build: Any, text: str):
     with pytest.raises(en.EngineError, match=text):
         value(build, A)
+
+
+def test_a_variable_that_the_loss_doesn_t_use_stays_as_it_is():
+    with en.Graph() as graph:
+        used, other = en.variable(1.0, name="used"), en.variable(1.0, name="other")
+        step = en.optim.SGD(0.5).minimize(en.losses.l2(used))
+        with pytest.raises(en.GradientError, match="doesn't depend on other"):
+            en.optim.SGD(0.5).minimize(en.losses.l2(used), over=[used, other])
+    session = en.Session(graph)
+    session.run(step)
+    assert session.run([used, other]) == [0.5, 1.0]
