@@ -39,7 +39,7 @@ def _product(table: Table, node: Node, out: np.ndarray, ins: Sequence[np.ndarray
     b = b.swapaxes(-1, -2) if node.attrs.get("transpose_b") else b
     if a.shape[-1] == 0:
         raise NotNative
-    add = _add_long_product if out.ndim == 2 else _add_products
+    add = add_product if out.ndim == 2 else _add_products
     add(table, out, a, b, table.plain(start[0]) if start else None)
 
 
@@ -62,7 +62,7 @@ def _add_line(table: Table, out: np.ndarray, a: np.ndarray, b: np.ndarray, start
     """Products at equal distances: one instruction, to which the first is a pattern; the second tells the distances."""
     mark, matrices = len(table.rows), start is not None and start.ndim == 3
     for at in range(min(2, len(out))):
-        _add_long_product(table, out[at], a[at], b[at], start[at] if start is not None and matrices else start)
+        add_product(table, out[at], a[at], b[at], start[at] if start is not None and matrices else start)
     found = table.rows[mark:]
     if len(out) == 1:
         return
@@ -76,17 +76,17 @@ def _add_line(table: Table, out: np.ndarray, a: np.ndarray, b: np.ndarray, start
     table.room += i.PATTERN
 
 
-def _add_long_product(table: Table, out: np.ndarray, a: np.ndarray, b: np.ndarray, start: np.ndarray | None) -> None:
+def add_product(table: Table, out: np.ndarray, a: np.ndarray, b: np.ndarray, start: np.ndarray | None) -> None:
     """A product in parts of what is summed over: the partial sums lose fewer digits."""
     inner = len(b)
-    _add_product(table, out, a[:, :LONG], b[:LONG], start)
+    _add_part(table, out, a[:, :LONG], b[:LONG], start)
     part = table.keep(np.empty(out.shape, np.float32)) if inner > LONG else out
     for q in range(LONG, inner, LONG):
-        _add_product(table, part, a[:, q : q + LONG], b[q : q + LONG], None)
+        _add_part(table, part, a[:, q : q + LONG], b[q : q + LONG], None)
         element_wise(table, "(x0 + x1)", out, [out, part])
 
 
-def _add_product(table: Table, out: np.ndarray, a: np.ndarray, b: np.ndarray, start: np.ndarray | None) -> None:
+def _add_part(table: Table, out: np.ndarray, a: np.ndarray, b: np.ndarray, start: np.ndarray | None) -> None:
     """out (m, n) = a (m, k) @ b (k, n) + start: nothing, a row that is added to all, or a matrix."""
     (m, k), n, vector = a.shape, b.shape[1], tile_sizes()[2]
     if n == 1 and m > 1 and k >= vector and (start is None or start.ndim == 2):  # a row is done better than a column
@@ -94,7 +94,7 @@ def _add_product(table: Table, out: np.ndarray, a: np.ndarray, b: np.ndarray, st
     (a0, a1), (b0, b1) = _steps(a), _steps(b)
     if n < vector and m >= 4 * n > 4 and a0 == 4 and a1 != 4 and start is None:  # wide is done better than tall
         wide = table.keep(np.empty((n, m), np.float32))
-        _add_product(table, wide, b.T, a.T, None)
+        _add_part(table, wide, b.T, a.T, None)
         table.add("turned", out, wide, m=m, n=n)
         return
     more = {"m": m, "n": n, "k": k, "a0": a0, "a1": a1, "b0": b0, "b1": b1}

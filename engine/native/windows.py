@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from engine.native.instructions import AVERAGE, AVERAGE_WITH_PADDING, C0, MAX, PIXELS, WINDOW
-from engine.native.lowering import PARTS, PRODUCTS_A_NS, Table, address, float32, lowering, tile_sizes
+from engine.native.instructions import AVERAGE, AVERAGE_WITH_PADDING, C0, MAX, OP, PIXELS, WINDOW
+from engine.native.lowering import PARTS, PRODUCTS_A_NS, Table, address, element_wise, float32, lowering, tile_sizes
+from engine.native.matrices import add_product
 from engine.ops import pool
 from engine.ops.window import Axis, Windows, settings, windows
 from engine.passes import Node
@@ -17,6 +18,7 @@ from engine.passes import Node
 CACHE = 1 << 20  # bytes that stay in the second-level cache
 THIN = 4  # filters at most
 FRAMES = 1 << 18  # bytes of padded rows, beside the filters and the result
+RELU = "(select(x0 <= 0, 0, x0))"
 SUMS = 64  # sums of PIXELS that are added up before they go to the result
 
 
@@ -96,6 +98,12 @@ def _is_thin(filters: np.ndarray) -> bool:
     return n <= THIN and n * height <= PARTS and channels % vector == 0 and channels >= 2 * vector and simple
 
 
+def _is_product(over: Windows, image: np.ndarray, out: np.ndarray) -> bool:
+    """Whether each window is a pixel, so that pixels are rows of a matrix."""
+    plain = all(axis.kernel == axis.stride == 1 and axis.before == axis.after == 0 for axis in (over.down, over.across))
+    return plain and image.flags.c_contiguous and out.flags.c_contiguous and image.size > 0
+
+
 def _convolve(
     table: Table, out: np.ndarray, image: np.ndarray, filters: np.ndarray, over: Windows, *start: np.ndarray
 ) -> None:
@@ -107,6 +115,10 @@ def _convolve(
         if whole.size:
             table.copy(whole, filters.transpose(3, 0, 1, 2))
         _by_lines(table, "thin_convolution", out, image, whole, *map(table.plain, start), over=over, work=work)
+        return
+    if _is_product(over, image, out):
+        added = table.plain(start[0]) if start else None
+        add_product(table, out.reshape(-1, n), image.reshape(-1, channels), filters[0, 0], added)
         return
     panels = table.keep(np.empty((-(-n // panel), height * width * channels, panel), np.float32))
     strides = dict(zip(("a0", "a1", "b0", "b1"), filters.strides, strict=True))
@@ -146,7 +158,10 @@ def _conv2d(table: Table, node: Node, out: np.ndarray, ins: Sequence[np.ndarray]
 @lowering("conv2d+add+relu")
 def _conv2d_relu(table: Table, node: Node, out: np.ndarray, ins: Sequence[np.ndarray]) -> None:
     _conv2d(table, node, out, ins)
-    table.rows[-1][C0] = 1
+    if table.rows[-1][OP] == table.codes["product"]:
+        element_wise(table, RELU, out, [out])
+    else:
+        table.rows[-1][C0] = 1
 
 
 @lowering("conv2d_input")
@@ -182,6 +197,9 @@ def _filters(table: Table, node: Node, out: np.ndarray, ins: Sequence[np.ndarray
     image, g = map(table.plain, ins)
     float32(out, image, g)
     over, dense = _over(image.shape, out.shape[:2], node.attrs), node.op.name == "conv2d_filters"
+    if dense and _is_product(over, image, out):
+        add_product(table, out[0, 0], image.reshape(-1, image.shape[3]).T, g.reshape(-1, g.shape[3]), None)
+        return
     table.add("fill", out, table.keep(np.zeros(1, np.float32)), n=out.size)
     if image.size == 0:
         return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,8 @@ from hypothesis import strategies as st
 
 import engine as en
 from engine.native import Native, NativeProgram, load, problem
+from engine.native.instructions import OP
+from engine.native.lowering import LOWERINGS, Table
 from engine.op import REGISTRY, Op
 from tests.engine.tools import inputs_of
 
@@ -57,6 +60,32 @@ def assert_close(found: list[np.ndarray], wanted: list[np.ndarray], within: floa
     for got, right in zip(found, wanted, strict=True):
         assert got.shape == right.shape
         np.testing.assert_allclose(got, right, 0, within * np.abs(right).max(initial=1e-3))
+
+
+@pytest.mark.parametrize("padding", ["same", "valid", ((0, 0), (0, 0))])
+def test_windows_of_a_pixel_are_a_product(native: Native, padding: Any) -> None:
+    images, filters, bias, g = normal((2, 3, 5, 17), (1, 1, 17, 20), (20,), (2, 3, 5, 20))
+    x, w, sent = images.reshape(-1, 17).astype("d"), filters[0, 0].astype("d"), g.reshape(-1, 20).astype("d")
+    node: Any = SimpleNamespace(attrs={"padding": padding}, op=op("conv2d_filters"))
+    names = {code: name for name, code in native.machine.codes.items()}
+    for name, arrays, shape, instructions in [
+        ("conv2d", [images, filters], g.shape, ["product"]),
+        ("conv2d+add+relu", [images, filters, bias], g.shape, ["product", "(select(x0 <= 0, 0, x0))"]),
+        ("conv2d_input", [g, filters], images.shape, ["product"]),
+        ("conv2d_filters", [images, g], filters.shape, ["product"]),
+    ]:
+        table = Table(native.machine.codes, np.zeros(1, np.int32))
+        LOWERINGS[name](table, node, np.empty(shape, "f"), arrays)
+        assert [names[row[OP]] for row in table.rows] == instructions
+
+    def build(x: en.Tensor, w: en.Tensor, b: en.Tensor, g: en.Tensor) -> list[en.Tensor]:
+        y = op("conv2d")(x, w, padding=padding)
+        others = [op("conv2d_input")(g, w, x, padding=padding), op("conv2d_filters")(x, g, w, padding=padding)]
+        return [y, en.ops.relu(op("conv2d")(x, w, padding=padding) + b), *others]
+
+    wanted = [x @ w, np.maximum(x @ w + bias, 0), sent @ w.T, x.T @ sent]
+    found = results(native, build, [images, filters, bias, g])
+    assert_close(found, [a.reshape(b.shape) for a, b in zip(wanted, found, strict=True)], 1e-6)
 
 
 @often
