@@ -59,9 +59,10 @@ HELD = 1 << 18  # bytes of filters that stay in the second-level cache while ima
 
 @njit(**LOOPS)
 def span(s, first, lines):
-    """The first and the end of the images' rows that windows of these lines reach."""
-    low, reach = first * s[STRIDE0] - s[PAD0], s[DILATION0] * (s[KERNEL0] - 1) + 1
-    return max(0, low), min(s[SIZE0], low + (lines - 1) * s[STRIDE0] + reach)
+    """The first and the end of the images' rows that windows of these lines reach; none if all lie on padding."""
+    begin, reach = first * s[STRIDE0] - s[PAD0], s[DILATION0] * (s[KERNEL0] - 1) + 1
+    low = max(0, begin)
+    return low, max(low, min(s[SIZE0], begin + (lines - 1) * s[STRIDE0] + reach))
 
 
 @njit(**LOOPS)

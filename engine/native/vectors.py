@@ -55,8 +55,9 @@ def spread(b: ir.IRBuilder, value: ir.Value, kind: ir.VectorType) -> ir.Value:
 
 def first(b: ir.IRBuilder, count: ir.Value, lanes: int = W) -> ir.Value:
     """True in the first ``count`` of some lanes."""
-    kind = ir.VectorType(I32, lanes)
-    return b.icmp_signed("<", ir.Constant(kind, list(range(lanes))), spread(b, b.trunc(count, I32), kind))
+    kind, most = ir.VectorType(I32, lanes), ir.Constant(count.type, lanes)
+    count = b.trunc(b.select(b.icmp_signed("<", count, most), count, most), I32)  # 2^32 + 1 would be 1 else
+    return b.icmp_signed("<", ir.Constant(kind, list(range(lanes))), spread(b, count, kind))
 
 
 def masked_load(

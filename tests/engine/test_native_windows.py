@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -12,7 +14,7 @@ from hypothesis import HealthCheck, Phase, assume, given, settings
 from hypothesis import strategies as st
 
 import engine as en
-from engine.native import Native, NativeProgram, load, problem
+from engine.native import Native, NativeProgram, executor, load, problem, windows
 from engine.native.instructions import OP
 from engine.native.lowering import LOWERINGS, Table
 from engine.op import REGISTRY, Op
@@ -48,6 +50,28 @@ def results(executor: Native | None, build: Any, arrays: list[np.ndarray]) -> li
         assert program.whole, [str(each) for each in program.left_to_python]
     found: list[np.ndarray] = session.run(fetches, dict(zip(holders, arrays, strict=True)))
     return found
+
+
+@contextmanager
+def small_caches(size: int) -> Iterator[None]:
+    """Lines and images are gone through as if so many bytes fitted a cache; nobody writes beside a kernel's memory."""
+    rooms: list[tuple[np.ndarray, int, int]] = []
+
+    def make_room(self: Any, workers: int) -> None:
+        between, lead = workers * self._size, 1 << 16
+        self._workers, self._kept = workers, np.full(between + 2 * lead, 0xFF, np.uint8)  # NaN
+        lead -= self._kept.ctypes.data % 64
+        self._room = self._kept.ctypes.data + lead
+        rooms.append((self._kept, lead, lead + between))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(windows, "CACHE", size)
+        patch.setattr(windows, "FRAMES", size // 4)
+        patch.setattr(executor._Launcher, "_make_room", make_room)
+        yield
+    for kept, begin, end in rooms:
+        assert (kept[:begin] == 0xFF).all()
+        assert (kept[end:] == 0xFF).all()
 
 
 def normal(*shapes: tuple[int, ...]) -> list[np.ndarray]:
@@ -95,9 +119,10 @@ def test_windows_of_a_pixel_are_a_product(native: Native, padding: Any) -> None:
     kernel=st.tuples(st.integers(1, 4), st.integers(1, 5)),
     how=st.fixed_dictionaries({"strides": pairs, "dilations": pairs, "padding": paddings}),
     depthwise=st.booleans(),
+    cache=st.sampled_from([windows.CACHE, 1 << 12, 1 << 9]),
 )
 def test_convolutions_of_any_windows(
-    native: Native, *, size: Any, channels: Any, kernel: Any, how: Any, depthwise: bool
+    native: Native, *, size: Any, channels: Any, kernel: Any, how: Any, depthwise: bool, cache: int
 ) -> None:
     """All three of them, padding beyond a window's reach included, against float64."""
     name = "depthwise_conv2d" if depthwise else "conv2d"
@@ -113,7 +138,19 @@ def test_convolutions_of_any_windows(
         assume(False)
     (g,) = normal(y.spec.concrete)
     wanted = results(None, build, [each.astype("d") for each in (x, w, g)])
-    assert_close(results(native, build, [x, w, g]), wanted, 3e-6)
+    with small_caches(cache):
+        found = results(native, build, [x, w, g])
+    assert_close(found, wanted, 3e-6)
+
+
+@pytest.mark.parametrize("padding", [((9, 0), (1, 1)), ((0, 9), (1, 1)), ((8, 8), (8, 8)), ((5, 1), (0, 4))])
+def test_blocks_of_lines_on_padding_alone(native: Native, padding: Any) -> None:
+    x, w = normal((2, 8, 12, 3), (3, 3, 3, 65))
+    y = results(None, lambda x, w: [en.ops.conv2d(x, w, padding=padding)], [x, w])[0]
+    build = lambda x, g, w: [op("conv2d_filters")(x, g, w, padding=padding), en.ops.conv2d(x, w, padding=padding)]  # noqa: E731
+    with small_caches(1 << 12):
+        found = results(native, build, [x, y, w])
+    assert_close(found, results(None, build, [each.astype("d") for each in (x, y, w)]), 3e-6)
 
 
 @pytest.mark.parametrize("name", WINDOWED)

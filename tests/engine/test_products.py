@@ -65,10 +65,12 @@ def do(table: Table, pieces: int) -> None:
         kernel = ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * 4)(int(row[OP]))
         ends = np.arange(pieces + 1) * row[UNITS] // pieces
         for begin, end in [*pairwise(ends)][::-1]:
-            room = np.full(table.room + 128, 0xFF, np.uint8)  # NaN
+            room = np.full(table.room + 192, 0xFF, np.uint8)  # NaN
+            lead = 64 + -room.ctypes.data % 64
             if end > begin:
-                kernel(row.ctypes.data, int(begin), int(end - begin), room.ctypes.data + -room.ctypes.data % 64)
-            assert (room[-64:] == 0xFF).all()
+                kernel(row.ctypes.data, int(begin), int(end - begin), room.ctypes.data + lead)
+            assert (room[:lead] == 0xFF).all()
+            assert (room[lead + table.room :] == 0xFF).all()
 
 
 @pytest.mark.parametrize("size", SIZES, ids=str)
