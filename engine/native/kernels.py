@@ -56,7 +56,7 @@ def _array(kind):
     return array
 
 
-f32s, i32s, i64s, u8s = map(_array, (types.float32, types.int32, types.int64, types.uint8))
+f32s, f64s, i32s, i64s, u8s = map(_array, (types.float32, types.float64, types.int32, types.int64, types.uint8))
 
 
 @njit(**LOOPS)
@@ -148,20 +148,53 @@ def gather_rows(at, begin, count, room):
             wrong[0] = 1
 
 
+@njit(**LOOPS)
+def number_wide(places, k, numbers, m, most):
+    """Number the rows that more than ``most`` of ``numbers`` (m,) name, -1, -2, ..., in ``places`` (k,); how many."""
+    for to in range(k):
+        places[to] = 0
+    for i in range(m):
+        if 0 <= numbers[i] < k:
+            places[numbers[i]] += 1
+    found = 0
+    for to in range(k):
+        if places[to] > most:
+            found += 1
+            places[to] = -found
+    return found
+
+
 @kernel
 def scatter_rows(at, begin, count, room):
-    """out (K, N) = 0, with row i of a (M, N) added to row numbers[i], those at B; a wrong one is noted at C."""
+    """out (K, N) = 0, with row i of a (M, N) added to row numbers[i], those at B; a wrong one is noted at C.
+
+    A row to which more than A0 are added has its sum in float64, as ``places`` says: -1 for the first of them, -2, ...
+    """
     row = columns(at)
-    n = row[N]
+    n, many = row[N], row[M] > row[A0]
     numbers, wrong = i32s(row[B], row[M]), i32s(row[C], 1)
     o, x = f32s(row[OUT], row[K] * n), f32s(row[A], row[M] * n)
+    places, wide = i32s(room, row[K]), f64s(room + (4 * row[K] + 7 & ~7), row[M])
     fill_row(row[OUT], zero(), row[K] * n)
+    if many:
+        for j in range(number_wide(places, row[K], numbers, row[M], row[A0]) * n):
+            wide[j] = 0
     for i in range(row[M]):
-        if 0 <= numbers[i] < row[K]:
-            for j in range(n):
-                o[numbers[i] * n + j] += x[i * n + j]
-        else:
+        to = np.int64(numbers[i])
+        if to < 0 or to >= row[K]:
             wrong[0] = 1
+        elif many and places[to] < 0:
+            start = (-1 - places[to]) * n
+            for j in range(n):
+                wide[start + j] += x[i * n + j]
+        else:
+            for j in range(n):
+                o[to * n + j] += x[i * n + j]
+    if many:
+        for to in range(row[K]):
+            if places[to] < 0:
+                for j in range(n):
+                    o[to * n + j] = F(wide[(-1 - places[to]) * n + j])
 
 
 @kernel

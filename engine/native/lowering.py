@@ -15,6 +15,7 @@ from engine.fuse import Region
 from engine.native import instructions as i
 from engine.native.expressions import Piece, pieces
 from engine.ops.array import stretches, window
+from engine.ops.lookup import MANY
 from engine.passes import Node
 
 Lowering = Callable[["Table", Node, np.ndarray, Sequence[np.ndarray]], None]
@@ -217,9 +218,9 @@ def _gather(table: Table, node: Node, out: np.ndarray, ins: Sequence[np.ndarray]
 def _scatter_add(table: Table, node: Node, out: np.ndarray, ins: Sequence[np.ndarray]) -> None:
     g, numbers = ins
     float32(out)
-    width = out.size // len(out)
-    wrong = address(table.wrong)
-    table.add("scatter_rows", out, table.plain(g), int32(numbers), m=numbers.size, n=width, k=len(out), c=wrong)
+    width, m, wrong = out.size // len(out), numbers.size, address(table.wrong)
+    table.room = max(table.room, 4 * len(out) + 8 + 8 * width * (m // MANY) if m > MANY else 0)
+    table.add("scatter_rows", out, table.plain(g), int32(numbers), m=m, n=width, k=len(out), c=wrong, a0=MANY)
 
 
 @lowering("random_uniform", "random_normal")

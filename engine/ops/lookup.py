@@ -12,6 +12,8 @@ from engine.errors import DtypeError, EngineError, ShapeError
 from engine.op import Call, Draw, Op, op, sample
 from engine.spec import Shape, Spec
 
+MANY = 512  # numbers that are added up one by one: a longer running total is kept in float64
+
 
 def row_check(xp: Any, rows: Any, count: int) -> Sequence[Call]:
     """A call that raises EngineError if there is a row number outside 0 .. count - 1.
@@ -59,7 +61,12 @@ def _scatter_add_spec(g: Spec, rows: Spec, table: Spec) -> Spec:
 
 
 def _scatter_add(xp: Any, out: Any, g: Any, rows: Any, *, like: Shape) -> Sequence[Call]:
-    return (*row_check(xp, rows, len(out)), partial(out.fill, 0), partial(xp.add.at, out, rows, g))
+    check = row_check(xp, rows, len(out))
+    if rows.size <= MANY or out.dtype != np.float32:
+        return (*check, partial(out.fill, 0), partial(xp.add.at, out, rows, g))
+    sums, wide = xp.empty(out.shape, "float64"), xp.empty(g.shape, "float64")
+    widen, add = partial(xp.copyto, wide, g), partial(xp.add.at, sums, rows, wide)
+    return (*check, partial(sums.fill, 0), widen, add, partial(xp.copyto, out, sums, "same_kind"))
 
 
 scatter_add: Op = op(

@@ -6,6 +6,7 @@ A subnormal number may count as 0, read or written. An operation, activation, lo
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -38,6 +39,14 @@ OTHERS = {
         "depthwise_conv2d_filters",
     },
 }  # fmt: skip
+
+
+def test_what_is_tested_elsewhere_is():
+    for where, names in OTHERS.items():
+        file = Path(__file__).with_name(where.rpartition(" in ")[2])
+        if file.suffix == ".py":
+            text = file.read_text()
+            assert not [name for name in names if f"{name}(" not in text and f"({name}," not in text], file.name
 
 
 def rows(names: Iterable[str]) -> pytest.MarkDecorator:

@@ -12,7 +12,21 @@ from hypothesis import strategies as st
 
 import engine as en
 from engine.native import NativeProgram, load, problem
-from engine.ops import argmax, cross_entropy, log_softmax, max_, mean, moments, normalize, prod, softmax, square, sum_
+from engine.ops import (
+    argmax,
+    cross_entropy,
+    log_softmax,
+    max_,
+    mean,
+    moments,
+    normalize,
+    prod,
+    scatter_add,
+    softmax,
+    square,
+    sum_,
+    sum_like,
+)
 from tests.engine.test_native import CACHE
 from tests.engine.tools import numeric_gradient, relative_error
 
@@ -67,6 +81,26 @@ def test_a_bias_gradient_over_many_rows(options: dict[str, Any]) -> None:
 
     found = computed(slope, [x, np.zeros(7, "f4")], options)
     np.testing.assert_allclose(found, 2 * x.sum(0, "f8"), 2e-6)
+
+
+@pytest.mark.parametrize("shape", [(1_000_000,), (300_000, 3)])
+def test_scatter_add_of_many_rows(options: dict[str, Any], shape: tuple[int, ...]) -> None:
+    """All to one row, to two, and what other rows get beside them; 1e6 x 0.1 one by one would be 100958."""
+    x, one = np.full(shape, 0.1, "f4"), np.full(shape[0], 2, "i4")
+    two = np.where(np.arange(shape[0]) % 3 == 1, 0, one)
+    two[7] = 1
+    table = np.zeros((4, *shape[1:]), "f4")
+    for numbers in (one, two):
+        wanted = np.zeros(table.shape)
+        np.add.at(wanted, numbers, x)
+        found = computed(lambda t, x, i: scatter_add(x, i, t), [table, x, numbers], options)
+        np.testing.assert_allclose(found, wanted, 2e-6)
+
+
+def test_sum_like_of_many_numbers(options: dict[str, Any]) -> None:
+    x = np.full((100_000, 7), 0.1, "f4")
+    found = computed(sum_like, [x, np.zeros(7, "f4")], options)
+    np.testing.assert_allclose(found, x.sum(0, "f8"), 2e-6)
 
 
 @given(data=st.data(), shape=st.lists(st.sampled_from([1, 2, 3, 5, 16, 33]), min_size=1, max_size=5))
