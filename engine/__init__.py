@@ -9,8 +9,6 @@
 [[0.0]]
 """
 
-from typing import NoReturn
-
 from engine import checkpoint, feed, init, layers, losses, ops, optim, schedules, theano, trace
 from engine.devices import choose, gpu_problem
 from engine.errors import (
@@ -23,22 +21,10 @@ from engine.errors import (
     GraphGrowsWarning,
     NoSuchName,
     ShapeError,
-    user_source,
+    doors,
 )
 from engine.grad import gradients
 from engine.graph import Graph, Tensor, constant, device, name_scope, placeholder, variable
 from engine.session import Session
 
-_WORDS = {  # of other libraries
-    "Variable": "en.variable(first_value, name=...) is one",
-    "global_variables_initializer": "variables have their first values from the start; session.reset() puts them back",
-    "train": "en.optim has the optimisers",
-    "nn": "en.ops and en.layers have what it holds",
-}
-
-
-def __getattr__(name: str) -> NoReturn:
-    places = ("ops", "layers", "losses", "optim", "init", "schedules")
-    found = [f"en.{place}.{name} is what is meant" for place in places if name in vars(globals()[place])]
-    why = _WORDS.get(name) or next(iter(found), None)
-    raise NoSuchName(f"engine has no {name}{f'; {why}' if why else ''} ({user_source()})")
+__getattr__ = doors()[0]

@@ -79,7 +79,9 @@ def fed_spec(tensor: Tensor, shape: tuple[int, ...]) -> Spec:
 
 
 def checked(tensor: Tensor, value: Any) -> np.ndarray:
-    """``value`` as an array that fits ``tensor``.  Numbers and lists are converted, arrays must have the dtype."""
+    """``value`` as an array that fits ``tensor``.  Numbers, lists and arrays of whole numbers are
+    converted if they fit.  Other arrays must have the dtype.
+    """
     if not isinstance(tensor, Tensor):
         raise no_tensor("feeds are keyed by tensors of the graph", tensor)
     if isinstance(value, Tensor):
@@ -87,13 +89,15 @@ def checked(tensor: Tensor, value: Any) -> np.ndarray:
             f"{tensor.name} was fed the tensor {value.name}; feed a value: session.run({value.name}) ({user_source()})"
         )
     try:
-        array = value if isinstance(value, np.ndarray) else as_array(value, tensor.dtype)
+        whole = isinstance(value, np.ndarray) and value.dtype.kind in "iu" and tensor.spec.is_integer
+        array = value if isinstance(value, np.ndarray) and not whole else as_array(value, tensor.dtype)
     except EngineError as error:
         where = f"{tensor.name} {tensor.spec} ({tensor.source})"
         raise FeedError(f"{where} can't be fed this: {error} ({user_source()})") from None
     if array.dtype != _TYPES[tensor.dtype] and array.dtype.name != tensor.dtype:  # by name, whose bytes are turned
         hint = f"write value.astype(np.{tensor.dtype}) ({user_source()})"
-        raise DtypeError(f"{tensor.name} {tensor.spec} ({tensor.source}) was fed {array.dtype.name}; {hint}")
+        shape = "" if Spec(tensor.shape).fits(Spec(array.shape)) else f" of shape {array.shape}"
+        raise DtypeError(f"{tensor.name} {tensor.spec} ({tensor.source}) was fed {array.dtype.name}{shape}; {hint}")
     if array.shape != tensor.spec.shape:
         fed_spec(tensor, array.shape)
     return array

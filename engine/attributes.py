@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from engine.errors import EngineError
+from engine.foreign import setting
 from engine.spec import dtype_name
 
 
@@ -105,12 +106,6 @@ KINDS: dict[str, tuple[Callable[[Any], Any], str]] = {  # how each is read, and 
     "value": _NUMBER,
     "index": (lambda value: tuple([_part(each) for each in value]), "whole numbers and slices, whose steps aren't 0"),
 }
-WORDS = {  # of other libraries, and what is said here
-    "dim": "axis", "dims": "axes", "perm": "axes", "keep_dims": "keepdims", "keepdim": "keepdims",
-    "kernel_size": "size", "pool_size": "size", "ksize": "size", "stride": "strides", "dilation": "dilations",
-    "depth": "classes", "num_classes": "classes", "newshape": "shape", "alpha": "slope", "negative_slope": "slope",
-    "paddings": "widths", "pad_width": "widths", "constant_values": "value",
-}  # fmt: skip
 
 
 def spelled(name: str, value: Any, where: str = "") -> Any:
@@ -131,11 +126,10 @@ def unknown(name: str, known: tuple[str, ...], element_wise: bool) -> EngineErro
     takes = f"takes {', '.join(known)}" if known else "takes nothing besides its inputs"
     if name in ("inplace", "out"):
         why = "; nothing is done in place: go on with what it gives"
-    elif WORDS.get(name) in known:
-        why = f"; {name} is called {WORDS[name]} here"
-    elif name in ("axis", "dim") and not known:
-        last = "goes along the last axis; transpose() brings another one there"
-        why = "; it goes element by element" if element_wise else f"; it {last}"
+    elif why := setting(name, known):
+        pass
+    elif name in ("axis", "dim") and element_wise:
+        why = "; it goes element by element"
     else:
         why = ""
     return EngineError(f"there is no {name} to be set: it {takes}{why}")

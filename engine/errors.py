@@ -12,7 +12,9 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
+
+from engine.foreign import elsewhere, names, setting
 
 # the engine, and the library's files by way of which `with` scopes are entered and copies are made
 _OURS = (str(Path(__file__).parent) + os.sep, *(str(each.__file__) for each in (contextlib, copy, pickle)))
@@ -48,6 +50,17 @@ class CheckpointError(EngineError):
 
 class NoSuchName(EngineError, AttributeError):
     """A name that isn't here: another library's word, most often."""
+
+
+def doors(place: str = "") -> tuple[Callable[[str], NoReturn], Callable[[], list[str]]]:
+    """A module's ``__getattr__`` and ``__dir__``: of names that it doesn't have it says where they are found."""
+    module = f"engine.{place}".rstrip(".")
+
+    def missing(name: str) -> NoReturn:
+        why = "" if name.startswith("_") else elsewhere(name, place)
+        raise NoSuchName(f"{module} has no {name}{why} ({user_source()})")
+
+    return missing, lambda: names(place)
 
 
 class GraphGrowsWarning(UserWarning):
@@ -95,10 +108,12 @@ def misfit(called: Callable[..., Any], given: Sequence[Any], settings: Mapping[s
     try:
         signature.bind(*given, **settings)
     except TypeError as error:
-        names = [name for name in signature.parameters if name != "self"]
-        unknown = [f"there is no {name} to be set" for name in settings if name not in names]
+        known = [name for name in signature.parameters if name != "self"]
+        strange = [name for name in settings if name not in known]
+        why = f"there is no {strange[0]} to be set" if strange else str(error)
+        here = setting(strange[0], known) if strange else ""
         what = called.__qualname__.removesuffix(".__init__")
-        return EngineError(f"{what}: {[*unknown, str(error)][0]}; it takes {', '.join(names)} ({user_source()})")
+        return EngineError(f"{what}: {why}; it takes {', '.join(known)}{here} ({user_source()})")
     return None
 
 

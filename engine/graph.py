@@ -113,7 +113,7 @@ class Graph(HereOnly):
         before = len(self.tensors), len(self._renamed)
         try:
             tensors, attrs = op.told(inputs, attrs)
-            tensors = self._as_tensors(tensors)
+            tensors = self._as_tensors(tensors, lists=op.name == "assign" or (op.code != "" and op.name != "where"))
             if op.check is not None:
                 op.check(tensors)
             spec = op.spec(*[each.spec for each in tensors], **attrs)
@@ -137,11 +137,11 @@ class Graph(HereOnly):
         layer = f'layer "{self._scope.rstrip("/")}", ' if self._scope else ""
         return f"{layer}{user_source()}"
 
-    def _as_tensors(self, inputs: Sequence[Any]) -> tuple[Tensor, ...]:
-        """Numbers take the type of the tensors they meet: of a float among them, if there is one."""
+    def _as_tensors(self, inputs: Sequence[Any], lists: bool) -> tuple[Tensor, ...]:
+        """Numbers, and ``lists`` of them, take the type of the tensors they meet: of a float, if there is one."""
         found = []
         for each in inputs:
-            tensor = each if isinstance(each, Tensor) else self.constant(each, _met(each, inputs))
+            tensor = each if isinstance(each, Tensor) else self.constant(each, _met(each, inputs, lists))
             if tensor.graph is not self:
                 raise EngineError(
                     f"{tensor.name} ({tensor.source}) belongs to another graph; build it under the same `with graph:`"
@@ -229,12 +229,9 @@ def whole(build: Callable[Given, Made]) -> Callable[Given, Made]:
 def _graph_of(given: Iterable[Any]) -> Graph | None:
     """That of the first tensor."""
     for each in given:
-        if isinstance(each, (list, tuple)):
-            found = _graph_of(each)
-            if found is not None:
-                return found
-        elif isinstance(each, Tensor):
-            return each.graph
+        found = each.graph if isinstance(each, Tensor) else _graph_of(each) if isinstance(each, (list, tuple)) else None
+        if found is not None:
+            return found
     return None
 
 
@@ -252,8 +249,11 @@ def need_tensors(what: str, *given: Any) -> None:
             )
 
 
-def _met(value: Any, inputs: Sequence[Any]) -> str | None:
+def _met(value: Any, inputs: Sequence[Any], lists: bool) -> str | None:
     """The type that the number ``value`` takes among ``inputs``; None if it isn't a number or meets no tensor."""
+    if lists and isinstance(value, (list, tuple)):
+        found = {_met(each, inputs, lists) for each in value}
+        return found.pop() if len(found) == 1 else None
     if isinstance(value, bool) or not isinstance(value, (int, float, np.number)):
         return None
     met = [each.dtype for each in inputs if isinstance(each, Tensor)]

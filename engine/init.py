@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from engine.errors import ShapeError
+from engine.errors import EngineError, Settings, ShapeError, doors, user_source
 
 Rng = np.random.Generator
 
@@ -25,7 +25,17 @@ def fans(shape: tuple[int, ...]) -> tuple[int, int]:
 
 
 @dataclass(frozen=True)
-class Constant:
+class Initial(metaclass=Settings):
+    """What all initialisers share.  Raises EngineError for a setting that isn't a number."""
+
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            if isinstance(value, bool) or not isinstance(value, (int, float, np.number)):
+                raise EngineError(f"{type(self).__name__}: {name} is a number, got {value!r:.60} ({user_source()})")
+
+
+@dataclass(frozen=True)
+class Constant(Initial):
     """The same number everywhere."""
 
     value: float = 0.0
@@ -35,7 +45,7 @@ class Constant:
 
 
 @dataclass(frozen=True)
-class Normal:
+class Normal(Initial):
     """A bell curve around ``mean`` of width ``std``."""
 
     std: float = 1.0
@@ -46,7 +56,7 @@ class Normal:
 
 
 @dataclass(frozen=True)
-class Uniform:
+class Uniform(Initial):
     """Any number from ``low`` to ``high``."""
 
     low: float = -0.5
@@ -57,7 +67,7 @@ class Uniform:
 
 
 @dataclass(frozen=True)
-class TruncatedNormal:
+class TruncatedNormal(Initial):
     """A bell curve of width ``std`` around ``mean``, drawn again beyond 2 std."""
 
     std: float = 1.0
@@ -71,7 +81,7 @@ class TruncatedNormal:
 
 
 @dataclass(frozen=True)
-class Glorot:
+class Glorot(Initial):
     """Uniform within sqrt(6 / (fan_in + fan_out)), for tanh and sigmoid (Glorot & Bengio 2010)."""
 
     def __call__(self, rng: Rng, shape: tuple[int, ...]) -> np.ndarray:
@@ -80,7 +90,7 @@ class Glorot:
 
 
 @dataclass(frozen=True)
-class He:
+class He(Initial):
     """Normal of width sqrt(2 / fan_in), for the relu family (He et al. 2015)."""
 
     def __call__(self, rng: Rng, shape: tuple[int, ...]) -> np.ndarray:
@@ -88,7 +98,7 @@ class He:
 
 
 @dataclass(frozen=True)
-class GlorotNormal:
+class GlorotNormal(Initial):
     """Normal of width sqrt(2 / (fan_in + fan_out)) (Glorot & Bengio 2010)."""
 
     def __call__(self, rng: Rng, shape: tuple[int, ...]) -> np.ndarray:
@@ -96,7 +106,7 @@ class GlorotNormal:
 
 
 @dataclass(frozen=True)
-class HeUniform:
+class HeUniform(Initial):
     """Uniform within sqrt(6 / fan_in) (He et al. 2015)."""
 
     def __call__(self, rng: Rng, shape: tuple[int, ...]) -> np.ndarray:
@@ -105,7 +115,7 @@ class HeUniform:
 
 
 @dataclass(frozen=True)
-class Orthogonal:
+class Orthogonal(Initial):
     """Columns (or rows, if they are fewer) at right angles, of length ``gain``: a product keeps lengths.
 
     Saxe, McClelland & Ganguli 2014.  A filter's leading axes count as rows.  Raises ShapeError for
@@ -124,3 +134,6 @@ class Orthogonal:
 
 
 zeros, glorot, he = Constant(0.0), Glorot(), He()
+
+
+__getattr__, __dir__ = doors("init")

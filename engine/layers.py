@@ -12,7 +12,7 @@ import numpy as np
 
 from engine import ops
 from engine.attributes import spelled
-from engine.errors import EngineError, Settings, ShapeError
+from engine.errors import EngineError, Settings, ShapeError, doors
 from engine.graph import Graph, Tensor, name_scope, need_tensors, variable
 from engine.init import Normal, glorot, he, zeros
 from engine.op import Op
@@ -29,8 +29,6 @@ ACTIVATIONS: dict[str, Op | None] = {
 }
 _NARROW = Normal(0.05)
 _RELU_FAMILY = ("relu", "leaky_relu", "elu", "gelu", "softplus")
-
-
 Pair = tuple[int, int] | int  # down and across; one number stands for both
 Activation = str | Callable[[Tensor], Tensor] | None
 
@@ -347,3 +345,6 @@ class Sequential(Layer):
                 x = layer(x)
                 need_tensors(f"what comes after {getattr(layer, '__name__', layer)}", x)
         return x, made
+
+
+__getattr__, __dir__ = doors("layers")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from engine.errors import EngineError, ShapeError
+from engine.errors import EngineError, ShapeError, doors
 from engine.graph import Tensor, need_tensors, whole
 from engine.ops import abs_, cross_entropy, log_softmax, mean, minimum, relu, square, sum_
 from engine.spec import Spec
@@ -51,6 +51,8 @@ def huber(output: Tensor, target: Any, delta: float = 1.0) -> Tensor:
 
     A single outlier pulls no harder than ``delta`` (Huber 1964).  Raises ShapeError if the shapes differ.
     """
+    if isinstance(delta, (int, float)) and not delta > 0:
+        raise EngineError(f"huber: delta must be above 0, got {delta} ({output.graph.place()})")
     distance = abs_(_difference(output, target))
     near = minimum(distance, delta)
     return mean(near * (distance - 0.5 * near))
@@ -94,3 +96,6 @@ def _alike(output: Tensor, target: Any) -> tuple[Tensor, Tensor]:
             f"({output.graph.place()})"
         )
     return output, target
+
+
+__getattr__, __dir__ = doors("losses")

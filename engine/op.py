@@ -72,6 +72,7 @@ class Op:
     shape_only: tuple[int, ...] = ()  # inputs of which only the shape counts: kernels get it as like=
     flops: float = 0.0  # per element of the result
     samples: tuple[Sample, ...] = ()
+    axis: int | None = None  # the one that it goes along, if it can't be told
     settings: Callable[..., Any] | None = None  # has the attributes that the shape rule passes on, as its parameters
     pure: bool = True  # same inputs, same result; may be folded and shared
 
@@ -99,6 +100,8 @@ class Op:
             return given, attrs
         if len(given) != self.arity:
             given, attrs = self._by_name(given, attrs)
+        if self.axis is not None:
+            attrs = self._without_axis(given[0], attrs)
         for name in attrs:
             if name not in self.attributes:
                 raise unknown(name, self.attributes, bool(self.code))
@@ -114,12 +117,22 @@ class Op:
         inputs, rest = given[:count], given[count:]
         if self.attributes[:1] in (("shape",), ("axes",)) and len(rest) > 1:  # reshape(x, 2, 3)
             rest = (rest,)
-        if len(inputs) < count or len(rest) > len(self.attributes):
+        names = self.attributes if self.axis is None else (*self.attributes, "axis")
+        if len(inputs) < count or len(rest) > len(names):
             raise EngineError(f"takes {self.arity} input(s), got {len(given)}")
-        by_place = dict(zip(self.attributes, rest, strict=False))
+        by_place = dict(zip(names, rest, strict=False))
         if twice := by_place.keys() & attrs.keys():
             raise EngineError(f"{twice.pop()} is given twice")
         return inputs, by_place | dict(attrs)
+
+    def _without_axis(self, x: Any, attrs: Mapping[str, Any]) -> Mapping[str, Any]:
+        """``attrs`` without the one axis that there is.  Raises EngineError for another."""
+        known = (self.axis, (self.axis or 0) + getattr(x, "ndim", 0) * (self.axis != 0))
+        for name in ("axis", "dim"):
+            if name in attrs and spelled("axis", attrs[name]) not in known:
+                why = f"it goes along the {'last' if self.axis else 'first'} axis; transpose() brings another one there"
+                raise EngineError(f"there is no {name} to be set: {why}")
+        return {name: value for name, value in attrs.items() if name not in ("axis", "dim")}
 
     @cached_property
     def arity(self) -> int | None:

@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass, fields, replace
 from functools import reduce
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
-from engine.errors import EngineError, GradientError, Settings, user_source
+from engine.errors import EngineError, GradientError, NoSuchName, Settings, doors, user_source
+from engine.foreign import elsewhere
 from engine.grad import ancestors, gradients
-from engine.graph import Tensor, name_scope, need_tensors, variable
+from engine.graph import Tensor, name_scope, need_tensors, variable, whole
 from engine.ops import assign, bounded, cast, flat, group, maximum, minimum, pack, sqrt, square, sum_
 from engine.tensor import shown
 
@@ -45,24 +46,30 @@ class Optimizer(metaclass=Settings):
     weight_decay: Any = None
 
     def __post_init__(self) -> None:
-        for name in [each.name for each in fields(self)]:
+        for name, default in [(each.name, each.default) for each in fields(self)]:
             value = getattr(self, name)
             if isinstance(value, Tensor):
                 fits = value.ndim == 0
             elif isinstance(value, (int, float, np.number)):
                 fits = not isinstance(value, bool)
             else:
-                fits = callable(value) and not isinstance(value, type) if name == "rate" else value is None
+                fits = callable(value) and not isinstance(value, type) if name == "rate" else value is default is None
             if not fits:
                 kinds = "a number, a tensor () or a schedule" if name == "rate" else "a number or a tensor ()"
                 raise EngineError(f"{type(self).__name__}: {name} is {kinds}, got {shown(value)} ({user_source()})")
+            if isinstance(value, (int, float, np.number)) and not value >= 0:
+                raise EngineError(f"{type(self).__name__}: {name} must be at least 0, got {value} ({user_source()})")
 
+    def __getattr__(self, name: str) -> NoReturn:
+        why = "" if name.startswith("_") else elsewhere(name, "optim")
+        raise NoSuchName(f"{type(self).__name__} has no {name}{why} ({user_source()})")
+
+    @whole
     def minimize(self, loss: Tensor, over: Tensor | Sequence[Tensor] | None = None) -> Tensor:
         """A tensor that, when run, changes the variables ``over`` to lower ``loss``; all trainable ones it depends on.
 
         ``loss`` is a number or is summed up.  Raises GradientError if it depends on none, or not on one of ``over``.
         """
-        need_tensors("minimize()", loss)
         if over is None:
             known = ancestors(loss)
             over = [each for each in loss.graph.variables if each.attrs["trainable"] and each in known]
@@ -291,3 +298,6 @@ class AdamW(Adam):
 OPTIMIZERS: dict[str, type[Optimizer]] = {
     each.__name__.lower(): each for each in (SGD, Momentum, Nesterov, Adagrad, Adadelta, RMSProp, Adam, AdamW)
 }
+
+
+__getattr__, __dir__ = doors("optim")

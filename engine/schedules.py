@@ -17,7 +17,7 @@ from typing import Any, overload
 
 import numpy as np
 
-from engine.errors import EngineError, Settings, user_source
+from engine.errors import EngineError, Settings, doors, user_source
 from engine.graph import Tensor, name_scope
 from engine.ops import cast, cos, floor, maximum, minimum, power
 
@@ -110,3 +110,6 @@ class WarmUp(Schedule):
         if not isinstance(self.then, Schedule):
             return share * self.then
         return share * self.then.at(maths.larger(step - float(self.steps), 0.0), maths)
+
+
+__getattr__, __dir__ = doors("schedules")

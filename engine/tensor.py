@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import numpy as np
 
 from engine.errors import EngineError, NoSuchName, Source, user_source
+from engine.foreign import elsewhere
 from engine.op import REGISTRY, Op
 from engine.spec import Spec
 
@@ -18,19 +19,6 @@ if TYPE_CHECKING:
 
 METHODS: dict[str, Callable[..., Any]] = {}  # functions of a tensor that it has as methods too: engine.ops fills it
 _NO_ATTRS: MappingProxyType[str, Any] = MappingProxyType({})
-_VALUE = "it has no value yet; session.run(x) gives it"
-_ELSEWHERE = {  # what tensors of other libraries have, and where it is here
-    **dict.fromkeys(("numpy", "item", "eval", "tolist", "data", "value"), _VALUE),
-    **dict.fromkeys(("grad", "backward"), "gradients(loss, [x]) makes gradients, an optimiser's minimize(loss) a step"),
-    **dict.fromkeys(("assign", "assign_add", "assign_sub", "set_value"), "ops.assign(x, value) changes a variable"),
-    **dict.fromkeys(("to", "cuda", "cpu", "gpu"), 'Session(graph, device="gpu:0") computes elsewhere'),
-    **dict.fromkeys(("size", "numel"), "x.shape has the sizes"),
-    **dict.fromkeys(("get_shape", "set_shape"), "x.shape has the sizes, None for those not known"),
-    **dict.fromkeys(("astype", "float", "int"), 'x.cast("float32") gives another type'),
-    **dict.fromkeys(("view", "flatten", "ravel"), "x.reshape(shape) gives another shape"),
-    **dict.fromkeys(("permute", "swapaxes"), "x.transpose(axes) turns axes"),
-    "detach": "ops.stop_gradient(x) keeps gradients from going on",
-}
 _SIGNS = {  # NumPy's functions behind Python's signs, and ours
     "add": "add", "subtract": "sub", "multiply": "mul", "divide": "div", "matmul": "matmul", "power": "pow",
     "greater": "greater", "greater_equal": "greater_equal",
@@ -118,7 +106,7 @@ class Tensor(HereOnly):
     def __getattr__(self, name: str) -> Any:
         if name in METHODS:
             return partial(METHODS[name], self)
-        why = f"; {_ELSEWHERE[name]}" if name in _ELSEWHERE else ""
+        why = "" if name.startswith("_") else elsewhere(name)
         raise NoSuchName(f"a tensor has no {name}{why} ({user_source()})")
 
     def __dir__(self) -> Iterable[str]:

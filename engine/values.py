@@ -50,7 +50,7 @@ def sizes(shape: Any, unknown: bool = False) -> tuple[Any, ...]:
     """``shape`` as a tuple of whole numbers (and None, if sizes may be ``unknown``).  Raises ShapeError."""
     if isinstance(shape, (int, np.integer)):
         shape = (shape,)
-    if isinstance(shape, str):
+    if isinstance(shape, (str, type, np.dtype)):
         raise ShapeError(f'a shape is a tuple of sizes, got {shape!r:.60}; the type comes second: (None, 2), "float32"')
     if not hasattr(shape, "__iter__"):
         raise ShapeError(f"a shape is a tuple of sizes, (4, 2) or () for a single number, got {shape!r:.60}")

@@ -1,9 +1,8 @@
 """Every op's one declaration.  Importing this package fills the registry."""
 
 import inspect
-from typing import NoReturn
 
-from engine.errors import NoSuchName, user_source
+from engine.errors import doors
 from engine.graph import whole
 from engine.ops.array import (
     broadcast_like,
@@ -96,21 +95,8 @@ for _name, _made in list(globals().items()):
 
 _METHODS = """
     reshape transpose squeeze expand broadcast_to cast sum mean max min prod argmax argmin abs sign exp log sqrt square
-    tanh sigmoid relu softmax log_softmax maximum minimum clip equal not_equal where logical_and logical_or logical_not
-    stop_gradient
+    sin cos tanh sigmoid relu softmax log_softmax maximum minimum clip equal not_equal where logical_and logical_or
+    logical_not stop_gradient
 """
 METHODS |= {name: globals().get(name) or globals()[f"{name}_"] for name in _METHODS.split()} | {"dot": matmul}
-_WORDS = {  # of other libraries
-    "dot": "matmul", "mm": "matmul", "bmm": "matmul", "pow": "power", "multiply": "mul", "subtract": "sub",
-    "divide": "div", "negative": "neg", "reduce_sum": "sum_", "reduce_mean": "mean",
-    "reduce_max": "max_", "reduce_min": "min_", "reduce_prod": "prod", "concatenate": "concat", "cat": "concat",
-    "clip_by_value": "clip", "clamp": "clip", "expand_dims": "expand", "unsqueeze": "expand", "take": "gather",
-    "embedding_lookup": "gather", "select": "where", "isnan": "is_nan",
-    "softmax_cross_entropy_with_logits": "cross_entropy", "sparse_softmax_cross_entropy_with_logits": "cross_entropy",
-}  # fmt: skip
-
-
-def __getattr__(name: str) -> NoReturn:
-    here = _WORDS.get(name, f"{name}_")
-    why = f"; ops.{here} does that" if here in globals() and not name.startswith("_") else ""
-    raise NoSuchName(f"engine.ops has no {name}{why} ({user_source()})")
+__getattr__, __dir__ = doors("ops")

@@ -29,6 +29,8 @@ def clip(x: Tensor, low: Any, high: Any) -> Tensor:
 
 def clip_by_norm(x: Tensor, norm: float) -> Tensor:
     """``x`` shortened to the length ``norm`` if it is longer, all its numbers taken as one vector."""
+    if isinstance(norm, (int, float)) and not norm >= 0:
+        raise EngineError(f"a length is at least 0, got {norm} ({user_source()})")
     scale = maximum(max_(abs_(x)), 1.0)  # measured in its largest number, no square overflows
     length = scale * sqrt(sum_(square(x / scale)))
     return x * minimum(norm / maximum(length, 1e-30), 1.0)

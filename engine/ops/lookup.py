@@ -35,7 +35,8 @@ def row_check(xp: Any, rows: Any, count: int) -> Sequence[Call]:
 
 def _gather_spec(table: Spec, rows: Spec) -> Spec:
     if not rows.is_integer:
-        raise DtypeError(f"rows are chosen by whole numbers, got {rows.dtype}")
+        hint = "; where(x > 0, x, 0.0) chooses by yes or no" if rows.dtype == "bool" else ""
+        raise DtypeError(f"rows are chosen by whole numbers, got {rows.dtype}{hint}")
     if table.ndim == 0:
         raise ShapeError("a single number has no rows")
     return Spec((*rows.shape, *table.shape[1:]), table.dtype)
@@ -48,7 +49,7 @@ def _gather(xp: Any, out: Any, table: Any, rows: Any) -> Sequence[Call]:
 
 gather = op(
     "gather", "Rows of a table, chosen by number.",
-    spec=_gather_spec, kernel=_gather,
+    spec=_gather_spec, axis=0, kernel=_gather,
     grad=lambda y, g, table, rows: [scatter_add(g, rows, table), None],
     samples=(sample((5, 4), Draw((3,), integers=5)), sample((5,), Draw((2, 3), integers=5))),
 )  # fmt: skip

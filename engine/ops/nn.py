@@ -114,7 +114,7 @@ def _softmax(xp: Any, out: Any, x: Any) -> Sequence[Call]:
 
 softmax = op(
     "softmax", "Numbers to probabilities along the last axis: positive, sum 1.",
-    spec=last_axis, kernel=_softmax, flops=14, reuse=(0,),
+    spec=last_axis, axis=-1, kernel=_softmax, flops=14, reuse=(0,),
     grad=lambda y, g, x: [y * (g - sum_(g * y, axis=-1, keepdims=True))], samples=(sample((3, 4)), sample((5,))),
 )  # fmt: skip
 
@@ -133,7 +133,7 @@ def _log_softmax(xp: Any, out: Any, x: Any) -> Sequence[Call]:
 
 log_softmax = op(
     "log_softmax", "Logarithm of softmax, without the loss of precision of taking the two in turn.",
-    spec=last_axis, kernel=_log_softmax, flops=14, reuse=(0,),
+    spec=last_axis, axis=-1, kernel=_log_softmax, flops=14, reuse=(0,),
     grad=lambda y, g, x: [g - softmax(x) * sum_(g, axis=-1, keepdims=True)], samples=(sample((3, 4)), sample((5,))),
 )  # fmt: skip
 
@@ -188,7 +188,7 @@ def _cross_entropy_grad(y: Tensor, g: Tensor, logits: Tensor, labels: Tensor) ->
 
 cross_entropy = op(
     "cross_entropy", "-log of the probability that softmax(logits) gives the label: 0 when sure and right.",
-    spec=_cross_entropy_spec, kernel=_cross_entropy, flops=16, grad=_cross_entropy_grad,
+    spec=_cross_entropy_spec, axis=-1, kernel=_cross_entropy, flops=16, grad=_cross_entropy_grad,
     samples=(
         sample((3, 4), Draw((3,), integers=4)), sample((3, 4), Draw((3, 4), distribution=True)),
         sample((2, 3, 4), Draw((2, 3), integers=4)),
