@@ -190,36 +190,37 @@ def product(at, begin, count, room):
 
 
 @njit(**LOOPS)
-def four(x, x1, y, y0, wanted):
-    """Four numbers from x on times four rows from y on, added up."""
-    one = add(mul(splat(x), load_part(y, wanted)), mul(splat(x + x1), load_part(y + y0, wanted)))
-    x, y = x + 2 * x1, y + 2 * y0
-    return add(one, add(mul(splat(x), load_part(y, wanted)), mul(splat(x + x1), load_part(y + y0, wanted))))
+def four(x, y, y0, wanted):
+    """Four numbers times so much of four rows from y on, added up."""
+    one = add(mul(x[0], load_part(y, wanted)), mul(x[1], load_part(y + y0, wanted)))
+    y += 2 * y0
+    return add(one, add(mul(x[2], load_part(y, wanted)), mul(x[3], load_part(y + y0, wanted))))
 
 
 @kernel
 def row_product(at, begin, count, room):
-    """The product of a single row with a matrix whose rows have no gaps: eight at a time are read on and on."""
+    """The product of a single row with a matrix whose rows have no gaps: four at a time are read on and on."""
     row = columns(at)
     a, a1, b0, k, n = row[A], row[A1], row[B0], row[K], row[N]
-    left, right = edge(n, W, row[UNITS], begin), edge(n, W, row[UNITS], begin + count)
+    left, right, everywhere = edge(n, W, row[UNITS], begin), edge(n, W, row[UNITS], begin + count), first(W)
     for strip in range(left, right, STRIP):
         wide = min(STRIP, right - strip)
-        out, b = row[OUT] + 4 * strip, row[B] + 4 * strip
+        out, b, pairs = row[OUT] + 4 * strip, row[B] + 4 * strip, wide // (2 * W) * (2 * W)
         if row[C]:
             copy_row(out, row[C] + 4 * strip, wide)
         else:
             fill_row(out, zero(), wide)
-        for q in range(0, k - 7, 8):
+        for q in range(0, k - 3, 4):
             x, y = a + q * a1, b + q * b0
-            for j in range(0, wide, W):
-                wanted = first(wide - j)
+            xs = splat(x), splat(x + a1), splat(x + 2 * a1), splat(x + 3 * a1)
+            for j in range(0, pairs, 2 * W):
                 to, here = out + 4 * j, y + 4 * j
-                for p in range(8, 16):
-                    prefetch(here + p * b0)
-                one, two = four(x, a1, here, b0, wanted), four(x + 4 * a1, a1, here + 4 * b0, b0, wanted)
-                store_part(to, add(load_part(to, wanted), add(one, two)), wanted)
-        for q in range(k & ~7, k):
+                store(to, add(load(to), four(xs, here, b0, everywhere)))
+                store(to + BYTES, add(load(to + BYTES), four(xs, here + BYTES, b0, everywhere)))
+            for j in range(pairs, wide, W):
+                wanted, to = first(wide - j), out + 4 * j
+                store_part(to, add(load_part(to, wanted), four(xs, y + 4 * j, b0, wanted)), wanted)
+        for q in range(k & ~3, k):
             x = splat(a + q * a1)
             for j in range(0, wide, W):
                 wanted = first(wide - j)

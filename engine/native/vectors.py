@@ -71,10 +71,22 @@ def masked_load(
 
 
 def masked_store(b: ir.IRBuilder, address: ir.Value, value: ir.Value, mask: ir.Value) -> None:
-    """Write the lanes of ``mask``."""
-    size = ir.Constant(I32, 4 if value.type.element == FLOAT else 1)
-    place = pointer(b, address, value.type)
-    llvm_function(b, f"masked.store.{_suffix(value.type)}.p0", ir.VoidType(), (value, place, size, mask))
+    """Write the lanes of ``mask``; all of them at once, as a rule, where stores by mask are slow (AMD's AVX2, ARM)."""
+    size, place = 4 if value.type.element == FLOAT else 1, pointer(b, address, value.type)
+
+    def some() -> None:
+        given = (value, place, ir.Constant(I32, size), mask)
+        llvm_function(b, f"masked.store.{_suffix(value.type)}.p0", ir.VoidType(), given)
+
+    if W == 16 or isinstance(mask, ir.Constant):
+        some()
+        return
+    bits = ir.IntType(mask.type.count)
+    with b.if_else(b.icmp_unsigned("==", b.bitcast(mask, bits), ir.Constant(bits, -1))) as (whole, part):
+        with whole:
+            b.store(value, place, align=size)
+        with part:
+            some()
 
 
 def prefetch(b: ir.IRBuilder, address: ir.Value, level: int = 1) -> None:
