@@ -158,10 +158,10 @@ def _conv2d(table: Table, node: Node, out: np.ndarray, ins: Sequence[np.ndarray]
 @lowering("conv2d+add+relu")
 def _conv2d_relu(table: Table, node: Node, out: np.ndarray, ins: Sequence[np.ndarray]) -> None:
     _conv2d(table, node, out, ins)
-    if table.rows[-1][OP] == table.codes["product"]:
-        element_wise(table, RELU, out, [out])
-    else:
+    if table.rows[-1][OP] in (table.codes["convolution"], table.codes["thin_convolution"]):
         table.rows[-1][C0] = 1
+    else:  # any of the products
+        element_wise(table, RELU, out, [out])
 
 
 @lowering("conv2d_input")

@@ -112,6 +112,14 @@ def test_windows_of_a_pixel_are_a_product(native: Native, padding: Any) -> None:
     assert_close(found, [a.reshape(b.shape) for a, b in zip(wanted, found, strict=True)], 1e-6)
 
 
+@pytest.mark.parametrize("size", [(6, 5, 3), (1, 130, 150), (1, 9, 1), (70, 40, 3)], ids=str)
+def test_relu_follows_whichever_product_it_is(native: Native, size: tuple[int, int, int]) -> None:
+    pixels, channels, n = size
+    images, filters, bias = normal((1, 1, pixels, channels), (1, 1, channels, n), (n,))
+    found = results(native, lambda x, w, b: [en.ops.relu(op("conv2d")(x, w) + b)], [images, filters, bias])
+    assert_close(found, [np.maximum(images.astype("d") @ filters[0, 0] + bias, 0)], 1e-6)
+
+
 @often
 @given(
     size=st.tuples(st.integers(1, 3), st.integers(1, 12), st.integers(1, 20)),
