@@ -57,8 +57,7 @@ def doors(place: str = "") -> tuple[Callable[[str], NoReturn], Callable[[], list
     module = f"engine.{place}".rstrip(".")
 
     def missing(name: str) -> NoReturn:
-        why = "" if name.startswith("_") else elsewhere(name, place)
-        raise NoSuchName(f"{module} has no {name}{why} ({user_source()})")
+        raise NoSuchName(f"{module} has no {name}{elsewhere(name, place)} ({user_source()})")
 
     return missing, lambda: names(place)
 

@@ -80,6 +80,8 @@ _SETTINGS = {
 
 def elsewhere(name: str, own: str = "") -> str:
     """Where ``name`` is found here, as the end of a sentence; "" if nowhere.  ``own``: the place to look in first."""
+    if name.startswith("_"):  # Python's, or nobody's business
+        return ""
     short = name.lower().replace("_", "")
     for key in (short, *[short.removesuffix(end) for end in ("optimizer", "loss", "layer")]):
         if key in _SENTENCES:

@@ -61,8 +61,7 @@ class Optimizer(metaclass=Settings):
                 raise EngineError(f"{type(self).__name__}: {name} must be at least 0, got {value} ({user_source()})")
 
     def __getattr__(self, name: str) -> NoReturn:
-        why = "" if name.startswith("_") else elsewhere(name, "optim")
-        raise NoSuchName(f"{type(self).__name__} has no {name}{why} ({user_source()})")
+        raise NoSuchName(f"{type(self).__name__} has no {name}{elsewhere(name, 'optim')} ({user_source()})")
 
     @whole
     def minimize(self, loss: Tensor, over: Tensor | Sequence[Tensor] | None = None) -> Tensor:
@@ -76,8 +75,7 @@ class Optimizer(metaclass=Settings):
             if not over:
                 raise GradientError(f"{shown(loss)} depends on no trainable variable ({user_source()})")
         variables = _listed("over", over)
-        with loss.graph.whole():
-            return self.apply(gradients(loss, variables), variables)
+        return self.apply(gradients(loss, variables), variables)
 
     def apply(self, grads: Sequence[Tensor], variables: Sequence[Tensor]) -> Tensor:
         """A tensor that, when run, changes ``variables`` along ``grads`` (one each, of the same shapes)."""

@@ -106,8 +106,7 @@ class Tensor(HereOnly):
     def __getattr__(self, name: str) -> Any:
         if name in METHODS:
             return partial(METHODS[name], self)
-        why = "" if name.startswith("_") else elsewhere(name)
-        raise NoSuchName(f"a tensor has no {name}{why} ({user_source()})")
+        raise NoSuchName(f"a tensor has no {name}{elsewhere(name)} ({user_source()})")
 
     def __dir__(self) -> Iterable[str]:
         return [*super().__dir__(), *METHODS]
