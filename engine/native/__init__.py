@@ -10,9 +10,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from engine.native import machine
-from engine.native.cache import is_whole
 from engine.native.executor import Native, NativeProgram
-from engine.native.machine import problem
+from engine.native.machine import kept, problem
 
 __all__ = ["Native", "NativeProgram", "kept", "load", "problem"]
 
@@ -24,8 +23,3 @@ def load(folder: Path, anew: bool = False) -> Native:
     (:func:`problem` says so).
     """
     return Native(machine.load(folder, anew))
-
-
-def kept(folder: Path) -> bool:
-    """Whether the machine lies in ``folder``, whole, so that :func:`load` needs not compile it."""
-    return any(is_whole(place) for place in (folder / machine.name()).glob("kernels-*"))

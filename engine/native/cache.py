@@ -1,18 +1,19 @@
 """Compiled code in files, which is used only while it is whole: LLVM ends the process over a damaged one.
 
-Whoever makes some does so in a place of its own and moves it then, so that nobody ever reads half of it.
+Whoever makes some does so in a file of its own and moves it then, so that nobody ever reads half of it; of several
+processes one makes it, and the others wait for that.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
-import shutil
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import IO
 
-SEAL = "seal"  # a file in a folder: the digest and the name of each other one
 _DIGEST = 16  # bytes
 
 
@@ -21,45 +22,60 @@ def digest(data: bytes) -> bytes:
     return hashlib.blake2b(data, digest_size=_DIGEST).digest()
 
 
+def held(path: Path) -> bytes | None:
+    """What :func:`cached` left in the file; None if it isn't there, or isn't whole."""
+    found = path.read_bytes() if path.is_file() else b""
+    data = found[_DIGEST:]
+    return data if found and found[:_DIGEST] == digest(data) else None
+
+
 def cached(path: Path, make: Callable[[], bytes]) -> bytes:
-    """What ``make`` gives, from the file if it is there and whole."""
-    held = path.read_bytes() if path.is_file() else b""
-    data = held[_DIGEST:]
-    if not held or held[:_DIGEST] != digest(data):
-        data = make()
-        part = _part(path)
-        part.write_bytes(digest(data) + data)
-        part.replace(path)
+    """What ``make`` gives, from the file if it is there and whole.  Raises OSError if it can't be written."""
+    data = held(path)
+    if data is None:
+        with _alone(path.with_name(f"{path.name}.lock")):
+            data = held(path)  # another process may have made it meanwhile
+            if data is None:
+                data = make()
+                _replace(path, digest(data) + data)
     return data
 
 
-def is_whole(folder: Path) -> bool:
-    """Whether the folder holds what :func:`filled` left in it."""
+def _replace(path: Path, data: bytes) -> None:
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
-        return (folder / SEAL).read_text(encoding="utf-8") == _contents(folder)
-    except (OSError, UnicodeDecodeError):
-        return False
+        part.write_bytes(data)
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 @contextmanager
-def filled(folder: Path) -> Iterator[Path]:
-    """A folder to be filled inside ``with``; then it takes the place of ``folder``.  An exception leaves no trace."""
-    part = _part(folder)
-    part.mkdir(parents=True)
-    try:
-        yield part
-        (part / SEAL).write_text(_contents(part), encoding="utf-8")
-        shutil.rmtree(folder, ignore_errors=True)
-        with suppress(OSError):  # another process was faster
-            part.rename(folder)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
+def _alone(path: Path) -> Iterator[None]:
+    """No other process is inside meanwhile; where files can't be locked, each makes its own."""
+    with path.open("a+b") as file:
+        with suppress(OSError):
+            _lock(file)
+        yield
 
 
-def _part(path: Path) -> Path:
-    return path.with_name(f"{path.name}.{os.getpid()}.part")
+if sys.platform == "win32":
+    import msvcrt
+    import time
 
+    def _lock(file: IO[bytes]) -> None:
+        """Until the file is closed, and if need be after some time."""
+        while True:
+            file.seek(0)
+            try:
+                msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+                return
+            except PermissionError:  # another has it
+                time.sleep(0.1)
 
-def _contents(folder: Path) -> str:
-    files = sorted(each for each in folder.rglob("*") if each.is_file() and each.name != SEAL)
-    return "\n".join(f"{digest(each.read_bytes()).hex()} {each.relative_to(folder).as_posix()}" for each in files)
+else:
+    import fcntl
+
+    def _lock(file: IO[bytes]) -> None:
+        """Until the file is closed, and if need be after some time."""
+        fcntl.flock(file, fcntl.LOCK_EX)

@@ -5,8 +5,7 @@ rows above and below aren't there, and are left out of the sums.  What a kernel 
 array of its own, whose places :mod:`engine.native.instructions` names.
 """
 
-from numba import njit
-
+from engine.native.frontend import compiled, entry
 from engine.native.instructions import (
     A0,
     A1,
@@ -39,7 +38,6 @@ from engine.native.instructions import (
     TAKEN,
     TILES,
     TIMES,
-    WINDOW,
     A,
     B,
     C,
@@ -47,17 +45,17 @@ from engine.native.instructions import (
     M,
     N,
 )
-from engine.native.kernels import LOOPS, F, columns, copy_row, fill_row, i64s, kernel
+from engine.native.kernels import F, columns, copy_row, fill_row
 from engine.native.lanes import BYTES, W
 from engine.native.products import shares
 from engine.native.simd import first as lanes
-from engine.native.simd import load, load_part, read, rectified, splat, store_part, tile, total, turn, write, zero
+from engine.native.simd import i64s, load, load_part, read, rectified, splat, store_part, tile, total, turn, write, zero
 from engine.native.tiles import PANEL, ROWS
 
 HELD = 1 << 18  # bytes of filters that stay in the second-level cache while images pass by
 
 
-@njit(**LOOPS)
+@compiled
 def span(s, first, lines):
     """The first and the end of the images' rows that windows of these lines reach; none if all lie on padding."""
     begin, reach = first * s[STRIDE0] - s[PAD0], s[DILATION0] * (s[KERNEL0] - 1) + 1
@@ -65,7 +63,7 @@ def span(s, first, lines):
     return low, max(low, min(s[SIZE0], begin + (lines - 1) * s[STRIDE0] + reach))
 
 
-@njit(**LOOPS)
+@compiled
 def framed(row, s, image, first, lines, room):
     """Where an image's row 0 lies, and bytes from row to row; without gaps in ``room``, if it needs padding.
 
@@ -93,7 +91,7 @@ def framed(row, s, image, first, lines, room):
     return room - low * pitch, pitch
 
 
-@kernel
+@entry
 def group_sums(at, begin, count, room):
     """out (UNITS, N) of a (UNITS, N, K)."""
     row = columns(at)
@@ -106,7 +104,7 @@ def group_sums(at, begin, count, room):
         out, a = out + 4, a + 4 * row[K]
 
 
-@kernel
+@entry
 def filter_panels(at, begin, count, room):
     """Filters (M, K, C, N), by strides A0, A1, B0, B1, as a matrix (M * K * C, N) in panels of PANEL columns.
 
@@ -136,7 +134,7 @@ def filter_panels(at, begin, count, room):
             to += panel
 
 
-@njit(**LOOPS)
+@compiled
 def bounds(window, stride, dilation, pad, size, elements):
     """The first and the end of those elements of a window that lie on the image; none if all do on padding."""
     begin = window * stride - pad
@@ -147,7 +145,7 @@ def bounds(window, stride, dilation, pad, size, elements):
     return low, max(low, high)
 
 
-@njit(**LOOPS)
+@compiled
 def rectify(out, up, pixels, wide):
     """Numbers below 0 become 0 (relu), in so many rows ``up`` bytes apart."""
     if up == 4 * wide:
@@ -158,7 +156,7 @@ def rectify(out, up, pixels, wide):
             store_part(to, rectified(load_part(to, wanted)), wanted)
 
 
-@kernel
+@entry
 def convolution(at, begin, count, room):
     """Lines of the result from images at A and panels of filters at B; the sums begin at C (n,), if there is something.
 
@@ -166,7 +164,7 @@ def convolution(at, begin, count, room):
     Some panels at a time pass over all lines, so that they are read from the cache.
     """
     row = columns(at)
-    s, tiles = i64s(row[INFO], WINDOW), row[TILES]
+    s, tiles = i64s(row[INFO]), row[TILES]
     height, width, channels, n = s[KERNEL0], s[KERNEL1], s[CHANNELS], s[FILTERS]
     across, step = s[DILATION1] * s[IMAGE2], s[STRIDE1] * s[IMAGE2]
     runs, run = (1, width * channels) if s[DILATION1] == 1 else (width, channels)  # numbers that lie side by side
@@ -211,11 +209,11 @@ def convolution(at, begin, count, room):
             unit += lines
 
 
-@kernel
+@entry
 def depthwise(at, begin, count, room):
     """Lines of the result from images at A and filters (height, width, channels) at B, B0 and B1 bytes apart."""
     row = columns(at)
-    s, tiles = i64s(row[INFO], WINDOW), row[TILES]
+    s, tiles = i64s(row[INFO]), row[TILES]
     across, step = s[DILATION1] * s[IMAGE2], s[STRIDE1] * s[IMAGE2]
     parts, few, more = shares(s[COUNT1])
     unit = begin
@@ -239,14 +237,14 @@ def depthwise(at, begin, count, room):
         unit += lines
 
 
-@kernel
+@entry
 def thin_convolution(at, begin, count, room):
     """:func:`convolution` with a few filters (n, height, width, channels) at B: W channels at a time, added up at last.
 
     What lies side by side in a row of the windows must be a multiple of W numbers.
     """
     row = columns(at)
-    s, tiles = i64s(row[INFO], WINDOW), row[TILES]
+    s, tiles = i64s(row[INFO]), row[TILES]
     step, run, n = s[STRIDE1] * s[IMAGE2], s[KERNEL1] * s[CHANNELS], s[FILTERS]
     parts, few, more = shares(s[COUNT1])
     unit = begin

@@ -5,6 +5,7 @@ What the machine has no instruction for stays a Python call between two tables.
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -152,11 +153,14 @@ class _Launcher:
     def __init__(self, machine: Machine, memory: Memory, room: int) -> None:
         self._machine, self._memory = machine, memory
         self._size = room + -room % ALIGN
+        self._told = (ctypes.c_int64 * i.CALL)()
+        self._told[i.SHARE], self._told[i.CREW] = self._size, machine.crew.address
+        self._at = ctypes.addressof(self._told)
         self._make_room(1)
 
     def _make_room(self, workers: int) -> None:
         self._workers, self._kept = workers, np.empty(workers * self._size + ALIGN, np.uint8)
-        self._room = address(self._kept) + -address(self._kept) % ALIGN
+        self._told[i.MEMORY] = address(self._kept) + -address(self._kept) % ALIGN
 
     def __call__(self, code: np.ndarray, steps: int, streams: np.ndarray, shareable: int) -> None:
         """Run instructions; ``shareable``: for how many nanoseconds a step helpers can have a part in them."""
@@ -166,7 +170,10 @@ class _Launcher:
             crew.call(workers - 1)
             if workers > self._workers:
                 self._make_room(workers)
-        self._machine.run(code, steps, streams, self._room, self._size, workers, crew.address)
+        told = self._told
+        told[i.TABLE], told[i.LENGTH], told[i.STEPS] = address(code), len(code), steps
+        told[i.STREAMS], told[i.MOVED], told[i.THREADS] = address(streams), len(streams), workers
+        self._machine.run(self._at)
 
     def workers(self, shareable: int) -> int:
         """How many threads a call gets, with so many nanoseconds of work to be shared."""

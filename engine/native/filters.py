@@ -4,9 +4,8 @@ A unit is a tile of the result, so how the work is cut never changes a sum.  Som
 one, are gone through for all tiles: they stay in the cache.
 """
 
-from numba import njit
-
 from engine.native.convolutions import framed, span
+from engine.native.frontend import compiled, entry
 from engine.native.instructions import (
     CHANNELS,
     COUNT0,
@@ -33,25 +32,24 @@ from engine.native.instructions import (
     STRIDE1,
     TILES,
     TOGETHER,
-    WINDOW,
     B,
 )
-from engine.native.kernels import LOOPS, columns, copy_row, i64s, kernel
+from engine.native.kernels import columns, copy_row
 from engine.native.lanes import W
 from engine.native.products import shares
-from engine.native.simd import add, load_part, store_part, tile
+from engine.native.simd import add, i64s, load_part, store_part, tile
 from engine.native.simd import first as lanes
 from engine.native.tiles import PANEL, ROWS
 
 
-@njit(**LOOPS)
+@compiled
 def reach(shift, stride, size, windows):
     """The first and the end of those windows whose element ``shift`` pixels in lies on the image."""
     low = max(0, -(shift // stride))
     return low, max(low, min(windows, (size - 1 - shift) // stride + 1))
 
 
-@njit(**LOOPS)
+@compiled
 def gradients_at_hand(row, s, image, images, line, lines, room):
     """The gradients of these windows in ``room``, in panels without gaps; if there are more than one panel."""
     panel = 4 * PANEL * images * lines * s[COUNT1]
@@ -65,7 +63,7 @@ def gradients_at_hand(row, s, image, images, line, lines, room):
             g += s[OUT2]
 
 
-@njit(**LOOPS)
+@compiled
 def sum_over_images(row, s, place, x, a0, q, images, line, lines, g, out, up, wide, rows, room):
     """A tile of the filters' gradient, row q of the windows, over some images and lines: added to ``out``.
 
@@ -90,14 +88,14 @@ def sum_over_images(row, s, place, x, a0, q, images, line, lines, g, out, up, wi
             store_part(to, add(load_part(to, wanted), load_part(room + 4 * (i * PANEL + j), wanted)), wanted)
 
 
-@kernel
+@entry
 def filter_gradient(at, begin, count, room):
     """out (height, width, channels, n), which is 0, from images at A and g (images, rows, columns, n) at B.
 
     A unit is a tile of it: some elements of a row of the windows, some filters.
     """
     row = columns(at)
-    s = i64s(row[INFO], WINDOW)
+    s = i64s(row[INFO])
     n = s[FILTERS]
     runs, run = (1, s[KERNEL1] * s[CHANNELS]) if s[DILATION1] == 1 else (s[KERNEL1], s[CHANNELS])
     parts, few, more = shares(run)
@@ -130,14 +128,14 @@ def filter_gradient(at, begin, count, room):
                 )  # fmt: skip
 
 
-@kernel
+@entry
 def depthwise_gradient(at, begin, count, room):
     """out (height, width, channels), which is 0, from images at A and g (images, rows, columns, channels) at B.
 
     A unit is W channels of a row of the windows.
     """
     row = columns(at)
-    s = i64s(row[INFO], WINDOW)
+    s = i64s(row[INFO])
     channels, across = s[CHANNELS], s[DILATION1] * s[IMAGE2]
     blocks = (channels + W - 1) // W
     frames = room + 4 * ROWS * PANEL

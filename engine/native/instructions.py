@@ -37,6 +37,10 @@ BLOCK = 1024  # elements of a row that are worked on at a time: those of a chain
 PIXELS = 512  # of the filters' gradient that are added up in one go: sums of sums lose less
 MAX, AVERAGE, AVERAGE_WITH_PADDING = range(3)  # pools
 
+# What the loop is told at a call, in int64: its table's address and rows; steps; the streams' address and how many
+# there are; memory to work in, and bytes of it a thread; threads; and the crew's address.
+TABLE, LENGTH, STEPS, STREAMS, MOVED, MEMORY, SHARE, THREADS, CREW, CALL = range(10)
+
 # The words that the threads of a run share (loop.py), in bytes from the first: those that are written at different
 # times lie in different lines of the caches.
 TICKET, DONE, BUSY, STOP, AT, CUT, ROOM, ROOM_SIZE, WORKERS, YIELD, CREW_SIZE = (

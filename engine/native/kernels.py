@@ -7,65 +7,38 @@ Arrays are float32 without gaps, row by row, unless it says otherwise.
 """
 
 import numpy as np
-from numba import carray, cfunc, njit, types
-from numba.extending import intrinsic
 
-from engine.native.instructions import A0, A1, B0, OUT, WIDTH, A, B, C, K, M, N
+from engine.native.frontend import compiled, entry
+from engine.native.instructions import A0, A1, B0, OUT, A, B, C, K, M, N
 from engine.native.lanes import BYTES, W
 from engine.native.simd import (
+    f32s,
+    f64s,
     first,
+    i32s,
+    i64s,
     load,
     load_part,
     read,
     splat,
     store,
     store_part,
+    u8s,
     write,
     zero,
 )
 
-KERNELS = {}  # each kernel's compiled function by its name
 F = np.float32
-LOOPS = {"error_model": "numpy", "nogil": True}
 LEAST = F(-np.inf)
 
 
-def kernel(function):
-    """Compile a kernel, or take it from the cache."""
-    assert function.__name__ not in KERNELS, f"there is a kernel named {function.__name__} already"
-    signature = types.void(types.int64, types.int64, types.int64, types.int64)
-    compiled = cfunc(signature, cache=True, error_model="numpy")(function)
-    KERNELS[function.__name__] = compiled
-    return compiled
-
-
-def _array(kind):
-    @intrinsic
-    def cast(typing, address):
-        signature = types.CPointer(kind)(types.int64)
-
-        def generate(context, builder, signature, arguments):
-            return builder.inttoptr(arguments[0], context.get_value_type(signature.return_type))
-
-        return signature, generate
-
-    @njit(**LOOPS)
-    def array(address, count):
-        return carray(cast(address), count)
-
-    return array
-
-
-f32s, f64s, i32s, i64s, u8s = map(_array, (types.float32, types.float64, types.int32, types.int64, types.uint8))
-
-
-@njit(**LOOPS)
+@compiled
 def columns(at):
     """An instruction's columns."""
-    return i64s(at, WIDTH)
+    return i64s(at)
 
 
-@njit(**LOOPS)
+@compiled
 def copy_row(out, a, n):
     """n numbers that lie side by side."""
     end = a + 4 * n
@@ -78,37 +51,37 @@ def copy_row(out, a, n):
         store_part(out, load_part(a, wanted), wanted)
 
 
-@njit(**LOOPS)
+@compiled
 def copy_numbers(out, a, count):
     """``count`` bytes."""
     copy_row(out, a, count >> 2)
     done = count & ~3
     if done < count:
-        o, x = u8s(out, count), u8s(a, count)
+        o, x = u8s(out), u8s(a)
         for i in range(done, count):
             o[i] = x[i]
 
 
-@kernel
+@entry
 def copy_bytes(at, begin, count, room):
     row = columns(at)
     copy_numbers(row[OUT], row[A], row[N])
 
 
-@njit(**LOOPS)
+@compiled
 def fill_row(out, x, n):
     """n times the number that all lanes of x hold."""
     for j in range(0, n, W):
         store_part(out + 4 * j, x, first(n - j))
 
 
-@kernel
+@entry
 def fill(at, begin, count, room):
     row = columns(at)
     fill_row(row[OUT], splat(row[A]), row[N])
 
 
-@kernel
+@entry
 def strided(at, begin, count, room):
     """out (M, K, N) = a read with the strides A0, A1, B0 (in bytes; 0 repeats, below 0 goes back)."""
     row = columns(at)
@@ -122,12 +95,12 @@ def strided(at, begin, count, room):
                 a += row[B0]
 
 
-@kernel
+@entry
 def one_hot_rows(at, begin, count, room):
     """out (M, N) of labels at A (M,); one outside 0 .. N - 1 is noted at C."""
     row = columns(at)
     m, n = row[M], row[N]
-    o, labels, wrong = f32s(row[OUT], m * n), i32s(row[A], m), i32s(row[C], 1)
+    o, labels, wrong = f32s(row[OUT]), i32s(row[A]), i32s(row[C])
     fill_row(row[OUT], zero(), m * n)
     for i in range(m):
         if 0 <= labels[i] < n:
@@ -136,11 +109,11 @@ def one_hot_rows(at, begin, count, room):
             wrong[0] = 1
 
 
-@kernel
+@entry
 def gather_rows(at, begin, count, room):
     """M rows of N bytes, their numbers at B; one outside 0 .. K - 1 leaves its row alone and is noted at C."""
     row = columns(at)
-    numbers, wrong = i32s(row[B], row[M]), i32s(row[C], 1)
+    numbers, wrong = i32s(row[B]), i32s(row[C])
     for i in range(row[M]):
         if 0 <= numbers[i] < row[K]:
             copy_numbers(row[OUT] + i * row[N], row[A] + np.int64(numbers[i]) * row[N], row[N])
@@ -148,7 +121,7 @@ def gather_rows(at, begin, count, room):
             wrong[0] = 1
 
 
-@njit(**LOOPS)
+@compiled
 def number_wide(places, k, numbers, m, most):
     """Number the rows that more than ``most`` of ``numbers`` (m,) name, -1, -2, ..., in ``places`` (k,); how many."""
     for to in range(k):
@@ -164,7 +137,7 @@ def number_wide(places, k, numbers, m, most):
     return found
 
 
-@kernel
+@entry
 def scatter_rows(at, begin, count, room):
     """out (K, N) = 0, with row i of a (M, N) added to row numbers[i], those at B; a wrong one is noted at C.
 
@@ -172,9 +145,9 @@ def scatter_rows(at, begin, count, room):
     """
     row = columns(at)
     n, many = row[N], row[M] > row[A0]
-    numbers, wrong = i32s(row[B], row[M]), i32s(row[C], 1)
-    o, x = f32s(row[OUT], row[K] * n), f32s(row[A], row[M] * n)
-    places, wide = i32s(room, row[K]), f64s(room + (4 * row[K] + 7 & ~7), row[M])
+    numbers, wrong = i32s(row[B]), i32s(row[C])
+    o, x = f32s(row[OUT]), f32s(row[A])
+    places, wide = i32s(room), f64s(room + (4 * row[K] + 7 & ~7))
     fill_row(row[OUT], zero(), row[K] * n)
     if many:
         for j in range(number_wide(places, row[K], numbers, row[M], row[A0]) * n):
@@ -197,28 +170,28 @@ def scatter_rows(at, begin, count, room):
                     o[to * n + j] = F(wide[(-1 - places[to]) * n + j])
 
 
-@kernel
+@entry
 def add_whole(at, begin, count, room):
     """Sums of int32, as counters need them."""
     row = columns(at)
-    o, x, y = i32s(row[OUT], row[N]), i32s(row[A], row[N]), i32s(row[B], row[N])
+    o, x, y = i32s(row[OUT]), i32s(row[A]), i32s(row[B])
     for i in range(row[N]):
         o[i] = x[i] + y[i]
 
 
-@kernel
+@entry
 def equal_whole(at, begin, count, room):
     """Which of int32 are the same, as bytes."""
     row = columns(at)
-    o, x, y = u8s(row[OUT], row[N]), i32s(row[A], row[N]), i32s(row[B], row[N])
+    o, x, y = u8s(row[OUT]), i32s(row[A]), i32s(row[B])
     for i in range(row[N]):
         o[i] = x[i] == y[i]
 
 
-@kernel
+@entry
 def bytes_to_whole(at, begin, count, room):
     """Bytes as int32."""
     row = columns(at)
-    o, x = i32s(row[OUT], row[N]), u8s(row[A], row[N])
+    o, x = i32s(row[OUT]), u8s(row[A])
     for i in range(row[N]):
         o[i] = x[i]

@@ -6,19 +6,27 @@ All are done before the next instruction begins.  Units don't know who does them
 same bits however many threads there are, and whether or not a helper gets a processor to run on.
 """
 
-from numba import njit, types
-
+from engine.native.frontend import compiled, entry
 from engine.native.instructions import (
     AT,
     BUSY,
     CHAIN,
+    CREW,
     CUT,
     DONE,
     GRAIN,
+    LENGTH,
+    MEMORY,
+    MOVED,
     OP,
     ROOM,
     ROOM_SIZE,
+    SHARE,
+    STEPS,
     STOP,
+    STREAMS,
+    TABLE,
+    THREADS,
     TICKET,
     UNITS,
     WIDTH,
@@ -26,17 +34,16 @@ from engine.native.instructions import (
     WORKERS,
     YIELD,
 )
-from engine.native.kernels import LOOPS, columns, i64s
-from engine.native.simd import add_to, call_kernel, flush, give_way, look, pause, put, set_control, swap
+from engine.native.kernels import columns
+from engine.native.simd import add_to, call_kernel, flush, give_way, i64s, look, pause, put, set_control, swap
 
-COMPILED = {"nogil": True, "error_model": "numpy", "cache": True}
-ROW = 8 * WIDTH  # bytes of an instruction
+ROW, STREAM = 8 * WIDTH, 32  # bytes of an instruction, and of what is told of a stream
 SHARES = 4  # parts a thread at most, so that nobody is waited for long
 SPINS = 1000  # looks at a word, some 50 microseconds, until the processor is offered to others before each
 PATIENCE = 1300  # looks at a crew that has nothing to do, until its helper leaves
 
 
-@njit(**LOOPS)
+@compiled
 def work(at, begin, count, room):
     """Some units of the instruction at ``at``, or of the chain that begins there, which goes unit by unit."""
     row = columns(at)
@@ -49,7 +56,7 @@ def work(at, begin, count, room):
             call_kernel(columns(link)[OP], link, unit, 1, room)
 
 
-@njit(**LOOPS)
+@compiled
 def wait(crew, looks):
     """Between two looks at a word that another thread will change."""
     pause()
@@ -57,7 +64,7 @@ def wait(crew, looks):
         give_way(look(crew + YIELD))
 
 
-@njit(**LOOPS)
+@compiled
 def do_part(crew, at, parts, which, room):
     """One part of the instruction that the crew works on; it is counted when it is done."""
     units = columns(at)[UNITS]
@@ -66,7 +73,7 @@ def do_part(crew, at, parts, which, room):
     add_to(crew + DONE, 1)
 
 
-@njit(**LOOPS)
+@compiled
 def share(crew, at, parts, room):
     """An instruction with the helpers that are there.
 
@@ -90,7 +97,7 @@ def share(crew, at, parts, room):
         looks += 1
 
 
-@njit(types.void(types.int64, types.int64), **COMPILED)
+@entry
 def help_crew(crew, index):
     """Do parts of what the crew works on, as its helper number ``index``; until there was no work for a while."""
     before = flush()
@@ -109,25 +116,28 @@ def help_crew(crew, index):
     set_control(before)
 
 
-@njit(types.void(types.int64[:, ::1], types.int64, types.int64[:, ::1], *[types.int64] * 4), **COMPILED)
-def run(code, steps, streams, room, room_size, workers, crew):
-    """Run all instructions ``steps`` times; in each step, the streams' columns name the next part of their stream.
+@entry
+def run(call):
+    """Run all instructions of a table some times, as the words at ``call`` say (TABLE and those after it).
 
-    A stream is (the column's address, what it names before and after, the stream's next part, bytes a step).
-    ``room``: memory to work in, ``room_size`` bytes for each of so many ``workers``: this thread, and helpers of the
-    ``crew`` (its address) unless they are busy with another run.  Subnormal numbers count as 0 meanwhile.
+    A stream is (the address of a column, what it names before and after, the stream's next part, bytes a step): in
+    each step, the column names that part.  The memory is for this thread and, unless they are busy with another
+    run, for helpers of the crew.  Subnormal numbers count as 0 meanwhile.
     """
-    before = flush()
+    told, before = i64s(call), flush()
+    steps, workers, room, crew = told[STEPS], told[THREADS], told[MEMORY], told[CREW]
     if workers == 1 or not swap(crew + BUSY, 0, 1):
         workers = 1
     else:
         put(crew + ROOM, room)
-        put(crew + ROOM_SIZE, room_size)
+        put(crew + ROOM_SIZE, told[SHARE])
         put(crew + WORKERS, workers)
-    table, end = code.ctypes.data, code.ctypes.data + ROW * code.shape[0]
+    table, streams = told[TABLE], told[STREAMS]
+    end, last = table + ROW * told[LENGTH], streams + STREAM * told[MOVED]
     for step in range(steps):
-        for at in range(streams.shape[0]):
-            i64s(streams[at, 0], 1)[0] = streams[at, 2] + step * streams[at, 3]
+        for at in range(streams, last, STREAM):
+            stream = i64s(at)
+            i64s(stream[0])[0] = stream[2] + step * stream[3]
         now = table
         while now < end:
             row = columns(now)
@@ -137,9 +147,10 @@ def run(code, steps, streams, room, room_size, workers, crew):
             else:
                 work(now, 0, row[UNITS], room)
             now += ROW * max(1, row[CHAIN])
-    for at in range(streams.shape[0]):
-        i64s(streams[at, 0], 1)[0] = streams[at, 1]
-        streams[at, 2] += steps * streams[at, 3]
+    for at in range(streams, last, STREAM):
+        stream = i64s(at)
+        i64s(stream[0])[0] = stream[1]
+        stream[2] += steps * stream[3]
     if workers > 1:
         put(crew + BUSY, 0)
     set_control(before)

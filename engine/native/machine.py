@@ -1,16 +1,16 @@
 """The native machine: one loop over instructions, compiled once for all networks.
 
 No network is ever compiled: a new architecture is a new table of instructions
-(:mod:`engine.native.lowering`).  What is compiled lies in a cache folder: vector code as an object
-file, the kernels' as Numba keeps it.
+(:mod:`engine.native.lowering`).  What is compiled lies in a cache folder, as two object files: the kernels, and
+the vector code.
 """
 
 from __future__ import annotations
 
+import ctypes
 import hashlib
 import importlib
 import importlib.util
-import logging
 import os
 import shutil
 import sys
@@ -21,37 +21,32 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-import numpy as np
-
-from engine.native.cache import cached, filled, is_whole
+from engine.native.cache import cached, held
 from engine.native.crew import Crew
 from engine.native.expressions import expressions
-
-log = logging.getLogger(__name__)
 
 ENGINE = Path(__file__).resolve().parents[1]
 TILES = ("tile", "tile_apart", "tile_packed")  # functions of tiles.py
 # What compiled code is made from, and nothing else: tests/engine/test_native_cache.py reads it off the imports.
+KERNEL_FILE = "kernels.o"
 KERNELS = ("kernels", "reductions", "softmax", "products", "convolutions", "filters", "pools", "draws")
 SOURCES = (
     *(
         f"native/{each}.py"
-        for each in (*KERNELS, "instructions", "lanes", "loop", "mathematics", "simd", "tiles", "vectors")
+        for each in (*KERNELS, "frontend", "instructions", "lanes", "loop", "mathematics", "simd", "tiles", "vectors")
     ),
     "expression.py",
     "ops/splitmix.py",
 )
-Run = Callable[[np.ndarray, int, np.ndarray, int, int, int, int], None]  # see engine.native.loop
 
 
 @dataclass(frozen=True, eq=False)
 class Machine:
     """``run``, who helps with it, and the address of each kernel and expression that an instruction can name."""
 
-    run: Run
+    run: Callable[[int], None]  # see engine.native.loop
     crew: Crew
     codes: Mapping[str, int] = field(repr=False)
-    kept: Any = field(repr=False)  # what holds the vector code in memory
 
 
 def problem() -> str | None:
@@ -68,55 +63,70 @@ def load(folder: Path, anew: bool = False) -> Machine:
 
     What is damaged there is compiled anew; with ``anew``, everything.  Raises ImportError without Numba.
     """
-    folder, known = folder / name(), expressions()
+    folder = folder / name()
     if anew:
         shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True, exist_ok=True)
-    vectors = importlib.import_module("engine.native.vectors")
-    names = {**{each: each for each in TILES}, **{text: f"expression_{at}" for at, text in enumerate(known)}}
-    data = cached(folder / f"vectors-{_hash(*known)}.o", lambda: _vector_code(names))
-    kept, addresses = vectors.addresses(data, list(names.values()))
-    loop, kernels = _kernels(folder)
-    codes = {key: addresses[name] for key, name in names.items()}
-    codes |= {name: int(each.address) for name, each in kernels.items()}
-    return Machine(loop.run, _crew(loop.help_crew), MappingProxyType(codes), kept)
+    kernels, code = _kernels(folder)
+    names = _names()
+    data = cached(folder / _file(names), lambda: _vector_code(names))
+    codes, vectors = _loaded(code, tuple(kernels)), _loaded(data, tuple(names.values()))
+    run = _function(codes["run"], 1)
+    named = {**codes, **{key: vectors[name] for key, name in names.items()}}
+    return Machine(run, _crew(codes["help_crew"]), MappingProxyType(named))
 
 
-_crew = cache(Crew)  # a process has one, however often the machine is loaded
-_COMPILED = [f"engine.native.{name}" for name in ("loop", *KERNELS)]
+@cache
+def _loaded(code: bytes, names: tuple[str, ...]) -> dict[str, int]:
+    """The addresses of an object file's functions, which stay in memory as threads may be in them."""
+    engine, found = importlib.import_module("engine.native.vectors").addresses(code, names)
+    _ENGINES.append(engine)
+    return dict(found)
 
 
-def _kernels(folder: Path) -> tuple[Any, Mapping[str, Any]]:
-    """The module with the loop, and all kernels by name, as Numba keeps them for this place of the sources."""
-    if any(name not in sys.modules for name in _COMPILED):
-        files = [ENGINE / source for source in SOURCES]
-        stamps = [f"{each} {each.stat().st_mtime_ns}" for each in files]  # Numba goes by them too
-        place = folder / f"kernels-{_hash(*stamps)}"
-        try:
-            if is_whole(place):
-                _import(place)
-        except Exception:  # whatever it is that Numba read there, it is no machine
-            log.warning("the compiled machine in %s can't be loaded; it is compiled anew", place, exc_info=True)
-        if any(name not in sys.modules for name in _COMPILED):
-            with filled(place) as part:
-                _import(part)
-    loop, kernels, *_ = (sys.modules[name] for name in _COMPILED)
-    return loop, kernels.KERNELS
+_ENGINES: list[Any] = []  # who hold the code
 
 
-def _import(folder: Path) -> None:
-    """Have Numba take the compiled modules from ``folder``, or compile them into it; all of them or none."""
-    config = importlib.import_module("numba").config
-    before, config.CACHE_DIR = config.CACHE_DIR, str(folder)
-    try:
-        for each in _COMPILED:
-            importlib.import_module(each)
-    except BaseException:
-        for each in _COMPILED:
-            sys.modules.pop(each, None)
-        raise
-    finally:
-        config.CACHE_DIR = before
+@cache
+def _crew(help_crew: int) -> Crew:
+    """A process has one, however often the machine is loaded."""
+    return Crew(_function(help_crew, 2))
+
+
+def kept(folder: Path) -> bool:
+    """Whether all that :func:`load` needs lies in ``folder``, whole."""
+    folder = folder / name()
+    return all(held(folder / each) is not None for each in (KERNEL_FILE, _file(_names())))
+
+
+def _function(place: int, arguments: int) -> Callable[..., None]:
+    """Compiled code as a function of int64, which lets other threads run meanwhile."""
+    found: Callable[..., None] = ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * arguments)(place)
+    return found
+
+
+def _names() -> dict[str, str]:
+    """The vector code's functions, by what instructions are told to do."""
+    return {**{each: each for each in TILES}, **{text: f"expression_{at}" for at, text in enumerate(expressions())}}
+
+
+def _file(names: Mapping[str, str]) -> str:
+    """Where the vector code lies: an op more, and only that is made anew."""
+    return f"vectors-{_hash(*names)}.o"
+
+
+def _kernels(folder: Path) -> tuple[list[str], bytes]:
+    """The names of the kernels and of the loop's functions, and their code."""
+    told, _, code = cached(folder / KERNEL_FILE, _kernel_code).partition(b"\n")
+    return told.decode().split(), code
+
+
+def _kernel_code() -> bytes:
+    for each in ("loop", *KERNELS):
+        importlib.import_module(f"engine.native.{each}")
+    frontend = importlib.import_module("engine.native.frontend")
+    code: bytes = frontend.code()
+    return " ".join(frontend.ENTRIES).encode() + b"\n" + code
 
 
 def name(engine: Path = ENGINE) -> str:

@@ -1,8 +1,7 @@
 """The native machine's pools: windows over images, all channels side by side."""
 
-from numba import njit
-
 from engine.native.convolutions import bounds
+from engine.native.frontend import compiled, entry
 from engine.native.instructions import (
     AVERAGE_WITH_PADDING,
     CHANNELS,
@@ -25,19 +24,19 @@ from engine.native.instructions import (
     SIZE1,
     STRIDE0,
     STRIDE1,
-    WINDOW,
     A,
     B,
     C,
     K,
 )
-from engine.native.kernels import LEAST, LOOPS, F, columns, fill_row, i64s, kernel
+from engine.native.kernels import LEAST, F, columns, fill_row
 from engine.native.lanes import W
 from engine.native.simd import (
     add,
     choose,
     first,
     greater,
+    i64s,
     load_part,
     mul,
     positive,
@@ -49,13 +48,13 @@ from engine.native.simd import (
 )
 
 
-@njit(**LOOPS)
+@compiled
 def share(s, on_image):
     """The part of 1 that an element of an average counts."""
     return F(1) / F(s[KERNEL0] * s[KERNEL1] if s[POOL] == AVERAGE_WITH_PADDING else max(1, on_image))
 
 
-@njit(**LOOPS)
+@compiled
 def across(s, j):
     """The first and the end of those elements of a window across that lie on the image."""
     begin = j * s[STRIDE1] - s[PAD1]
@@ -64,7 +63,7 @@ def across(s, j):
     return bounds(j, s[STRIDE1], s[DILATION1], s[PAD1], s[SIZE1], s[KERNEL1])
 
 
-@njit(**LOOPS)
+@compiled
 def largest(window, height, width, down, right, wanted):
     """The largest numbers of a window of so many elements; NaN if there is one."""
     if height == 2 and width == 2:  # as most are
@@ -77,7 +76,7 @@ def largest(window, height, width, down, right, wanted):
     return best
 
 
-@njit(**LOOPS)
+@compiled
 def sum_of(window, height, width, down, right, wanted):
     """The sums of a window, row by row."""
     found = zero()
@@ -89,11 +88,11 @@ def sum_of(window, height, width, down, right, wanted):
     return found
 
 
-@kernel
+@entry
 def pool(at, begin, count, room):
     """out (images, rows, columns, channels) of images (height, width, channels) at A.  A unit is a row of an image."""
     row = columns(at)
-    s = i64s(row[INFO], WINDOW)
+    s = i64s(row[INFO])
     channels, down, right = s[CHANNELS], s[DILATION0] * s[IMAGE1], s[DILATION1] * s[IMAGE2]
     for line in range(begin, begin + count):
         image, i = line // s[COUNT0], line % s[COUNT0]
@@ -114,11 +113,11 @@ def pool(at, begin, count, room):
                 out += 4 * channels
 
 
-@kernel
+@entry
 def pool_pick(at, begin, count, room):
     """out (images, rows, columns, channels): the number at A where images at B are (first) largest in each window."""
     row = columns(at)
-    s = i64s(row[INFO], WINDOW)
+    s = i64s(row[INFO])
     channels, down, right = s[CHANNELS], s[DILATION0] * s[IMAGE1], s[DILATION1] * s[IMAGE2]
     for line in range(begin, begin + count):
         image, i = line // s[COUNT0], line % s[COUNT0]
@@ -139,7 +138,7 @@ def pool_pick(at, begin, count, room):
                 store_part(row[OUT] + 4 * ((line * s[COUNT1] + j) * channels + c), found, wanted)
 
 
-@njit(**LOOPS)
+@compiled
 def lines_of(row, s, begin, count):
     """The lines of windows in these units of what is sent back: images, which are 0 then; or lines, if K is 1.
 
@@ -151,7 +150,7 @@ def lines_of(row, s, begin, count):
     return begin * s[COUNT0], (begin + count) * s[COUNT0]
 
 
-@njit(**LOOPS)
+@compiled
 def sent_to(out, x, best, sent, free, wanted):
     """Give a pixel what is sent, or 0, and say which of the channels that were ``free`` still are."""
     here = won(free, load_part(x, wanted), best)
@@ -159,14 +158,14 @@ def sent_to(out, x, best, sent, free, wanted):
     return without(free, here)
 
 
-@kernel
+@entry
 def max_pool_back(at, begin, count, room):
     """The gradients of windows at A, each to its window's (first) largest pixel of the images at B.
 
     C: whether they are sent on only through pixels above 0 (relu's slope).
     """
     row = columns(at)
-    s = i64s(row[INFO], WINDOW)
+    s = i64s(row[INFO])
     channels, down, right = s[CHANNELS], s[DILATION0] * s[IMAGE1], s[DILATION1] * s[IMAGE2]
     for line in range(*lines_of(row, s, begin, count)):
         image, i = line // s[COUNT0], line % s[COUNT0]
@@ -200,11 +199,11 @@ def max_pool_back(at, begin, count, room):
                         store_part(out + place, add(load_part(out + place, here), sent), here)
 
 
-@kernel
+@entry
 def avg_pool_back(at, begin, count, room):
     """The gradients of windows at A, to each pixel its part."""
     row = columns(at)
-    s = i64s(row[INFO], WINDOW)
+    s = i64s(row[INFO])
     channels, down, right = s[CHANNELS], s[DILATION0] * s[IMAGE1], s[DILATION1] * s[IMAGE2]
     for line in range(*lines_of(row, s, begin, count)):
         image, i = line // s[COUNT0], line % s[COUNT0]

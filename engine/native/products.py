@@ -10,8 +10,7 @@ order that follows from the product's sizes alone.  Strides are in bytes; ``tile
 addresses of the tiles' functions.
 """
 
-from numba import njit
-
+from engine.native.frontend import compiled, entry
 from engine.native.instructions import (
     A0,
     A1,
@@ -39,7 +38,7 @@ from engine.native.instructions import (
     M,
     N,
 )
-from engine.native.kernels import LOOPS, columns, copy_row, fill_row, kernel
+from engine.native.kernels import columns, copy_row, fill_row
 from engine.native.lanes import BYTES, W
 from engine.native.simd import (
     add,
@@ -64,13 +63,13 @@ from engine.native.tiles import PANEL, ROWS
 STRIP = 2048  # columns of a single row that are summed up at a time: they stay in the first-level cache
 
 
-@njit(**LOOPS)
+@compiled
 def edge(n, grain, units, unit):
     """Where a unit of n rows or columns begins, a multiple of ``grain`` as far as there are enough."""
     return min(n, (n + grain - 1) // grain * unit // units * grain)
 
 
-@njit(**LOOPS)
+@compiled
 def shares(n):
     """How many tiles n rows are shared out to, how many each gets, and how many of them get one more."""
     parts = (n + ROWS - 1) // ROWS
@@ -78,7 +77,7 @@ def shares(n):
     return parts, few, n - few * parts
 
 
-@njit(**LOOPS)
+@compiled
 def pack(out, lanes, a, k, n, down, across):
     """A panel (k, n) as k rows of ``lanes`` numbers, n of which count; up to W rows more are written over."""
     if across == 4 and n == lanes == PANEL:
@@ -104,14 +103,14 @@ def pack(out, lanes, a, k, n, down, across):
                 to, x = to + 4 * lanes, x + down
 
 
-@njit(**LOOPS)
+@compiled
 def pack_panels(out, b, k, n, down, across):
     """b (k, n) in panels of PANEL columns."""
     for j in range(0, n, PANEL):
         pack(out + 4 * j * k, PANEL, b + j * across, k, min(PANEL, n - j), down, across)
 
 
-@njit(**LOOPS)
+@compiled
 def pack_tiles(out, a, m, k, down, across):
     """a (m, k) in the rows that :func:`shares` gives each tile, columns first."""
     parts, few, more = shares(m)
@@ -121,7 +120,7 @@ def pack_tiles(out, a, m, k, down, across):
         out, a = out + 4 * k * rows, a + down * rows
 
 
-@njit(**LOOPS)
+@compiled
 def block(tiles, packed, out, out0, a, a0, a1, b, b0, panel, ahead, m, n, k, start, start0):
     """Tile by tile; ``panel`` is how far the panels of b lie apart.  ``packed`` isn't 0: both factors are packed."""
     parts, few, more = shares(m)
@@ -143,7 +142,7 @@ def block(tiles, packed, out, out0, a, a0, a1, b, b0, panel, ahead, m, n, k, sta
         b += panel
 
 
-@kernel
+@entry
 def product(at, begin, count, room):
     """out (M, N) = a (M, K) @ b (K, N) + start (M, N), which lies at C if there is one.
 
@@ -189,7 +188,7 @@ def product(at, begin, count, room):
                 )  # fmt: skip
 
 
-@njit(**LOOPS)
+@compiled
 def four(x, y, y0, wanted):
     """Four numbers times so much of four rows from y on, added up."""
     one = add(mul(x[0], load_part(y, wanted)), mul(x[1], load_part(y + y0, wanted)))
@@ -197,7 +196,7 @@ def four(x, y, y0, wanted):
     return add(one, add(mul(x[2], load_part(y, wanted)), mul(x[3], load_part(y + y0, wanted))))
 
 
-@kernel
+@entry
 def row_product(at, begin, count, room):
     """The product of a single row with a matrix whose rows have no gaps: four at a time are read on and on."""
     row = columns(at)
@@ -228,7 +227,7 @@ def row_product(at, begin, count, room):
                 store_part(to, add(load_part(to, wanted), mul(x, load_part(b + q * b0 + 4 * j, wanted))), wanted)
 
 
-@njit(**LOOPS)
+@compiled
 def dots(a, b, b1, b2, b3, k):
     """The products of a row (k,) with b (k,) and with the three that lie b1, b2 and b3 behind it, added up."""
     s0, s1, s2, s3, t0, t1, t2, t3 = zero(), zero(), zero(), zero(), zero(), zero(), zero(), zero()
@@ -248,7 +247,7 @@ def dots(a, b, b1, b2, b3, k):
     return total(add(s0, t0)), total(add(s1, t1)), total(add(s2, t2)), total(add(s3, t3))
 
 
-@kernel
+@entry
 def dot_product(at, begin, count, room):
     """The product of few rows without gaps and a matrix whose columns have none: four columns at a time."""
     row = columns(at)
@@ -264,7 +263,7 @@ def dot_product(at, begin, count, room):
                 write(to + 4 * p, found[p] + read(here + 4 * p) if start != 0 else found[p])
 
 
-@kernel
+@entry
 def turned(at, begin, count, room):
     """out (M, N) of a (N, M): columns for rows."""
     row = columns(at)
@@ -277,7 +276,7 @@ def turned(at, begin, count, room):
             write(out + 4 * (q * n + j), read(a + 4 * (j * m + q)))
 
 
-@kernel
+@entry
 def several_products(at, begin, count, room):
     """UNITS products: what is at INFO, with OUT, A, B and C moved on by OUT_ROW, A0, B0 and C0 bytes each time."""
     row, pattern, inner = columns(at), columns(columns(at)[INFO]), columns(room)

@@ -5,10 +5,9 @@ K is cut into parts of DEPTH, each a row of the result and a unit of work; an in
 No sum is a running total: blocks of RUN vectors are added up, and what their sum's rounding loses is kept beside it.
 """
 
-from numba import njit
-
+from engine.native.frontend import compiled, entry
 from engine.native.instructions import A0, A1, DEPTH, OUT, PARTS, A, B, C, K, N
-from engine.native.kernels import LEAST, LOOPS, F, columns, i32s, kernel
+from engine.native.kernels import LEAST, F, columns
 from engine.native.lanes import BYTES, W
 from engine.native.simd import (
     add,
@@ -20,6 +19,7 @@ from engine.native.simd import (
     finite,
     first,
     first_true,
+    i32s,
     largest,
     load,
     load_part,
@@ -38,7 +38,7 @@ from engine.native.simd import (
 RUN = 32  # vectors that are combined one after the other
 
 
-@njit(**LOOPS)
+@compiled
 def part(row, unit):
     """A unit's share of the work: where it begins, how many rows it has, and where its result goes."""
     i, q = unit, 0
@@ -48,7 +48,7 @@ def part(row, unit):
     return row[A] + i * row[A0] + q * row[A1], min(row[K] - q, row[DEPTH]), row[OUT] + 4 * row[N] * unit
 
 
-@njit(**LOOPS)
+@compiled
 def taken(a, whole, wanted):
     """A vector, or the lanes ``wanted`` of one that isn't ``whole``."""
     if whole:
@@ -56,7 +56,7 @@ def taken(a, whole, wanted):
     return load_part(a, wanted)
 
 
-@njit(**LOOPS)
+@compiled
 def added(s, lost, x):
     """s + x, and all that was lost to rounding so far (Knuth's two-sum)."""
     t = add(s, x)
@@ -64,7 +64,7 @@ def added(s, lost, x):
     return t, add(lost, add(sub(s, sub(t, z)), sub(x, z)))
 
 
-@njit(**LOOPS)
+@compiled
 def made_up(s, lost):
     """The sum with what was lost; where it is inf there is no telling what was."""
     return choose(finite(s), add(s, lost), s)
@@ -76,7 +76,7 @@ def _folds(combine, across, start, keep):
     ``keep``: whether that is a sum.
     """
 
-    @njit(**LOOPS)
+    @compiled
     def run(a, step, count, whole, wanted):
         """A few vectors that lie ``step`` bytes apart, as one."""
         x, y, z, u = spread(start), spread(start), spread(start), spread(start)
@@ -91,7 +91,7 @@ def _folds(combine, across, start, keep):
             a += step
         return combine(combine(x, y), combine(z, u))
 
-    @njit(**LOOPS)
+    @compiled
     def down(a, step, count, whole, wanted):
         """``count`` vectors that lie ``step`` bytes apart, as one."""
         s, lost = run(a, step, min(count, RUN), whole, wanted), zero()
@@ -103,7 +103,7 @@ def _folds(combine, across, start, keep):
                 s = combine(s, x)
         return made_up(s, lost) if keep and count > RUN else s
 
-    @njit(**LOOPS)
+    @compiled
     def along(a, n):
         """n numbers side by side, as one."""
         whole = n - n % W
@@ -111,7 +111,7 @@ def _folds(combine, across, start, keep):
         x = choose(rest, load_part(a + 4 * whole, rest), spread(start))
         return across(combine(x, down(a, BYTES, whole // W, True, rest)) if whole else x)
 
-    @njit(**LOOPS)
+    @compiled
     def units(at, begin, count):
         row = columns(at)
         n = row[N]
@@ -133,38 +133,39 @@ _, _, _products = _folds(mul, multiplied, F(1), False)
 _, edge, _ = _folds(bigger, biggest, LEAST, False)  # of a row of numbers alone, which is faster
 
 
-@kernel
+@entry
 def sums(at, begin, count, room):
     """out (M, parts, N) of a (M, K, N); A0, A1: bytes from matrix to matrix and from row to row."""
     _sums(at, begin, count)
 
 
-@kernel
+@entry
 def maxima(at, begin, count, room):
     """As sums."""
     _maxima(at, begin, count)
 
 
-@kernel
+@entry
 def products(at, begin, count, room):
     """As sums."""
     _products(at, begin, count)
 
 
-@kernel
+@entry
 def whole_sums(at, begin, count, room):
     """out (M, N) of int32 a (M, K, N); a unit is one of the M."""
     row = columns(at)
     k, n = row[K], row[N]
     for i in range(begin, begin + count):
-        a, o = i32s(row[A] + 4 * i * k * n, k * n), i32s(row[OUT] + 4 * i * n, n)
-        o[:] = 0
+        a, o = i32s(row[A] + 4 * i * k * n), i32s(row[OUT] + 4 * i * n)
+        for j in range(n):
+            o[j] = 0
         for q in range(k):
             for j in range(n):
                 o[j] += a[q * n + j]
 
 
-@kernel
+@entry
 def places(at, begin, count, room):
     """out (M, N), int32: where along K the (first) largest of a (M, K, N) lies; a unit is one of the M.
 
@@ -182,7 +183,7 @@ def places(at, begin, count, room):
                 j += found
                 if found < W:
                     break
-            i32s(out, 1)[0] = j
+            i32s(out)[0] = j
             continue
         for j in range(0, n, W):
             wanted = first(n - j)
@@ -194,7 +195,7 @@ def places(at, begin, count, room):
             store_whole(out + 4 * j, place, wanted)
 
 
-@kernel
+@entry
 def moment_parts(at, begin, count, room):
     """out (parts, 3, N) of a (K, N): mean, what that leaves of the mean, and the sum of squares about the mean."""
     row = columns(at)
@@ -220,7 +221,7 @@ def moment_parts(at, begin, count, room):
             store_part(out + 4 * (2 * n + j), sub(add(u, v), mul(spread(F(k)), mul(rest, rest))), wanted)
 
 
-@kernel
+@entry
 def moments(at, begin, count, room):
     """out (3, N) = center, rest, variance of what moment_parts found of K rows, the mean being center + rest.
 
@@ -254,7 +255,7 @@ def moments(at, begin, count, room):
         store_part(row[OUT] + 4 * (2 * n + j), variance, wanted)
 
 
-@kernel
+@entry
 def slope_parts(at, begin, count, room):
     """out (parts, 2, N) of g at A (K, N): its sum, and that of g times what x at B (K, N) is above C (N,)."""
     row = columns(at)

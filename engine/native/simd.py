@@ -64,6 +64,13 @@ def _of_lanes(function: Callable[..., Lanes], result: Any, *kinds: Any) -> Any:
     return _function(result, *kinds)(lambda b, *given: function(*(Lanes(b, each) for each in given)).value)
 
 
+f32s, f64s, i32s, i64s, u8s = (  # what lies at an address, to be read and written by index
+    _function(types.CPointer(kind), INT)(lambda b, at, form=form: vectors.pointer(b, at, form))  # type: ignore[no-untyped-call]
+    for kind, form in (
+        (types.float32, FLOAT), (types.float64, ir.DoubleType()), (types.int32, I32), (types.int64, I64),
+        (types.uint8, vectors.BYTE),
+    )
+)  # fmt: skip
 read = _function(NUMBER, INT)(lambda b, at: b.load(vectors.pointer(b, at, FLOAT), align=4))
 write = _function(NOTHING, INT, NUMBER)(lambda b, at, x: _nothing(b.store(x, vectors.pointer(b, at, FLOAT), align=4)))
 load = _function(VEC, INT)(lambda b, at: b.load(vectors.pointer(b, at), align=4))

@@ -5,16 +5,18 @@ all are large.
 """
 
 import numpy as np
-from numba import njit
 
-from engine.native.instructions import OUT, A, B, C, M, N
-from engine.native.kernels import LOOPS, F, columns, f32s, i32s, kernel
+from engine.native.frontend import compiled, entry
+from engine.native.instructions import OUT, A, B, C, N
+from engine.native.kernels import F, columns
 from engine.native.lanes import W
 from engine.native.reductions import RUN, added, edge, made_up
 from engine.native.simd import (
     add,
     choose,
+    f32s,
     first,
+    i32s,
     load_part,
     mul,
     power_of_e,
@@ -30,7 +32,7 @@ from engine.native.simd import (
 ONE = F(1)
 
 
-@njit(**LOOPS)
+@compiled
 def powers(out, a, n, top, keep):
     """The sum of exp(a - top) along a row; written to ``out`` if ``keep``."""
     s, lost, shift = zero(), zero(), spread(top)
@@ -46,7 +48,7 @@ def powers(out, a, n, top, keep):
     return total(made_up(s, lost))
 
 
-@kernel
+@entry
 def softmax_rows(at, begin, count, room):
     """out (M, N) of a (M, N)."""
     row = columns(at)
@@ -59,7 +61,7 @@ def softmax_rows(at, begin, count, room):
             store_part(out + 4 * j, mul(load_part(out + 4 * j, wanted), share), wanted)
 
 
-@kernel
+@entry
 def log_softmax_rows(at, begin, count, room):
     """out (M, N) of a (M, N)."""
     row = columns(at)
@@ -73,12 +75,12 @@ def log_softmax_rows(at, begin, count, room):
             store_part(out + 4 * j, sub(sub(load_part(a + 4 * j, wanted), shift), less), wanted)
 
 
-@kernel
+@entry
 def chosen_loss(at, begin, count, room):
     """out (M,) = -log_softmax(a (M, N))[label], labels at B; one outside 0 .. N - 1 is noted at C."""
     row = columns(at)
-    m, n = row[M], row[N]
-    o, x, labels, wrong = f32s(row[OUT], m), f32s(row[A], m * n), i32s(row[B], m), i32s(row[C], 1)
+    n = row[N]
+    o, x, labels, wrong = f32s(row[OUT]), f32s(row[A]), i32s(row[B]), i32s(row[C])
     for i in range(begin, begin + count):
         if 0 <= labels[i] < n:
             a = row[A] + 4 * n * i
@@ -88,7 +90,7 @@ def chosen_loss(at, begin, count, room):
             wrong[0] = 1
 
 
-@kernel
+@entry
 def shared_loss(at, begin, count, room):
     """out (M,) = -sum(labels * log_softmax(a (M, N))), the labels (M, N) at B; a label 0 counts for nothing."""
     row = columns(at)

@@ -6,7 +6,7 @@ machine (:func:`compiled`) and loads in some milliseconds after that (:func:`add
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -19,6 +19,9 @@ from engine.native.lanes import FLOAT, I32, I64, VECTOR, WORDS, Lanes, W, llvm_f
 from engine.native.mathematics import MATH
 
 BYTE = ir.IntType(8)
+LANES = (
+    2 * W
+)  # that an expression goes through at a time: while one register's results are waited for, the other's turn
 ELEMENTS = {"x": FLOAT, "i": I32, "u": BYTE, "t": BYTE}  # of the inputs, by the letter in an expression
 
 
@@ -89,6 +92,43 @@ def masked_store(b: ir.IRBuilder, address: ir.Value, value: ir.Value, mask: ir.V
             some()
 
 
+def load_first(b: ir.IRBuilder, address: ir.Value, kind: ir.VectorType, count: ir.Value) -> ir.Value:
+    """The first ``count`` elements of a vector, fewer than there are; the memory behind them isn't touched."""
+    if W == 16 or (W == 8 and kind.element in (FLOAT, I32)):  # the processor has loads by mask
+        return masked_load(b, address, first(b, count, kind.count), kind.element)
+    whole = _on_stack(b, kind)
+    b.store(ir.Constant(kind, None), whole)
+    _copy_first(b, b.ptrtoint(whole, I64), address, kind, count)
+    return b.load(whole)
+
+
+def store_first(b: ir.IRBuilder, address: ir.Value, value: ir.Value, count: ir.Value) -> None:
+    """Write the first ``count`` elements of a vector, fewer than there are."""
+    if W == 16:
+        masked_store(b, address, value, first(b, count, value.type.count))
+        return
+    whole = _on_stack(b, value.type)  # stores by mask are slow (AMD's AVX2), or there are none
+    b.store(value, whole)
+    _copy_first(b, address, b.ptrtoint(whole, I64), value.type, count)
+
+
+def _on_stack(b: ir.IRBuilder, kind: ir.VectorType) -> ir.Value:
+    """Memory for a vector, which is the same each time."""
+    with b.goto_entry_block():
+        return b.alloca(kind)
+
+
+def _copy_first(b: ir.IRBuilder, to: ir.Value, at: ir.Value, kind: ir.VectorType, count: ir.Value) -> None:
+    """``count`` elements, fewer than a vector has: half of it at most, a quarter at most, and so on."""
+    many, size = kind.count // 2, 4 if kind.element in (FLOAT, I32) else 1
+    while many:
+        part, done = ir.VectorType(kind.element, many), b.and_(count, number(-2 * many))
+        with b.if_then(b.icmp_signed("!=", b.and_(count, number(many)), number(0))):
+            from_, onto = (b.add(each, b.mul(done, number(size))) for each in (at, to))
+            b.store(b.load(pointer(b, from_, part), align=size), pointer(b, onto, part), align=size)
+        many //= 2
+
+
 def prefetch(b: ir.IRBuilder, address: ir.Value, level: int = 1) -> None:
     """Fetch what lies there into the first-level cache, meanwhile; any address will do."""
     how = [ir.Constant(I32, each) for each in (0, 4 - level, 1)]  # to be read, into that level, as data
@@ -128,18 +168,29 @@ def _suffix(kind: ir.VectorType) -> str:
 
 
 def compiled(module: ir.Module) -> bytes:
-    """The module as an object file for this processor."""
-    llvm.initialize_native_target()
-    llvm.initialize_native_asmprinter()
-    target = _target()
-    parsed = llvm.parse_assembly(str(module))
-    parsed.verify()
-    builder = llvm.create_pass_builder(target, llvm.create_pipeline_tuning_options(speed_level=3))
-    builder.getModulePassManager().run(parsed, builder)
-    return target.emit_object(parsed)
+    """As an object file for this processor; its loops are written as they shall be."""
+    return emitted(parsed(str(module)), unroll=False)
+
+
+def parsed(text: str) -> Any:
+    """A module in LLVM's language as LLVM has it."""
+    return llvm.parse_assembly(text)
+
+
+def emitted(module: Any, unroll: bool = True) -> bytes:
+    """A module of LLVM's as an object file for this processor; the module is optimised."""
+    module.verify()
+    target, how = _target(), llvm.create_pipeline_tuning_options(speed_level=3)
+    how.loop_unrolling = unroll
+    builder = llvm.create_pass_builder(target, how)
+    builder.getModulePassManager().run(module, builder)
+    data: bytes = target.emit_object(module)
+    return data
 
 
 def _target() -> Any:
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
     features = llvm.get_host_cpu_features().flatten()
     return llvm.Target.from_default_triple().create_target_machine(
         cpu=llvm.get_host_cpu_name(), features=features, opt=3, jit=True, codemodel="jitdefault"
@@ -147,13 +198,17 @@ def _target() -> Any:
 
 
 def addresses(data: bytes, names: Sequence[str]) -> tuple[Any, dict[str, int]]:
-    """An object file's functions in memory, and what keeps them there."""
-    llvm.initialize_native_target()
-    llvm.initialize_native_asmprinter()
+    """An object file's functions in memory, and what keeps them there.
+
+    Raises LookupError if one isn't in it.
+    """
     engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), _target())
     engine.add_object_file(llvm.ObjectFileRef.from_data(data))
     engine.finalize_object()
-    return engine, {name: int(engine.get_function_address(name)) for name in names}
+    found = {name: int(engine.get_function_address(name)) for name in names}
+    if missing := [name for name, place in found.items() if not place]:
+        raise LookupError(f"there is no {missing[0]} in the object file")
+    return engine, found
 
 
 def new_module() -> ir.Module:
@@ -192,70 +247,80 @@ def element_wise(module: ir.Module, name: str, text: str) -> None:
         (b.add(column(place), b.add(b.mul(lo, number(size)), b.mul(first_row, column(up)))), column(up))
         for place, up in [(i.OUT, i.OUT_ROW), (second, second + 2)][: len(trees)]
     ]
-    whole = b.and_(n, number(-2 * W))
-    rest = b.sub(n, whole)
-
-    def write(row: ir.Value, j: ir.Value, mask: ir.Value | None) -> None:
-        values = {f"{each.letter}{k}": Lanes(b, each.read(j, mask)) for k, each in enumerate(inputs)}
-        for tree, (out, up) in zip(trees, outs, strict=True):
-            found = evaluate(tree, values, MATH).value
-            if size == 1:
-                found = b.zext(found, ir.VectorType(BYTE, found.type.count))
-            place = b.add(b.add(out, b.mul(row, up)), b.mul(j, number(size)))
-            if mask is None:
-                b.store(found, pointer(b, place, found.type), align=size)
-            else:
-                masked_store(b, place, found, mask)
-
     with loop(b, rows) as row:
         for each in inputs:
             each.begin(row)
-        with loop(b, whole, 2 * W) as j:  # two registers: while one's result is waited for, the other's is worked on
-            write(row, j, None)
-        with loop(b, rest, W) as j:
-            write(row, b.add(whole, j), first(b, b.sub(rest, j)))
+        with loop(b, n, LANES) as j:
+            left = b.sub(n, j)
+            whole = b.icmp_signed(">=", left, number(LANES))
+            read = zip(inputs, _read(b, inputs, j, whole, left), strict=True)
+            values = {f"{each.letter}{k}": each.converted(value) for k, (each, value) in enumerate(read)}
+            found = [evaluate(tree, values, MATH).value for tree in trees]
+            if size == 1:
+                found = [b.zext(each, ir.VectorType(BYTE, LANES)) for each in found]
+            places = [b.add(b.add(out, b.mul(row, up)), b.mul(j, number(size))) for out, up in outs]
+            _write(b, dict(zip(places, found, strict=True)), whole, left)
     b.ret_void()
+
+
+def _read(b: ir.IRBuilder, inputs: Sequence[_Input], j: ir.Value, whole: ir.Value, left: ir.Value) -> list[ir.Value]:
+    """The inputs' elements from ``j`` on: LANES of them, or those that are left."""
+    places = [each.place(j) for each in inputs]
+    with b.if_else(whole) as (all_of_them, some):
+        with all_of_them:
+            read = [b.load(pointer(b, at, each.kind), align=1) for each, at in zip(inputs, places, strict=True)]
+            ended = b.block
+        with some:
+            rest = [load_first(b, at, each.kind, left) for each, at in zip(inputs, places, strict=True)]
+            broken_off = b.block
+    found = [b.phi(each.kind) for each in inputs]
+    for value, one, other in zip(found, read, rest, strict=True):
+        value.add_incoming(one, ended)
+        value.add_incoming(other, broken_off)
+    return found
+
+
+def _write(b: ir.IRBuilder, values: Mapping[ir.Value, ir.Value], whole: ir.Value, left: ir.Value) -> None:
+    """Each of the vectors at its place: all lanes, or as many as are left."""
+    with b.if_else(whole) as (all_of_them, some):
+        with all_of_them:
+            for place, value in values.items():
+                b.store(value, pointer(b, place, value.type), align=1)
+        with some:
+            for place, value in values.items():
+                store_first(b, place, value, left)
 
 
 class _Input:
     """An input of an expression in the function that is being written."""
 
     def __init__(self, b: ir.IRBuilder, letter: str, columns: Sequence[ir.Value], row: ir.Value, lo: ir.Value) -> None:
-        start, step, up = columns
+        start, self._step, self._up = columns
         self._b, self.letter = b, letter
-        self._element = ELEMENTS[letter]
-        self._size = 4 if self._element in (FLOAT, I32) else 1
-        self._start, self._up = b.add(start, b.add(b.mul(lo, step), b.mul(row, up))), up
-        self._moves = b.icmp_signed("!=", step, number(0))
-        self._now = {lanes: b.alloca(ir.VectorType(self._element, lanes)) for lanes in (W, 2 * W)}
+        self.kind = ir.VectorType(ELEMENTS[letter], LANES)
+        self._start = b.add(start, b.add(b.mul(lo, self._step), b.mul(row, self._up)))
+        self._moves = b.icmp_signed("!=", self._step, number(0))
+        self._same = b.alloca(self.kind)  # what doesn't move, in all lanes
 
     def begin(self, row: ir.Value) -> None:
-        """At the start of a row: what it is, if it is one number."""
+        """At the start of a row."""
         b = self._b
-        self._at = b.add(self._start, b.mul(row, self._up))
-        one = b.load(pointer(b, self._at, self._element), align=1)
-        for lanes, now in self._now.items():
-            b.store(spread(b, one, ir.VectorType(self._element, lanes)), now)
+        at = b.add(self._start, b.mul(row, self._up))
+        one = b.load(pointer(b, at, self.kind.element), align=1)
+        b.store(spread(b, one, self.kind), self._same)
+        self._at = b.select(self._moves, at, b.ptrtoint(self._same, I64))
 
-    def read(self, j: ir.Value, mask: ir.Value | None) -> ir.Value:
-        """The 2 W elements from ``j`` on; with a mask, W."""
-        b, now = self._b, self._now[2 * W if mask is None else W]
-        place = b.add(self._at, b.mul(j, number(self._size)))
-        if W == 16 or (W == 8 and self._size == 4):  # the processor has loads by mask: no branch, one loop
-            moves = spread(b, self._moves, ir.VectorType(ir.IntType(1), now.type.pointee.count))
-            mask = moves if mask is None else b.and_(moves, mask)
-            return self._converted(masked_load(b, place, mask, self._element, b.load(now)))
-        with b.if_then(self._moves):
-            if mask is None:
-                b.store(b.load(pointer(b, place, now.type.pointee), align=1), now)
-            else:
-                b.store(masked_load(b, place, mask, self._element), now)
-        return self._converted(b.load(now))
+    def place(self, j: ir.Value) -> ir.Value:
+        """Where the elements from ``j`` on lie."""
+        return self._b.add(self._at, self._b.mul(j, self._step))
 
-    def _converted(self, value: ir.Value) -> ir.Value:
+    def converted(self, value: ir.Value) -> Lanes:
+        """The numbers, or truths, that the elements stand for."""
+        b, floats = self._b, ir.VectorType(FLOAT, LANES)
         if self.letter == "t":
-            return self._b.icmp_unsigned("!=", value, ir.Constant(value.type, None))
-        floats = ir.VectorType(FLOAT, value.type.count)
-        if self.letter == "u":
-            return self._b.uitofp(value, floats)
-        return self._b.sitofp(value, floats) if self.letter == "i" else value
+            value = b.icmp_unsigned("!=", value, ir.Constant(value.type, None))
+        elif self.letter == "u":
+            value = b.uitofp(value, floats)
+        elif self.letter == "i":
+            value = b.sitofp(value, floats)
+        return Lanes(b, value)

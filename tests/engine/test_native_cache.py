@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import shutil
 import subprocess
 import sys
-import types
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from engine.native import machine, problem
-from engine.native.cache import cached
+from engine.native.cache import cached, held
 from engine.native.machine import ENGINE, SOURCES
+from tests.running import MACHINE, wait_until
 from tests.test_imports import imports_of
 
 pytestmark = pytest.mark.skipif(problem() is not None, reason=str(problem()))
@@ -101,90 +102,88 @@ def flipped(path: Path) -> None:
 DAMAGES = [emptied, cut, flipped, Path.unlink]
 
 
-class Compiler:
-    """Takes the place of Numba: what it compiles is one file."""
+CODE = bytes(range(256)) * 4
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.compiled = 0
-        self._patch = monkeypatch
-        monkeypatch.setattr(machine, "_COMPILED", ["engine.native.pretended_loop", "engine.native.pretended"])
-        monkeypatch.setattr(machine, "_import", self.take)
 
-    def take(self, folder: Path) -> None:
-        file = folder / "kernel" / "code.nbc"
-        if not file.exists():
-            self.compiled += 1
-            file.parent.mkdir()
-            file.write_bytes(bytes(range(256)) * 4)
-        assert file.read_bytes() == bytes(range(256)) * 4, "LLVM ends the process over this"
-        for name in machine._COMPILED:
-            self._patch.setitem(sys.modules, name, types.SimpleNamespace(KERNELS={"a": "kernel"}))
+class Maker:
+    """Makes code, or fails at it, and counts how often."""
 
-    def load(self, folder: Path) -> None:
-        """In a process that has nothing of it yet."""
-        for name in machine._COMPILED:
-            sys.modules.pop(name, None)
-        machine._kernels(folder)
+    def __init__(self) -> None:
+        self.made = 0
+        self.problem: Exception | None = None
+
+    def __call__(self) -> bytes:
+        self.made += 1
+        if self.problem is not None:
+            raise self.problem
+        return CODE
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
-@pytest.mark.parametrize("which", ["*/*.nbc", "seal"])
-def test_damaged_kernels_are_compiled_once_more(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, damage: Callable[[Path], None], which: str
-) -> None:
-    compiler = Compiler(monkeypatch)
-    for _ in range(2):
-        compiler.load(tmp_path)
-    assert compiler.compiled == 1
-    [file] = tmp_path.glob(f"*/{which}")
-    file.write_bytes(file.read_bytes() * 20)
-    damage(file)
-    for _ in range(2):
-        compiler.load(tmp_path)
-    assert compiler.compiled == 2
-    assert len(list(tmp_path.iterdir())) == 1, "what was left aside must not stay"
-
-
-@pytest.mark.parametrize("damage", DAMAGES)
-def test_damaged_vector_code_is_compiled_once_more(tmp_path: Path, damage: Callable[[Path], None]) -> None:
-    path, made = tmp_path / "vectors.o", list[int]()
-
-    def make() -> bytes:
-        made.append(1)
-        return bytes(range(256)) * 4
-
-    cached(path, make)
+def test_damaged_code_is_compiled_once_more(tmp_path: Path, damage: Callable[[Path], None]) -> None:
+    path, make = tmp_path / "kernels.o", Maker()
+    assert [cached(path, make), cached(path, make)] == [CODE] * 2
+    assert make.made == 1
     damage(path)
-    assert [cached(path, make), cached(path, make)] == [bytes(range(256)) * 4] * 2
-    assert len(made) == 2
+    assert held(path) is None
+    assert [cached(path, make), cached(path, make)] == [CODE] * 2
+    assert make.made == 2
 
 
-def test_what_numba_cannot_read_is_compiled_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whole, but of another program that has the name: all of its modules go, none stays half loaded."""
-    compiler = Compiler(monkeypatch)
-    compiler.load(tmp_path)
-    good = compiler.take
-
-    def fails_once(folder: Path) -> None:
-        monkeypatch.setattr(machine, "_import", good)
-        raise EOFError("Ran out of input")
-
-    monkeypatch.setattr(machine, "_import", fails_once)
-    compiler.load(tmp_path)
-    assert compiler.compiled == 2
+def test_a_machine_that_is_damaged_is_made_anew_and_works(tmp_path: Path) -> None:
+    """Each of its files, in processes that have nothing of it yet."""
+    folder = shutil.copytree(MACHINE / machine.name(), tmp_path / machine.name())
+    files = sorted(each for each in folder.iterdir() if each.suffix == ".o")
+    assert len(files) == 2
+    for file in files:
+        flipped(file)
+        code = f"import pathlib; from engine import native; print(native.load(pathlib.Path({str(tmp_path)!r})).label)"
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ENGINE.parent)
+        assert done.stdout.strip() == "CPU · native", done.stderr
+        assert held(file) == held(MACHINE / machine.name() / file.name)
 
 
-def test_a_failed_compilation_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    compiler = Compiler(monkeypatch)
-
-    def full(folder: Path) -> None:
-        (folder / "half").write_bytes(b"half")
-        raise OSError("the disk is full")
-
-    monkeypatch.setattr(machine, "_import", full)
+def test_a_failed_compilation_leaves_nothing_behind(tmp_path: Path) -> None:
+    make = Maker()
+    make.problem = OSError("the disk is full")
     with pytest.raises(OSError, match="full"):
-        compiler.load(tmp_path)
-    assert not list(tmp_path.iterdir())
+        cached(tmp_path / "kernels.o", make)
+    assert not [each for each in tmp_path.iterdir() if each.suffix != ".lock"]
+    make.problem = None
+    assert cached(tmp_path / "kernels.o", make) == CODE
+
+
+def test_what_cannot_be_kept_is_said(tmp_path: Path) -> None:
+    (tmp_path / "kernels.o").mkdir()  # what is to be moved there has no place
+    with pytest.raises(OSError, match="kernels"):
+        cached(tmp_path / "kernels.o", Maker())
+    assert not list(tmp_path.glob("*.part"))
+
+
+def test_one_of_several_processes_compiles_and_the_others_wait(tmp_path: Path) -> None:
+    code = """
+import pathlib, sys, time
+from engine.native.cache import cached, held
+def make():
+    pathlib.Path(f"{sys.argv[1]}.{sys.argv[2]}.made").touch()
+    while not pathlib.Path(f"{sys.argv[1]}.go").exists():
+        time.sleep(0.01)
+    return bytes(range(256)) * 4
+assert cached(pathlib.Path(sys.argv[1]), make) == bytes(range(256)) * 4
+"""
+    command = [sys.executable, "-c", code, str(tmp_path / "kernels.o")]
+    all_of_them = [subprocess.Popen([*command, str(at)], cwd=ENGINE.parent) for at in range(3)]
+    wait_until(lambda: any(tmp_path.glob("*.made")), "one compiles")
+    (tmp_path / "kernels.o.go").touch()
+    assert [each.wait(60) for each in all_of_them] == [0, 0, 0]
+    assert len(list(tmp_path.glob("*.made"))) == 1
+
+
+def test_what_an_object_file_lacks_is_named() -> None:
+    vectors = importlib.import_module("engine.native.vectors")
+    data = vectors.emitted(vectors.parsed("define void @there() {\n ret void\n}"))
+    with pytest.raises(LookupError, match="no absent"):
+        vectors.addresses(data, ["there", "absent"])
 
 
 def loaded_by(statement: str) -> set[str]:

@@ -79,7 +79,10 @@ def test_helpers_take_part(four: Native) -> None:
     compiled = ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * 4)(kernel)
     code[0, [i.OP, i.UNITS, i.WORK]] = ctypes.cast(compiled, ctypes.c_void_p).value or 0, len(marks), 10**9
     four.machine.crew.call(3)
-    four.machine.run(code, 1, np.zeros((0, 4), np.int64), 1000, 10, 4, four.machine.crew.address)
+    told = np.zeros(i.CALL, np.int64)
+    told[[i.TABLE, i.LENGTH, i.STEPS, i.MEMORY, i.SHARE, i.THREADS]] = code.ctypes.data, 1, 1, 1000, 10, 4
+    told[i.CREW] = four.machine.crew.address
+    four.machine.run(told.ctypes.data)
     assert len(seen) > 1
     assert set(marks) <= {1000, 1010, 1020, 1030}
     assert marks[0] == 1000

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pickle
 import shutil
 import signal
 import subprocess
@@ -19,7 +18,7 @@ import pytest
 
 from engine import native as engine_native
 from engine.native import Native, load, machine, problem
-from engine.native.cache import filled
+from engine.native.cache import cached
 from tests.labs import Lab, Page
 from tests.running import MACHINE, ROOT, Server, wait_until
 from tests.workers.bench import A, B, Bench
@@ -57,29 +56,13 @@ def start(make_lab: Any, **choices: Any) -> Lab:
     return lab
 
 
-class Pid:
-    """The process that reads it from a file."""
-
-    def __reduce__(self) -> Any:
-        return os.getpid, ()
-
-
-class Death:
-    """Ends the process that reads it from a file."""
-
-    def __reduce__(self) -> Any:
-        return os.kill, (Pid(), signal.SIGKILL)
-
-
 def deadly(folder: Path) -> Path:
-    """The compiled machine in another folder, whole, but with the death of its reader where its kernels should be."""
+    """The compiled machine in another folder, whole, but LLVM ends any process over what lies there for its kernels."""
     load(MACHINE)
-    shutil.copytree(MACHINE / machine.name(), folder / machine.name())
-    for place in (folder / machine.name()).glob("kernels-*"):
-        with filled(place) as part:
-            shutil.copytree(place, part, dirs_exist_ok=True)
-            for index in part.rglob("*.nbi"):
-                index.write_bytes(pickle.dumps(Death()))
+    place = folder / machine.name()
+    shutil.copytree(MACHINE / machine.name(), place)
+    (place / machine.KERNEL_FILE).unlink()
+    cached(place / machine.KERNEL_FILE, lambda: b"run help_crew\nno object file")
     return folder
 
 
