@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, Phase, assume, given, settings
 from hypothesis import strategies as st
 
 import engine as en
-from engine.native import Native, NativeProgram, executor, load, problem, windows
+from engine.native import Native, NativeProgram, executor, instructions, load, problem, windows
 from engine.native.instructions import OP
 from engine.native.lowering import LOWERINGS, Table
 from engine.op import REGISTRY, Op
@@ -61,7 +61,7 @@ def small_caches(size: int) -> Iterator[None]:
         between, lead = workers * self._size, 1 << 16
         self._workers, self._kept = workers, np.full(between + 2 * lead, 0xFF, np.uint8)  # NaN
         lead -= self._kept.ctypes.data % 64
-        self._room = self._kept.ctypes.data + lead
+        self._told[instructions.MEMORY] = self._kept.ctypes.data + lead
         rooms.append((self._kept, lead, lead + between))
 
     with pytest.MonkeyPatch.context() as patch:
@@ -92,7 +92,7 @@ def test_windows_of_a_pixel_are_a_product(native: Native, padding: Any) -> None:
     x, w, sent = images.reshape(-1, 17).astype("d"), filters[0, 0].astype("d"), g.reshape(-1, 20).astype("d")
     node: Any = SimpleNamespace(attrs={"padding": padding}, op=op("conv2d_filters"))
     names = {code: name for name, code in native.machine.codes.items()}
-    for name, arrays, shape, instructions in [
+    for name, arrays, shape, kinds in [
         ("conv2d", [images, filters], g.shape, ["product"]),
         ("conv2d+add+relu", [images, filters, bias], g.shape, ["product", "(select(x0 <= 0, 0, x0))"]),
         ("conv2d_input", [g, filters], images.shape, ["product"]),
@@ -100,7 +100,7 @@ def test_windows_of_a_pixel_are_a_product(native: Native, padding: Any) -> None:
     ]:
         table = Table(native.machine.codes, np.zeros(1, np.int32))
         LOWERINGS[name](table, node, np.empty(shape, "f"), arrays)
-        assert [names[row[OP]] for row in table.rows] == instructions
+        assert [names[row[OP]] for row in table.rows] == kinds
 
     def build(x: en.Tensor, w: en.Tensor, b: en.Tensor, g: en.Tensor) -> list[en.Tensor]:
         y = op("conv2d")(x, w, padding=padding)
