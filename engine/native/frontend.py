@@ -60,6 +60,32 @@ class _Module(JITCodeLibrary):
         return self._final_module
 
 
+class _Types:
+    """What Numba knows of types, with a memory: what + makes of two whole numbers is asked for a thousand times."""
+
+    def __init__(self, inner: Any) -> None:
+        self._inner = inner
+        self._known: dict[Any, Any] = {}
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+    def resolve_function_type(self, function: Any, arguments: Any, named: Any) -> Any:
+        """The signature of a call; None if there is none."""
+        call = function, tuple(arguments)
+        found = None if named else self._known.get(call)
+        if found is None:
+            found = self._inner.resolve_function_type(function, arguments, named)
+            if not named:
+                self._known[call] = found
+        return found
+
+
+@cache
+def _types() -> _Types:
+    return _Types(cpu_target.typing_context)
+
+
 @cache
 def _library() -> _Module:
     return _Module(cpu_target.target_context.codegen(), "layerlab_kernels")  # type: ignore[no-untyped-call]
@@ -75,8 +101,8 @@ _NEEDLESS = (  # passes that look for what kernels don't have: closures, arrays,
 class _Frontend(CompilerBase):
     """Numba's compiler, as far as LLVM's language."""
 
-    def __init__(self, typing: Any, target: Any, _: Any, *more: Any) -> None:
-        super().__init__(typing, target, _library(), *more)  # type: ignore[no-untyped-call]
+    def __init__(self, _: Any, target: Any, __: Any, *more: Any) -> None:
+        super().__init__(_types(), target, _library(), *more)  # type: ignore[no-untyped-call]
 
     def define_pipelines(self) -> list[Any]:
         """Numba's passes but for the needless ones."""
