@@ -10,6 +10,7 @@ from __future__ import annotations
 import ctypes
 import hashlib
 import importlib
+import importlib.metadata
 import importlib.util
 import os
 import shutil
@@ -135,24 +136,19 @@ def name(engine: Path = ENGINE) -> str:
     The expressions are told by the file of vector code in it: an op more, and only that is made anew.
     """
     llvm = importlib.import_module("llvmlite.binding")
-    versions = [importlib.import_module(each).__version__ for each in ("numba", "llvmlite")]
+    versions = [importlib.metadata.version(each) for each in ("numba", "llvmlite")]  # to import Numba takes a while
     texts = [(engine / each).read_text(encoding="utf-8") for each in SOURCES]
     told = [*versions, sys.version, llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten(), _switches()]
     return f"machine-{_hash(*told, *texts)}"
 
 
-# Of Numba: other processors than this one, and what is for debugging.
-_SWITCHES = (
-    "CPU_NAME", "CPU_FEATURES", "ENABLE_AVX", "OPT", "LOOP_VECTORIZE", "SLP_VECTORIZE", "DISABLE_INTEL_SVML",
-    "BOUNDSCHECK", "DEBUG", "DEBUG_JIT", "DEBUG_NRT", "DEBUGINFO_DEFAULT", "EXTEND_VARIABLE_LIFETIMES",
-    "ENABLE_PROFILING", "LLVM_REFPRUNE_PASS", "LLVM_REFPRUNE_FLAGS",
-)  # fmt: skip
+# Of Numba, for debugging: they make other code of the same sources.
+_SWITCHES = ("BOUNDSCHECK", "DEBUG", "DEBUG_JIT", "DEBUGINFO_DEFAULT", "EXTEND_VARIABLE_LIFETIMES", "OPT")
 
 
 def _switches() -> str:
-    """Settings that make other code of the same sources."""
-    config = importlib.import_module("numba").config
-    return " ".join(f"{name}={getattr(config, name, None)}" for name in _SWITCHES)
+    """As the environment sets them."""
+    return " ".join(f"{name}={os.environ.get(f'NUMBA_{name}', '')}" for name in _SWITCHES)
 
 
 def _hash(*texts: str) -> str:

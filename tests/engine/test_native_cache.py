@@ -74,7 +74,7 @@ def key(**switches: str) -> str:
 
 
 def test_switches_for_debugging_make_another_machine() -> None:
-    keys = [key(), key(NUMBA_BOUNDSCHECK="1"), key(NUMBA_OPT="0"), key(NUMBA_CPU_NAME="nehalem", NUMBA_CPU_FEATURES="")]
+    keys = [key(), key(NUMBA_BOUNDSCHECK="1"), key(NUMBA_OPT="0"), key(NUMBA_DEBUGINFO_DEFAULT="1")]
     assert len(set(keys)) == len(keys)
     assert keys[0].strip() == machine.name()
 
@@ -196,6 +196,11 @@ def loaded_by(statement: str) -> set[str]:
 def test_the_engine_alone_loads_neither_numba_nor_the_machine() -> None:
     loaded = loaded_by("import engine")
     assert not [each for each in loaded if each.startswith(("numba", "llvmlite", "engine.native"))]
+
+
+def test_a_compiled_machine_is_loaded_without_numba() -> None:
+    loaded = loaded_by(f"import pathlib; from engine import native; native.load(pathlib.Path({str(MACHINE)!r}))")
+    assert not [each for each in loaded if each.split(".")[0] == "numba"], "it takes longer than all else"
 
 
 def test_the_executor_s_door_doesn_t_load_numba_until_it_is_asked() -> None:
