@@ -28,6 +28,7 @@ NEAR = 2**18  # numbers of a second factor that stays in the second-level cache:
 NARROW = 1024  # bytes from row to row of a second factor that is read as it lies
 ALIKE = 2048  # bytes: rows that lie multiples of it apart share two sets of the first-level cache, 16 lines
 LINE = 64  # bytes of a line of the caches
+THIN, SHORT = 64, 32  # rows of a result, and numbers that are summed up, of which there are so few that a loop will do
 REPEATED = 4  # units at most where each packs a factor anew
 
 
@@ -92,7 +93,10 @@ def _add_part(table: Table, out: np.ndarray, a: np.ndarray, b: np.ndarray, start
     if n == 1 and m > 1 and k >= vector and (start is None or start.ndim == 2):  # a row is done better than a column
         a, b, m, n = b.T, a.T, n, m
     (a0, a1), (b0, b1) = _steps(a), _steps(b)
-    if n < vector and m >= 4 * n > 4 and a0 == 4 and a1 != 4 and start is None:  # wide is done better than tall
+    thin = n <= vector and m <= THIN and k <= SHORT
+    if (
+        n < vector and m >= 4 * n > 4 and a0 == 4 and a1 != 4 and start is None and not thin
+    ):  # wide is done better than tall
         wide = table.keep(np.empty((n, m), np.float32))
         _add_part(table, wide, b.T, a.T, None)
         table.add("turned", out, wide, m=m, n=n)
@@ -103,6 +107,9 @@ def _add_part(table: Table, out: np.ndarray, a: np.ndarray, b: np.ndarray, start
         more |= {"c": address(start), "c0": 0 if start.ndim == 1 else 4 * n}
     if a1 == 4 and b0 == 4 and b1 != 4 and (k >= vector if m == 1 else m <= 8 and k >= DEEP):
         table.add("dot_product", out, a, b, units=-(-n // 4), **more)
+    elif thin:
+        table.add("thin_product", out, a, b, **more)
+        table.room = max(table.room, 4 * vector * (k + vector))
     elif m == 1 and b1 == 4 and k * n > 2**14:
         table.add("row_product", out, a, b, units=-(-n // vector), **more)
     else:

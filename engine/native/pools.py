@@ -196,7 +196,8 @@ def max_pool_back(at, begin, count, room):
                             continue
                         here = won(free, load_part(x + place, wanted), best)
                         free = without(free, here)
-                        store_part(out + place, add(load_part(out + place, here), sent), here)
+                        more = choose(here, sent, zero())
+                        store_part(out + place, add(load_part(out + place, wanted), more), wanted)
 
 
 @entry

@@ -42,6 +42,9 @@ from engine.native.kernels import columns, copy_row, fill_row
 from engine.native.lanes import BYTES, W
 from engine.native.simd import (
     add,
+    beside1,
+    beside2,
+    beside4,
     call_kernel,
     first,
     load,
@@ -186,6 +189,57 @@ def product(at, begin, count, room):
                     tiles, packed, out + 4 * j + i * out0, out0, x, a0, a1, y, y0, panel, ahead, tall, wide, deep,
                     here + 4 * j + i * here0 if here != 0 else 0, here0,
                 )  # fmt: skip
+
+
+@compiled
+def begun(start, wanted):
+    """What a row's sums begin with: what lies at ``start``, or 0 if that is 0."""
+    return load_part(start, wanted) if start != 0 else zero()
+
+
+@compiled
+def store_rows(out, n, count, s0, s1, s2, s3):
+    """The first ``count`` of four rows of n numbers, which fit a vector; whole vectors of them where that is easy."""
+    if n == 1:
+        store_part(out, beside2(beside1(s0, s1), beside1(s2, s3)), first(count))
+    elif n == 2 and W >= 8:
+        store_part(out, beside4(beside2(s0, s1), beside2(s2, s3)), first(2 * count))
+    elif n == 4 and W >= 8:
+        store_part(out, beside4(s0, s1), first(4 * count))
+        store_part(out + 32, beside4(s2, s3), first(4 * count - 8))
+    else:
+        wanted = first(n)
+        store_part(out, s0, wanted)
+        if count > 1:
+            store_part(out + 4 * n, s1, wanted)
+        if count > 2:
+            store_part(out + 8 * n, s2, wanted)
+        if count > 3:
+            store_part(out + 12 * n, s3, wanted)
+
+
+@entry
+def thin_product(at, begin, count, room):
+    """As product, of few rows that each fit a vector and of few numbers to sum up: what counts is to begin soon."""
+    row = columns(at)
+    out, a, b, start, start0, m, n, k = row[OUT], row[A], row[B], row[C], row[C0], row[M], row[N], row[K]
+    a0, a1, b0, wanted = row[A0], row[A1], row[B0], first(n)
+    if row[B1] != 4:
+        pack(room, W, b, k, n, b0, row[B1])
+        b, b0 = room, BYTES
+    for i in range(0, m, 4):
+        last = min(4, m - i) - 1  # of four rows; where there are fewer, it is taken again
+        p, q = min(1, last), min(2, last)
+        s0, s1 = begun(start, wanted), begun(start + p * start0, wanted)
+        s2, s3 = begun(start + q * start0, wanted), begun(start + last * start0, wanted)
+        x, x1, x2, x3, y = a, a + p * a0, a + q * a0, a + last * a0, b
+        for _ in range(k):
+            z = load_part(y, wanted)
+            s0, s1 = add(s0, mul(splat(x), z)), add(s1, mul(splat(x1), z))
+            s2, s3 = add(s2, mul(splat(x2), z)), add(s3, mul(splat(x3), z))
+            x, x1, x2, x3, y = x + a1, x1 + a1, x2 + a1, x3 + a1, y + b0
+        store_rows(out, n, last + 1, s0, s1, s2, s3)
+        out, a, start = out + 16 * n, a + 4 * a0, start + 4 * start0
 
 
 @compiled

@@ -76,7 +76,7 @@ write = _function(NOTHING, INT, NUMBER)(lambda b, at, x: _nothing(b.store(x, vec
 load = _function(VEC, INT)(lambda b, at: b.load(vectors.pointer(b, at), align=4))
 load_part = _function(VEC, INT, MASK)(vectors.masked_load)  # 0 in the other lanes, whose memory isn't touched
 store = _function(NOTHING, INT, VEC)(lambda b, at, x: _nothing(b.store(x, vectors.pointer(b, at), align=4)))
-store_part = _function(NOTHING, INT, VEC, MASK)(vectors.masked_store)
+store_part = _function(NOTHING, INT, VEC, MASK)(vectors.masked_store)  # the lanes are the first ones
 spread = _function(VEC, NUMBER)(lambda b, x: vectors.spread(b, x, VECTOR))
 splat = _function(VEC, INT)(lambda b, at: vectors.spread(b, b.load(vectors.pointer(b, at, FLOAT), align=4), VECTOR))
 first = _function(MASK, INT)(vectors.first)
@@ -137,6 +137,15 @@ def _across(combine: Callable[[Lanes, Lanes], Lanes]) -> Any:
 
 
 total, largest, biggest, multiplied = (_across(each) for each in (operator.add, larger, _bigger, operator.mul))
+
+
+def _beside(count: int) -> Any:
+    """A Numba function: so many numbers of one vector, then as many of another; the other lanes don't matter."""
+    lanes = ir.Constant(WORDS, [at if at < count else (at - count) % count + W for at in range(W)])
+    return _function(VEC, VEC, VEC)(lambda b, x, y: b.shuffle_vector(x, y, lanes))
+
+
+beside1, beside2, beside4 = (_beside(count) for count in (1, 2, 4))
 
 
 def _call(count: int) -> Any:

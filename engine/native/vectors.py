@@ -74,22 +74,19 @@ def masked_load(
 
 
 def masked_store(b: ir.IRBuilder, address: ir.Value, value: ir.Value, mask: ir.Value) -> None:
-    """Write the lanes of ``mask``; all of them at once, as a rule, where stores by mask are slow (AMD's AVX2, ARM)."""
-    size, place = 4 if value.type.element == FLOAT else 1, pointer(b, address, value.type)
-
-    def some() -> None:
-        given = (value, place, ir.Constant(I32, size), mask)
-        llvm_function(b, f"masked.store.{_suffix(value.type)}.p0", ir.VoidType(), given)
-
+    """Write the lanes of ``mask``, which are the first ones."""
+    kind, bits = value.type, ir.IntType(value.type.count)
+    size, place = ir.Constant(I32, 4 if kind.element in (FLOAT, I32) else 1), pointer(b, address, kind)
     if W == 16 or isinstance(mask, ir.Constant):
-        some()
+        llvm_function(b, f"masked.store.{_suffix(kind)}.p0", ir.VoidType(), (value, place, size, mask))
         return
-    bits = ir.IntType(mask.type.count)
-    with b.if_else(b.icmp_unsigned("==", b.bitcast(mask, bits), ir.Constant(bits, -1))) as (whole, part):
+    found = b.bitcast(mask, bits)
+    with b.if_else(b.icmp_unsigned("==", found, ir.Constant(bits, -1))) as (whole, part):
         with whole:
-            b.store(value, place, align=size)
+            b.store(value, place, align=size.constant)
         with part:
-            some()
+            count = llvm_function(b, f"ctpop.i{kind.count}", bits, (found,))
+            store_first(b, address, value, b.zext(count, I64))
 
 
 def load_first(b: ir.IRBuilder, address: ir.Value, kind: ir.VectorType, count: ir.Value) -> ir.Value:

@@ -19,7 +19,12 @@ from engine.native.lowering import LOWERINGS, Table, tile_sizes
 pytestmark = pytest.mark.skipif(problem() is not None, reason=str(problem()))
 CACHE = Path(__file__).parents[2] / ".tools" / "machine"
 SIZES: dict[tuple[int, ...], list[str]] = {  # (rows, inner size, columns, a turned, b turned): the kernels that do it
-    (3, 5, 7, 0, 0): ["product"],
+    (3, 5, 37, 0, 0): ["product"],
+    (10, 2, 1, 0, 0): ["thin_product"],  # whole vectors of its rows
+    (10, 3, 2, 0, 1): ["thin_product"],
+    (7, 32, 4, 1, 0): ["thin_product"],
+    (63, 5, 3, 1, 1): ["thin_product"],  # row by row
+    (1, 5, 4, 0, 0): ["thin_product"],
     (37, 300, 70, 0, 0): ["product"],  # as they lie, in two parts
     (5, 1030, 600, 0, 0): ["product"],  # a large second factor, read in short parts
     (20, 70, 512, 0, 0): ["product"],  # rows of the second factor lie 2 KB apart
