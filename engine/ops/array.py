@@ -230,6 +230,7 @@ def unpack(y: Tensor, g: Tensor, *parts: Tensor) -> list[Tensor | None]:
 pack = op(
     "pack", "Tensors, one after the other, as one vector.",
     spec=vector, kernel=_pack, grad=unpack, samples=(sample((2, 3), (4,)), sample((), (3,), (2, 1))),
+    identity=lambda specs, values: 0 if len(specs) == 1 else None,  # of one vector
 )  # fmt: skip
 concat = op(
     "concat", "Tensors one after the other along an axis.",

@@ -7,7 +7,7 @@ import pytest
 
 import engine as en
 from engine.executors.numpy import NumpyProgram
-from engine.ops import add, broadcast_like, cast, copy, gather, mean, reshape, sum_, tanh, transpose
+from engine.ops import add, broadcast_like, cast, copy, gather, mean, pack, reshape, sum_, tanh, transpose
 from engine.passes import FOLD_LIMIT, lower
 from engine.spec import Spec
 
@@ -63,6 +63,13 @@ def test_a_large_result_isn_t_kept_as_a_constant(x):
 def test_what_changes_nothing_is_dropped(x):
     y = cast(1.0 * (x + 0.0) * 1.0 / 1.0 - 0.0, dtype="float32")
     assert ops_of(y, x=Spec((2, 3))) == ["placeholder"]
+
+
+def test_one_vector_is_a_pack_of_itself(x):
+    row = x[0]
+    assert "pack" not in ops_of(pack(row), x=Spec((2, 3)))
+    assert "pack" in ops_of(pack(x), x=Spec((2, 3))), "a matrix isn't a vector"
+    assert "pack" in ops_of(pack(row, row), x=Spec((2, 3)))
 
 
 def test_what_changes_the_shape_or_the_sign_of_zero_stays(x):
