@@ -27,6 +27,7 @@ from engine.native.simd import (
     mul,
     multiplied,
     spread,
+    store,
     store_part,
     store_whole,
     sub,
@@ -70,6 +71,50 @@ def made_up(s, lost):
     return choose(finite(s), add(s, lost), s)
 
 
+def _four(combine, start, keep):
+    """A function that reduces four columns of whole vectors side by side, so that each line is read once."""
+
+    @compiled
+    def four(a, step, count):
+        """A few rows of four vectors as one."""
+        s, t, u, v = spread(start), spread(start), spread(start), spread(start)
+        w, x, y, z = s, t, u, v
+        for _ in range(count >> 1):
+            b = a + step
+            s, t = combine(s, load(a)), combine(t, load(a + BYTES))
+            u, v = combine(u, load(a + 2 * BYTES)), combine(v, load(a + 3 * BYTES))
+            w, x = combine(w, load(b)), combine(x, load(b + BYTES))
+            y, z = combine(y, load(b + 2 * BYTES)), combine(z, load(b + 3 * BYTES))
+            a = b + step
+        if count & 1:
+            s, t = combine(s, load(a)), combine(t, load(a + BYTES))
+            u, v = combine(u, load(a + 2 * BYTES)), combine(v, load(a + 3 * BYTES))
+        return combine(s, w), combine(t, x), combine(u, y), combine(v, z)
+
+    @compiled
+    def store_four(out, a, step, count):
+        """``count`` rows of four vectors as one."""
+        s, t, u, v = four(a, step, min(count, RUN))
+        lost_s = lost_t = lost_u = lost_v = zero()
+        for done in range(RUN, count, RUN):
+            w, x, y, z = four(a + done * step, step, min(count - done, RUN))
+            if keep:
+                s, lost_s = added(s, lost_s, w)
+                t, lost_t = added(t, lost_t, x)
+                u, lost_u = added(u, lost_u, y)
+                v, lost_v = added(v, lost_v, z)
+            else:
+                s, t, u, v = combine(s, w), combine(t, x), combine(u, y), combine(v, z)
+        if keep and count > RUN:
+            s, t, u, v = made_up(s, lost_s), made_up(t, lost_t), made_up(u, lost_u), made_up(v, lost_v)
+        store(out, s)
+        store(out + BYTES, t)
+        store(out + 2 * BYTES, u)
+        store(out + 3 * BYTES, v)
+
+    return store_four
+
+
 def _folds(combine, across, start, keep):
     """A function that reduces an instruction's units: ``combine`` of two vectors, ``across`` of one's lanes.
 
@@ -103,6 +148,8 @@ def _folds(combine, across, start, keep):
                 s = combine(s, x)
         return made_up(s, lost) if keep and count > RUN else s
 
+    store_four = _four(combine, start, keep)
+
     @compiled
     def along(a, n):
         """n numbers side by side, as one."""
@@ -120,7 +167,10 @@ def _folds(combine, across, start, keep):
             if n == 1:
                 write(out, along(a, k))
                 continue
-            for j in range(0, n, W):
+            wide = n - n % (4 * W)
+            for j in range(0, wide, 4 * W):
+                store_four(out + 4 * j, a + 4 * j, row[A1], k)
+            for j in range(wide, n, W):
                 wanted = first(n - j)
                 store_part(out + 4 * j, down(a + 4 * j, row[A1], k, j + W <= n, wanted), wanted)
 
