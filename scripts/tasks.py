@@ -1,4 +1,4 @@
-"""What a developer does with Layerlab: ``python scripts/tasks.py run|test|bench|lint``.
+"""What a developer does with Layerlab: ``python scripts/tasks.py run|test|soak|bench|lint``.
 
 ``make`` calls this too.  Each task does all of its own set-up in ``.venv`` first; only Python
 (3.11 or newer) has to be there.  Words after the task go on to the program that it starts.
@@ -25,7 +25,8 @@ from prepare import PYTHON, ROOT, TOOLS, SetupError, say
 
 TASKS = """\
   run    start Layerlab, e.g. run --no-browser --port 8800
-  test   every check and test there is, the browser's included
+  test   every check and test there is, the browser's included, but those of endurance
+  soak   the tests of endurance: what grows in minutes of use
   lint   only the checks that read the code: ruff, mypy, tsc, prettier
   bench  measure how fast the engine is (benchmarks/)"""
 
@@ -47,10 +48,10 @@ class Outcome:
 
 
 NO_TESTS = 5  # pytest's exit status
-# Tests that only compute: no clock, no server, nothing that is everybody's.
-COMPUTING = ["tests/engine", "tests/onnx", "tests/contract", "tests/training"]
-COMPUTING += [f"tests/test_{each}.py" for each in ("benchmarks", "dependencies", "imports")]
-CLOCKED = ("tests/browser/test_goals.py", "tests/browser/test_resilience.py")
+BROWSER = "tests/browser"
+# Most tests wait for what they want to see, and share out the cores; those that look at the clock run alone.
+TOGETHER = ("-m", "not clock and not soak", "-n", "auto", "--dist", "worksteal")
+ALONE = ("-m", "clock and not soak")
 
 Check = Callable[[list[str]], Outcome]
 
@@ -99,8 +100,14 @@ def test(options: list[str]) -> int:
     """All checks, all tests; words after ``test`` go on to pytest (e.g. ``test -x -k wire``)."""
     prepare.python_packages("dev")
     read = _side_by_side((warm, *READERS, node_tests), options)
-    one_by_one = (computing_tests, pytest, browser_tests, clocked_tests)
+    one_by_one = (pytest, clocked_tests, browser_tests, clocked_browser_tests)
     return _summary([*read, *(_timed(check, options) for check in one_by_one)])
+
+
+def soak(options: list[str]) -> int:
+    """The tests of endurance, one after the other."""
+    prepare.python_packages("dev")
+    return _summary([_timed(check, options) for check in (warm, soak_tests)])
 
 
 def warm(_: list[str]) -> Outcome:
@@ -154,30 +161,26 @@ def node_tests(_: list[str]) -> Outcome:
     return _counted("node --test", command, report, held=True)
 
 
-def computing_tests(options: list[str]) -> Outcome:
-    """These share out the cores."""
-    report = TOOLS / "computing.xml"
-    command = [str(PYTHON), "-m", "pytest", *COMPUTING, "-n", "auto", f"--junitxml={report}", *options]
-    return _counted("pytest, computing", command, report, chosen=bool(options))
-
-
 def pytest(options: list[str]) -> Outcome:
-    """All others but the browser's, one after the other."""
-    report = TOOLS / "pytest.xml"
-    elsewhere = [f"--ignore={each}" for each in ("tests/browser", *COMPUTING)]
-    command = [str(PYTHON), "-m", "pytest", *elsewhere, f"--junitxml={report}", *options]
-    return _counted("pytest", command, report, chosen=bool(options))
-
-
-def browser_tests(options: list[str]) -> Outcome:
-    """A browser a core: these wait for what they want to see."""
-    elsewhere = [f"--ignore={each}" for each in CLOCKED]
-    return _in_browser("browser tests", ["tests/browser", *elsewhere, "-n", "auto", "--dist", "loadfile"], options)
+    """All that need no browser page of their own and no clock."""
+    return _pytest("pytest", (f"--ignore={BROWSER}", *TOGETHER), options)
 
 
 def clocked_tests(options: list[str]) -> Outcome:
-    """The browser's that look at the clock too."""
-    return _in_browser("browser, by the clock", CLOCKED, options)
+    return _pytest("pytest, by the clock", (f"--ignore={BROWSER}", *ALONE), options)
+
+
+def soak_tests(options: list[str]) -> Outcome:
+    return _pytest("pytest, endurance", ("-m", "soak"), options)
+
+
+def browser_tests(options: list[str]) -> Outcome:
+    """A browser a core."""
+    return _in_browser("browser tests", (BROWSER, *TOGETHER), options)
+
+
+def clocked_browser_tests(options: list[str]) -> Outcome:
+    return _in_browser("browser, by the clock", (BROWSER, *ALONE), options)
 
 
 def _in_browser(name: str, which: Sequence[str], options: list[str]) -> Outcome:
@@ -185,9 +188,13 @@ def _in_browser(name: str, which: Sequence[str], options: list[str]) -> Outcome:
     if path is None:
         return Outcome(name, skipped=1, note=found)
     say(f"browser: {path or 'from Playwright'}, version {found}")
-    report = TOOLS / "browser.xml"
+    return _pytest(name, which, options, LAYERLAB_CHROMIUM=path)
+
+
+def _pytest(name: str, which: Sequence[str], options: list[str], **variables: str) -> Outcome:
+    report = TOOLS / "pytest.xml"
     command = [str(PYTHON), "-m", "pytest", *which, f"--junitxml={report}", *options]
-    return _counted(name, command, report, chosen=bool(options), LAYERLAB_CHROMIUM=path)
+    return _counted(name, command, report, bool(options), False, **variables)
 
 
 def _command(name: str, command: list[str]) -> Outcome:
@@ -260,7 +267,7 @@ def _summary(outcomes: list[Outcome]) -> int:
     return 1 if failed else 0
 
 
-DO = {"run": run, "test": test, "lint": lint, "bench": bench}
+DO = {"run": run, "test": test, "soak": soak, "lint": lint, "bench": bench}
 
 if __name__ == "__main__":
     sys.exit(main(sys.argv[1:]))

@@ -21,6 +21,7 @@ from tests.browser.harness import (
 )
 
 
+@pytest.mark.clock
 def test_circle_is_learned_within_five_seconds_of_loading_the_page(open_page: OpenPage) -> None:
     page = open_page("/")
     play(page)
@@ -32,6 +33,7 @@ def test_circle_is_learned_within_five_seconds_of_loading_the_page(open_page: Op
     reaches(page, 97, within=0.5)  # not by chance: it is still so
 
 
+@pytest.mark.clock
 def test_softmax_reads_the_digits_within_ten_seconds_of_play(open_page: OpenPage) -> None:
     page = open_page("/digits")
     page.locator(".digits-tile").nth(9).wait_for()
@@ -55,6 +57,7 @@ def test_a_hidden_layer_added_by_the_button_reads_better(open_page: OpenPage) ->
     print(f"97% of the 10,000 test images with 128 hidden units after {seconds:.1f} s")
 
 
+@pytest.mark.clock
 def test_a_layer_comes_and_goes_within_a_fifth_of_a_second_while_training(open_page: OpenPage) -> None:
     page = open_page("/")
     play(page)

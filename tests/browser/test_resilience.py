@@ -27,6 +27,7 @@ from tests.browser.harness import (
 from tests.running import Server, free_port, wait_until
 
 
+@pytest.mark.clock
 def test_a_killed_worker_is_replaced_while_two_pages_train(browser: Browser, tmp_path: Path) -> None:
     server = Server(tmp_path, "--workers", "1")
     watched: list[tuple[Page, Problems]] = []

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,6 +19,7 @@ from engine.plan import Plan, make_plan
 from engine.spec import Spec
 from tests.doors.counts import files_needed
 from tests.engine.conftest import fake  # noqa: F401 - a machine with a GPU, for those who ask for one
+from tests.running import MACHINE
 
 Options = dict[str, Any]  # of a session
 
@@ -56,7 +56,7 @@ class CountingProgram(NumpyProgram):
 def on_the_machine(request: pytest.FixtureRequest) -> Options:
     if native.problem() is not None:
         pytest.skip(str(native.problem()))
-    return {"executor": native.load(Path(__file__).parents[2] / ".tools" / "machine")}
+    return {"executor": native.load(MACHINE)}
 
 
 def on_the_stand_in_for_a_gpu(request: pytest.FixtureRequest) -> Options:

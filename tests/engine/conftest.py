@@ -1,4 +1,4 @@
-"""Machines with and without GPUs, whatever this one has."""
+"""The native machine; and machines with and without GPUs, whatever this one has."""
 
 from __future__ import annotations
 
@@ -12,7 +12,15 @@ from collections.abc import Iterator
 import pytest
 
 from engine.devices import gpu_problem
+from engine.native import Native, load
 from tests.engine.fake_cupy import FakeCuPy
+from tests.running import MACHINE
+
+
+@pytest.fixture(scope="session")
+def native() -> Native:
+    """Compiled once for all tests; those that want it are skipped where it can't be."""
+    return load(MACHINE)
 
 
 @pytest.fixture

@@ -14,14 +14,14 @@ from engine.fuse import Region
 from engine.layers import LSTM, BatchNorm, Conv2D, Dense, Flatten, MaxPool, Sequential
 from engine.native import NativeProgram, load, problem
 from engine.ops import argmax, cast, depthwise_conv2d, equal, global_mean, mean, relu, reshape, sigmoid
-from tests.engine.test_native import CACHE
+from tests.running import MACHINE
 
 pytestmark = pytest.mark.skipif(problem() is not None, reason=str(problem()))
 
 
 def left(fetches: Sequence[en.Tensor], feeds: dict[en.Tensor, tuple[int, ...]]) -> list[str]:
     """What a run of ``fetches`` leaves to Python."""
-    program = en.Session(fetches[0].graph, executor=load(CACHE)).bind(fetches, feeds)
+    program = en.Session(fetches[0].graph, executor=load(MACHINE)).bind(fetches, feeds)
     assert isinstance(program, NativeProgram)
     regions: list[Region] = program.left_to_python
     return [each.name for each in regions]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ import safetensors.numpy
 
 import engine as en
 from engine import checkpoint, native
+from tests.running import MACHINE
 
 
 class Lesson:
@@ -161,7 +161,7 @@ def executor(request) -> dict[str, Any]:
         return {}
     if native.problem() is not None:
         pytest.skip(str(native.problem()))
-    return {"executor": native.load(Path(__file__).parents[2] / ".tools" / "machine")}
+    return {"executor": native.load(MACHINE)}
 
 
 def test_a_restored_run_takes_the_very_steps_that_it_would_have_taken(tmp_path, executor):

@@ -19,9 +19,9 @@ from engine.op import REGISTRY
 from tests.engine import extremes as X
 from tests.engine.precise import WIDE, is_wide
 from tests.engine.reference import REFERENCE
-from tests.engine.test_native import CACHE
 from tests.engine.test_optim import BY_HAND
 from tests.engine.tools import inputs_of
+from tests.running import MACHINE
 
 Array = np.ndarray
 Kind = tuple[str, dict[str, Any]]
@@ -62,7 +62,7 @@ def kind(request: pytest.FixtureRequest) -> Kind:
         pytest.skip("long double is double on this computer")
     if executor == "native" and problem() is not None:
         pytest.skip(str(problem()))
-    return dtype, {"executor": load(CACHE)} if executor == "native" else {}
+    return dtype, {"executor": load(MACHINE)} if executor == "native" else {}
 
 
 def runner(kind: Kind, function: Callable[..., Any], *shapes: tuple[int, ...]) -> Callable[..., list[Array]]:

@@ -8,7 +8,7 @@ import threading
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
+from time import monotonic
 from types import FrameType
 
 import numpy as np
@@ -18,28 +18,35 @@ import engine as en
 from engine import ops as O
 from engine.errors import EngineError
 from engine.executors import Executor
-from engine.native import load, problem
+from engine.native import Native, load, problem
+from tests.running import MACHINE
 
-CACHE = Path(__file__).parents[2] / ".tools" / "machine"
 needs_numba = pytest.mark.skipif(problem() is not None, reason=str(problem()))
 needs_alarms = pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="this system has no alarms")
 
 
 @pytest.fixture(params=["NumPy", pytest.param("native", marks=needs_numba)])
 def executor(request: pytest.FixtureRequest) -> Executor | None:
-    return load(CACHE) if request.param == "native" else None
+    return load(MACHINE) if request.param == "native" else None
 
 
-@pytest.fixture(scope="module")
-def network() -> tuple[en.Graph, en.Tensor, en.Tensor, en.Tensor]:
+Network = tuple[en.Graph, en.Tensor, en.Tensor, en.Tensor]
+
+
+def of_size(rows: int, inputs: int, units: int) -> Network:
     """Its graph, what it is fed, a step, and how many steps there were."""
     with en.Graph() as graph:
-        x = en.placeholder((16, 2), name="x")
-        w = en.variable(en.init.Normal(0.5), (2, 1), name="w")
+        x = en.placeholder((rows, inputs), name="x")
+        w = en.variable(en.init.Normal(0.5), (inputs, units), name="w")
         count = en.variable(0.0, name="count", trainable=False)
         train = en.optim.Momentum(0.01).minimize(en.losses.l2(O.tanh(x @ w)))
         step = O.group(train, O.assign(count, count + 1.0))
     return graph, x, step, count
+
+
+@pytest.fixture(scope="module")
+def network() -> Network:
+    return of_size(16, 2, 1)
 
 
 class CtrlC(Exception):
@@ -62,18 +69,25 @@ def pressed_after(seconds: float) -> Iterator[None]:
 
 @needs_numba
 @needs_alarms
-@pytest.mark.parametrize("threads", [1, 2])
-def test_a_native_run_ends_between_two_steps(network, threads: int) -> None:
+@pytest.mark.clock
+@pytest.mark.parametrize(("threads", "size"), [(1, (16, 2, 1)), (2, (256, 256, 256))])
+def test_a_native_run_ends_between_two_steps_within_a_fifth_of_a_second(
+    threads: int, size: tuple[int, int, int], native: Native, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """After years of steps, that is; and it goes on as one that ended there by itself."""
-    graph, x, step, count = network
+    monkeypatch.setattr(native.machine.crew, "cores", 2)
+    graph, x, step, count = of_size(*size)
     found = []
     for steps in (10**12, None):
-        session = en.Session(graph, executor=load(CACHE), threads=threads)
-        program = session.bind(step, {x: (16, 2)})
-        program.feeds[x][...] = np.linspace(-1, 1, 32).reshape(16, 2)
+        session = en.Session(graph, executor=native, threads=threads)
+        program = session.bind(step, {x: size[:2]})
+        assert program.threads == threads
+        program.feeds[x][...] = np.linspace(-1, 1, size[0] * size[1]).reshape(size[:2])
         if steps is not None:
-            with pytest.raises(CtrlC), pressed_after(0.2):
+            began = monotonic()
+            with pytest.raises(CtrlC), pressed_after(0.3):
                 program.run(steps)
+            assert monotonic() - began < 0.3 + 0.2
             done = int(session.get(count))
             assert 0 < done < steps
         else:
@@ -85,18 +99,18 @@ def test_a_native_run_ends_between_two_steps(network, threads: int) -> None:
 
 @needs_numba
 @needs_alarms
-def test_a_stream_that_is_broken_off_leaves_its_last_part_in_the_feed(network) -> None:
+def test_a_stream_that_is_broken_off_leaves_its_last_part_in_the_feed(network, native) -> None:
     graph, x, step, count = network
     stream = np.random.default_rng(0).normal(size=(100_000, 16, 2)).astype("f")
-    session = en.Session(graph, executor=load(CACHE))
+    session = en.Session(graph, executor=native)
     program = session.bind(step, {x: (16, 2)})
     program.run(1, {x: stream})
     with pytest.raises(CtrlC), pressed_after(0.01):
-        while True:
+        for _ in range(10_000):  # minutes
             program.run(100_000, {x: stream})
     done = int(session.get(count)) - 1
     np.testing.assert_array_equal(program.feeds[x], stream[(done - 1) % 100_000])
-    other = en.Session(graph, executor=load(CACHE))
+    other = en.Session(graph, executor=native)
     other.load_state(session.state())
     program.run(5)
     again = other.bind(step, {x: (16, 2)})
@@ -116,7 +130,8 @@ def test_a_session_at_work_in_another_thread_says_so(network, executor: Executor
             while not ended.is_set():
                 program.run(2000)
 
-    thread = threading.Thread()
+    thread = threading.Thread(target=work)
+    thread.start()
     refused = set[str]()
     calls = {
         "run": lambda: session.run(count),
@@ -126,18 +141,22 @@ def test_a_session_at_work_in_another_thread_says_so(network, executor: Executor
         "reset": session.reset,
         "program.run": program.run,
     }
-    while refused != calls.keys():
-        if not thread.is_alive():
-            thread = threading.Thread(target=work)
-            thread.start()
-        for name, call in calls.items():
-            try:
-                call()
-            except EngineError as error:
-                assert "another thread" in str(error) and "a session of its own" in str(error)
-                refused.add(name)
-    ended.set()
-    thread.join()
+    end = monotonic() + 60
+    try:
+        while refused != calls.keys() and monotonic() < end:
+            if not thread.is_alive():
+                thread = threading.Thread(target=work)
+                thread.start()
+            for name, call in calls.items():
+                try:
+                    call()
+                except EngineError as error:
+                    assert "another thread" in str(error) and "a session of its own" in str(error)
+                    refused.add(name)
+    finally:
+        ended.set()
+        thread.join()
+    assert refused == calls.keys()
     session.run(count)  # it is free again
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,8 +15,8 @@ from engine import ops as O
 from engine.native import load, problem
 from engine.op import REGISTRY
 from tests.engine.precise import FUNCTIONS, SLOPES, WIDE, is_wide, last_places, numbers
+from tests.running import MACHINE
 
-CACHE = Path(__file__).parents[2] / ".tools" / "machine"
 NEAREST = 4  # last places
 ROOT_OF_GELU_SLOPE = -0.7524614220710163
 
@@ -30,7 +29,7 @@ def how(request: pytest.FixtureRequest) -> tuple[Any, str]:
         return None, dtype
     if problem() is not None:
         pytest.skip(str(problem()))
-    return load(CACHE), dtype
+    return load(MACHINE), dtype
 
 
 def computed(how: tuple[Any, str], build: Callable[..., list[en.Tensor]], *values: np.ndarray) -> list[np.ndarray]:

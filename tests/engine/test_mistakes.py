@@ -11,7 +11,6 @@ import inspect
 import math
 import pickle
 import re
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,6 +21,7 @@ from engine import native
 from engine.op import REGISTRY, Op
 from tests.engine.mistakes import REFUSED, WORKS
 from tests.engine.tools import inputs_of
+from tests.running import MACHINE
 
 LINE = 7
 
@@ -33,7 +33,7 @@ def executor(request) -> dict[str, Any]:
         return {}
     if native.problem() is not None:
         pytest.skip(str(native.problem()))
-    return {"executor": native.load(Path(__file__).parents[2] / ".tools" / "machine")}
+    return {"executor": native.load(MACHINE)}
 
 
 @pytest.fixture

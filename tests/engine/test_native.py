@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,18 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import engine as en
-from engine.native import Native, NativeProgram, load, problem
+from engine.native import Native, NativeProgram, problem
 from engine.op import REGISTRY, Op
 from tests.engine.tools import inputs_of
 
 pytestmark = pytest.mark.skipif(problem() is not None, reason=str(problem()))
-CACHE = Path(__file__).parents[2] / ".tools" / "machine"
 POSITIVE = ("sqrt", "log", "pow")
-
-
-@pytest.fixture(scope="session")
-def native() -> Native:
-    return load(CACHE)
 
 
 def network(sizes: list[int], activation: str, optimizer: str, classes: bool) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,17 +11,10 @@ import engine as en
 from engine import ops as O
 from engine.errors import EngineError
 from engine.fuse import Region
-from engine.native import Native, NativeProgram, load, problem
+from engine.native import Native, NativeProgram, problem
 from engine.plan import make_plan
 
 pytestmark = pytest.mark.skipif(problem() is not None, reason=str(problem()))
-CACHE = Path(__file__).parents[2] / ".tools" / "machine"
-
-
-@pytest.fixture(scope="session")
-def native() -> Native:
-    return load(CACHE)
-
 
 Build = Callable[..., en.Tensor | list[en.Tensor]]
 

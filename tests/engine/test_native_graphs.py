@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,19 +11,13 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 import engine as en
-from engine.native import Native, NativeProgram, load, problem
+from engine.native import Native, NativeProgram, problem
 from tests.engine.test_random_graphs import OPS, change, changes, grow, moves, picks, sources
 
 pytestmark = pytest.mark.skipif(problem() is not None, reason=str(problem()))
-CACHE = Path(__file__).parents[2] / ".tools" / "machine"
 # a difference in the last bit may become one of 1 in these
 JUMPS = {"floor", "sign", "step", "greater", "greater_equal", "equal", "not_equal", "argmax", "max", "max_pool_back"}
 often = settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow], phases=[Phase.generate])
-
-
-@pytest.fixture(scope="session")
-def native() -> Native:
-    return load(CACHE)
 
 
 @often

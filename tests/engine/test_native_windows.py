@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -14,24 +13,18 @@ from hypothesis import HealthCheck, Phase, assume, given, settings
 from hypothesis import strategies as st
 
 import engine as en
-from engine.native import Native, NativeProgram, executor, instructions, load, problem, windows
+from engine.native import Native, NativeProgram, executor, instructions, problem, windows
 from engine.native.instructions import OP
 from engine.native.lowering import LOWERINGS, Table
 from engine.op import REGISTRY, Op
 from tests.engine.tools import inputs_of
 
 pytestmark = pytest.mark.skipif(problem() is not None, reason=str(problem()))
-CACHE = Path(__file__).parents[2] / ".tools" / "machine"
 often = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck), phases=[Phase.generate])
 WINDOWED = sorted(name for name in REGISTRY if "conv2d" in name or ("pool" in name and "pick" not in name))
 pairs = st.tuples(*[st.sampled_from([1, 1, 2, 3])] * 2)
 few = st.tuples(*[st.integers(0, 5)] * 2)
 paddings = st.sampled_from(["same", "valid"]) | st.tuples(few, few)
-
-
-@pytest.fixture(scope="session")
-def native() -> Native:
-    return load(CACHE)
 
 
 def op(name: str) -> Op:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,8 +12,7 @@ import engine as en
 from engine import native
 from engine.ops import affine, sum_, tanh
 from tests.engine.tools import relative_error
-
-CACHE = Path(__file__).parents[2] / ".tools" / "machine"
+from tests.running import MACHINE
 
 Step = Callable[[np.ndarray, np.ndarray], np.ndarray]  # (weights, gradient) -> new weights
 
@@ -248,7 +246,7 @@ def test_steps_in_float32_are_those_of_float64_but_for_rounding(optimizer: str, 
     with en.Graph() as graph:
         w, slope = en.variable(0.0, (4,), name="w"), en.placeholder((4,))
         train = en.optim.OPTIMIZERS[optimizer](0.1).apply([slope], [w])
-    session = en.Session(graph, executor=native.load(CACHE)) if executor == "native" else en.Session(graph)
+    session = en.Session(graph, executor=native.load(MACHINE)) if executor == "native" else en.Session(graph)
     step, expected, rng = BY_HAND[optimizer](), np.zeros(4), np.random.default_rng(5)
     for _ in range(30):
         gradient = rng.uniform(0.5, 2.0, 4).astype("f")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 from itertools import pairwise
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,12 +11,11 @@ import numpy as np
 import pytest
 
 import engine as en
-from engine.native import Native, NativeProgram, load, problem
+from engine.native import Native, NativeProgram, problem
 from engine.native.instructions import OP, PACKS, UNITS
 from engine.native.lowering import LOWERINGS, Table, tile_sizes
 
 pytestmark = pytest.mark.skipif(problem() is not None, reason=str(problem()))
-CACHE = Path(__file__).parents[2] / ".tools" / "machine"
 SIZES: dict[tuple[int, ...], list[str]] = {  # (rows, inner size, columns, a turned, b turned): the kernels that do it
     (3, 5, 37, 0, 0): ["product"],
     (10, 2, 1, 0, 0): ["thin_product"],  # whole vectors of its rows
@@ -41,11 +39,6 @@ SIZES: dict[tuple[int, ...], list[str]] = {  # (rows, inner size, columns, a tur
     (203, 50, 3, 1, 0): ["product", "turned"],
     (60, 16384 + 70, 3, 0, 0): ["product", "product", "(x0 + x1)"],
 }
-
-
-@pytest.fixture(scope="session")
-def native() -> Native:
-    return load(CACHE)
 
 
 def table_of(native: Native, size: tuple[int, ...], start: str = "none") -> tuple[Table, Any, np.ndarray]:

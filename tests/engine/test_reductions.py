@@ -27,8 +27,8 @@ from engine.ops import (
     sum_,
     sum_like,
 )
-from tests.engine.test_native import CACHE
 from tests.engine.tools import numeric_gradient, relative_error
+from tests.running import MACHINE
 
 rng = np.random.default_rng(0)
 MASKED = np.array([[0, -np.inf, 1]], "f4")
@@ -41,7 +41,7 @@ def options(request: pytest.FixtureRequest) -> dict[str, Any]:
         return {}
     if problem() is not None:
         pytest.skip(str(problem()))
-    return {"executor": load(CACHE)}
+    return {"executor": load(MACHINE)}
 
 
 def computed(function: Callable[..., Any], arrays: Sequence[np.ndarray], options: dict[str, Any]) -> Any:
@@ -107,7 +107,7 @@ def test_sum_like_of_many_numbers(options: dict[str, Any]) -> None:
 @settings(max_examples=30)
 @pytest.mark.skipif(problem() is not None, reason=str(problem()))
 def test_every_reduction_along_any_axes_is_native(data: Any, shape: list[int]) -> None:
-    native = {"executor": load(CACHE)}
+    native = {"executor": load(MACHINE)}
     axes = tuple(data.draw(st.sets(st.integers(0, len(shape) - 1))))
     x = np.random.default_rng(1).uniform(0.5, 1.5, shape).astype("f4")
     whole = np.random.default_rng(2).integers(-9, 9, shape).astype("i4")

@@ -12,18 +12,12 @@ import pytest
 
 import engine as en
 from engine import ops as O
-from engine.native import Native, load, problem
+from engine.native import Native, problem
 from engine.native import instructions as i
 
 needs_numba = pytest.mark.skipif(problem() is not None, reason=str(problem()))
 ROOT = Path(__file__).parents[2]
-CACHE = ROOT / ".tools" / "machine"
 STEPS = 30
-
-
-@pytest.fixture(scope="module")
-def native() -> Native:
-    return load(CACHE)
 
 
 @pytest.fixture

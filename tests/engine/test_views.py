@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,8 +13,8 @@ from engine import native, ops
 from engine.op import REGISTRY, Op
 from tests.engine.reference import REFERENCE
 from tests.engine.tools import compute, inputs_of
+from tests.running import MACHINE
 
-CACHE = Path(__file__).parents[2] / ".tools" / "machine"
 VIEWS = sorted(name for name, op in REGISTRY.items() if op.view is not None)
 ALL = slice(None)
 
@@ -59,7 +58,7 @@ def session_of(request: pytest.FixtureRequest) -> Callable[[en.Graph], en.Sessio
     if request.param == "native":
         if native.problem() is not None:
             pytest.skip(str(native.problem()))
-        return lambda graph: en.Session(graph, executor=native.load(CACHE))
+        return lambda graph: en.Session(graph, executor=native.load(MACHINE))
     request.getfixturevalue("fake")
     return lambda graph: en.Session(graph, device="gpu:0")
 

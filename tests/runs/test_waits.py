@@ -23,6 +23,7 @@ def silent(monkeypatch):
     return office, run, office.runs._book.live(run)
 
 
+@pytest.mark.clock
 def test_all_that_a_command_waits_for_takes_no_longer_than_one_answer_may(silent):
     office, run, live = silent
     held, let_go = threading.Event(), threading.Event()
@@ -43,6 +44,7 @@ def test_all_that_a_command_waits_for_takes_no_longer_than_one_answer_may(silent
     thread.join()
 
 
+@pytest.mark.clock
 def test_a_command_to_a_run_that_is_forgotten_meanwhile_is_told_so_at_once(silent):
     office, run, live = silent
     told: list[str] = []

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 
+import pytest
+
 from tests.labs import metric
 from tests.running import wait_until
 from webapp.stream.hub import run_topic
@@ -132,6 +134,7 @@ def test_a_gone_page_is_forgotten_by_the_hub(lab, open_page):
     wait_until(lambda: lab.runs.hub.unwatched_for(run_topic(run)) is not None, "the hub to see that the page has gone")
 
 
+@pytest.mark.clock
 def test_frames_come_at_the_rate_of_the_server_and_no_faster(page):
     run = page.open(speed="max")
     page.command("play", run=run)

@@ -81,6 +81,7 @@ def test_everything_arrives_whole_and_in_each_senders_order(ends):
     client.release()
 
 
+@pytest.mark.clock
 def test_a_write_never_waits_and_too_much_drops_the_client(ends):
     near, far = ends
     client = socket_of(near, max_outgoing=100_000)

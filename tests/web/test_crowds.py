@@ -54,6 +54,7 @@ def test_a_server_that_runs_out_of_handles_answers_and_keeps_its_log_short(tmp_p
     assert sum(map(len, server.output)) < 3000, "\n".join(server.output)
 
 
+@pytest.mark.clock
 def test_a_head_that_drips_is_dropped_however_steadily(make_lab):
     lab = make_lab(head_timeout=1.0)
     with half_a_request(lab.config.port) as slow:
@@ -65,6 +66,7 @@ def test_a_head_that_drips_is_dropped_however_steadily(make_lab):
         assert 0.9 < time.monotonic() - start < 5
 
 
+@pytest.mark.clock
 def test_a_request_with_more_behind_it_doesnt_hold_on_either(make_lab):
     lab = make_lab(head_timeout=1.0)
     with socket.create_connection(("127.0.0.1", lab.config.port), timeout=5) as slow:

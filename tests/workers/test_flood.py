@@ -6,6 +6,8 @@ import itertools
 import threading
 import time
 
+import pytest
+
 from tests.labs import BareSocket, Lab, Page, new_cookie
 from tests.running import wait_until
 
@@ -60,6 +62,7 @@ class Flood:
             socket.ws.close()
 
 
+@pytest.mark.clock
 def test_a_flood_leaves_the_others_their_frames_and_their_commands(make_lab, open_page):
     lab = make_lab(experiments=None, workers=1)
     pages = [open_page(lab) for _ in range(OTHERS)]

@@ -11,7 +11,10 @@ import pytest
 from tests.fake_experiment import LONG_STEP
 from tests.running import wait_until
 
-pytestmark = pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="this system can't stop a process")
+pytestmark = [
+    pytest.mark.clock,  # a worker that something else keeps from its core hangs, too
+    pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="this system can't stop a process"),
+]
 
 
 def stop(pid: int) -> None:

@@ -11,12 +11,14 @@ import time
 from typing import Any
 
 import psutil
+import pytest
 
 from tests.fake_experiment import KILL_WORKER
 from tests.labs import metric
 from tests.running import ROOT, Server, wait_until
 
 
+@pytest.mark.clock
 def test_kill_9_of_a_worker_while_two_pages_train_both_go_on_within_3_seconds(make_lab, open_page):
     lab = make_lab(workers=1)  # so that both are hit
     pages = [open_page(lab), open_page(lab)]
