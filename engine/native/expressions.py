@@ -1,4 +1,4 @@
-"""The element-wise expressions that the native machine can do in one go, as text: ``(x0 * (x1 - (x2 * x2)))``.
+"""The element-wise expressions that the native machine can do in one go, as text: ``(x0 * (x1 - x2))``.
 
 An input's letter tells its type: x float32, t bool, u uint8, i int32; a ``?`` in front, that the result is a bool.
 ``(tanh(x0)); (tanh_slope(x0))`` gives two results in one go: a function and its slope, which share most of their work.
