@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -119,6 +119,11 @@ def spelled(name: str, value: Any, where: str = "") -> Any:
         if isinstance(error, EngineError) and type(error) is not EngineError:
             raise
         raise EngineError(f"{name} is {meaning}, got {value!r:.60}{where}") from None
+
+
+def explained(names: Iterable[str]) -> str:
+    """A line for each attribute with what it may be, for help()."""
+    return "".join([f"\n    {name}: {KINDS[name][1]}" for name in names if name in KINDS])
 
 
 def unknown(name: str, known: tuple[str, ...], element_wise: bool) -> EngineError:

@@ -18,9 +18,10 @@ import numpy as np
 import safetensors
 import safetensors.numpy
 
-from engine.errors import CheckpointError
+from engine.errors import CheckpointError, user_source
 from engine.graph import Graph, Tensor
 from engine.session import Session
+from engine.tensor import shown
 
 KEY = "layerlab"  # of the metadata: what this file writes by itself, as JSON
 FORMAT = 2  # 1 had no digest
@@ -60,6 +61,7 @@ def dumps(session: Session, metadata: Mapping[str, str] | None = None, random: G
 
     Raises CheckpointError if ``metadata`` takes the name that the engine's own part has, or isn't texts.
     """
+    _need_session(session)
     texts = dict(metadata or {})
     if KEY in texts:
         raise CheckpointError(f"the name {KEY!r} in a checkpoint's metadata is taken by the engine")
@@ -119,6 +121,7 @@ def loads(session: Session, data: bytes, random: Generators | None = None) -> No
     Raises CheckpointError, with the session and the generators untouched, if names, shapes or dtypes
     differ, a generator's state isn't there, or the data isn't what was written.
     """
+    _need_session(session)
     try:
         arrays = safetensors.numpy.load(data)
     except (safetensors.SafetensorError, ValueError, TypeError) as error:
@@ -180,19 +183,25 @@ def save(
     random: Generators | None = None,
 ) -> None:
     """Write :func:`dumps` to a file; a file that was there is replaced as a whole."""
-    target = Path(path)
+    data, target = dumps(session, metadata, random), Path(path)
     part = target.with_name(target.name + ".part")
-    part.write_bytes(dumps(session, metadata, random))
+    part.write_bytes(data)
     part.replace(target)
 
 
 def restore(session: Session, path: str | Path, random: Generators | None = None) -> None:
     """Read a file that :func:`save` wrote, as :func:`loads` does.  Raises CheckpointError or OSError."""
+    _need_session(session)
     data = Path(path).read_bytes()
     try:
         loads(session, data, random)
     except CheckpointError as error:
         raise CheckpointError(f"{path}: {error}") from None
+
+
+def _need_session(given: Any) -> None:
+    if not isinstance(given, Session):
+        raise CheckpointError(f"the session comes first, save(session, path), got {shown(given)} ({user_source()})")
 
 
 def _some(names: Collection[str]) -> str:

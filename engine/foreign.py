@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any
 
 _PLACES = ("ops", "layers", "losses", "optim", "init", "schedules")
@@ -13,6 +13,8 @@ _TYPE = 'a type is said by its name, "float32"'
 _FULL = "en.ops.broadcast_to(en.constant(0.0), shape=(2, 3)) is full of a number"
 _BINARY = "en.losses.softmax_cross_entropy of two classes is the same loss"
 _ENTROPY = "en.losses.softmax_cross_entropy"
+_SPREAD = "en.ops.mean(en.ops.square(x - x.mean())) is the variance, its en.ops.sqrt the standard deviation"
+_DRAWN = "numbers are drawn from a state, in a tensor's shape: {0}(random_state(), constant(np.zeros((2, 3), 'f4')))"
 
 # A name's own case and its underscores don't count, nor "Optimizer", "Loss" or "Layer" at its end.
 _NAMES = {
@@ -21,27 +23,27 @@ _NAMES = {
     "negative": "en.ops.neg", "reducesum": "en.ops.sum_", "reducemean": "en.ops.mean", "reducemax": "en.ops.max_",
     "reducemin": "en.ops.min_", "reduceprod": "en.ops.prod", "concatenate": "en.ops.concat", "cat": "en.ops.concat",
     "clipbyvalue": "en.ops.clip", "clamp": "en.ops.clip", "expanddims": "en.ops.expand", "unsqueeze": "en.ops.expand",
-    "take": "en.ops.gather", "embeddinglookup": "en.ops.gather", "select": "en.ops.where", "cond": "en.ops.where",
+    "take": "en.ops.gather", "embeddinglookup": "en.ops.gather", "select": "en.ops.where",
     "softmaxcrossentropywithlogits": "en.ops.cross_entropy", "permute": "en.ops.transpose",
-    "sparsesoftmaxcrossentropywithlogits": "en.ops.cross_entropy", "identity": "en.ops.copy", "addn": "en.ops.add",
-    "detach": "en.ops.stop_gradient", "std": "en.ops.moments", "var": "en.ops.moments", "eq": "en.ops.equal",
-    "gt": "en.ops.greater", "lt": "en.ops.less", "ge": "en.ops.greater_equal", "le": "en.ops.less_equal",
-    "linear": "en.layers.Dense", "batchnorm1d": "en.layers.BatchNorm", "batchnorm2d": "en.layers.BatchNorm",
+    "sparsesoftmaxcrossentropywithlogits": "en.ops.cross_entropy", "identity": "en.ops.copy",
+    "detach": "en.ops.stop_gradient", "eq": "en.ops.equal", "gt": "en.ops.greater", "lt": "en.ops.less",
+    "ge": "en.ops.greater_equal", "le": "en.ops.less_equal", "linear": "en.layers.Dense",
+    "batchnorm1d": "en.layers.BatchNorm", "batchnorm2d": "en.layers.BatchNorm",
     "batchnormalization": "en.layers.BatchNorm", "maxpool2d": "en.layers.MaxPool", "maxpooling2d": "en.layers.MaxPool",
-    "avgpool2d": "en.layers.AvgPool", "averagepooling2d": "en.layers.AvgPool",
-    "mse": "en.losses.mean_squared_error", "crossentropy": _ENTROPY, "categoricalcrossentropy": _ENTROPY,
-    "sparsecategoricalcrossentropy": _ENTROPY, "smoothl1": "en.losses.huber",
-    "gradientdescent": "en.optim.SGD", "tensor": "en.constant",
-    "converttotensor": "en.constant", "grad": "en.gradients",
+    "avgpool2d": "en.layers.AvgPool", "averagepooling2d": "en.layers.AvgPool", "mse": "en.losses.mean_squared_error",
+    "crossentropy": _ENTROPY, "crossentropyloss": _ENTROPY, "categoricalcrossentropy": _ENTROPY,
+    "sparsecategoricalcrossentropy": _ENTROPY, "smoothl1": "en.losses.huber", "gradientdescent": "en.optim.SGD",
+    "tensor": "en.constant", "converttotensor": "en.constant", "grad": "en.gradients",
     "truncatednormal": "en.init.TruncatedNormal", "glorotuniform": "en.init.Glorot", "xavieruniform": "en.init.Glorot",
     "xaviernormal": "en.init.GlorotNormal", "kaimingnormal": "en.init.He", "kaiminguniform": "en.init.HeUniform",
-    "henormal": "en.init.He", "interactivesession": "en.Session", "t": "x.T", "size": "x.shape", "numel": "x.shape",
-    "getshape": "x.shape", "view": "x.reshape(shape)", "ravel": "x.reshape(shape)", "astype": 'x.cast("float32")',
-    "swapaxes": "x.transpose(axes)", "savestate": "session.state()", "load": "en.checkpoint.loads",
-    "applygradients": "apply(grads, variables)",
+    "henormal": "en.init.He", "interactivesession": "en.Session", "t": "x.T", "view": "x.reshape(shape)",
+    "ravel": "x.reshape(shape)", "swapaxes": "x.transpose(axes)", "savestate": "session.state()",
+    "load": "en.checkpoint.restore", "applygradients": "apply(grads, variables)",
 }  # fmt: skip
 _SENTENCES = {
     **dict.fromkeys(("numpy", "item", "eval", "tolist", "data", "value"), _VALUE),
+    **dict.fromkeys(("size", "numel", "getshape"), "x.shape has the sizes, None for those not known"),
+    **dict.fromkeys(("std", "var", "variance", "reducestd", "reducevariance"), _SPREAD),
     **dict.fromkeys(("backward", "computegradients", "zerograd"), _GRADIENTS),
     **dict.fromkeys(("setvalue",), "ops.assign(x, value) changes a variable"),
     **dict.fromkeys(("to", "cuda", "cpu", "gpu"), 'Session(graph, device="gpu:0") computes elsewhere'),
@@ -58,6 +60,11 @@ _SENTENCES = {
     "variable": "en.variable(first_value, name=...) is one", "train": "en.optim has the optimisers",
     "nn": "en.ops and en.layers have what it holds", "setshape": "x.shape has the sizes, None for those not known",
     "flatten": "x.reshape(shape) gives another shape; en.layers.Flatten() keeps the batch",
+    "astype": 'x.cast("int32") gives the numbers as another type', "addn": "a + b + c adds up several",
+    "cond": "en.ops.where(condition, a, b) takes numbers from both, element by element",
+    "norm": "en.ops.sqrt(en.ops.sum_(en.ops.square(x))) is a length", "log1p": "en.ops.log(1 + x) is it",
+    "relu6": "en.ops.clip(x, 0.0, 6.0) is it", "getvariable": "en.variable(first_value, name=...) makes one",
+    "getdefaultgraph": "`with en.Graph() as graph:` makes a graph, and x.graph is a tensor's",
     "floormod": "a - b * en.ops.floor(a / b) is what is left over", "step": "minimize(loss) is what a session runs",
 }  # fmt: skip
 _SETTINGS = {
@@ -67,14 +74,13 @@ _SETTINGS = {
     "newshape": ("shape",), "alpha": ("slope", "decay"), "negative_slope": ("slope",), "rho": ("decay",),
     "paddings": ("widths",), "pad_width": ("widths",), "constant_values": ("value",), "lr": ("rate",),
     "learning_rate": ("rate",), "p": ("rate",), "prob": ("rate",), "eps": ("epsilon",),
-    "return_sequences": ("sequence",),
-    "training": ("train",), "is_training": ("train",), "var_list": ("over",), "params": ("over",),
-    "out_features": ("units",), "num_units": ("units",), "hidden_size": ("units",), "embedding_dim": ("units",),
-    "num_embeddings": ("rows",), "out_channels": ("filters",), "kernel_initializer": ("initial",),
-    "initializer": ("initial",), "initial_value": ("initial",), "bias_initializer": ("bias",),
-    "clipnorm": ("clip_norm",),
-    "clipvalue": ("clip_value",), "label_smoothing": ("smoothing",), "y_true": ("target", "labels"),
-    "y_pred": ("output", "logits"), "betas": ("beta1",), "input": ("x",), "stddev": ("std",),
+    "return_sequences": ("sequence",), "training": ("train",), "is_training": ("train",), "var_list": ("over",),
+    "params": ("over",), "out_features": ("units",), "num_units": ("units",), "hidden_size": ("units",),
+    "embedding_dim": ("units",), "num_embeddings": ("rows",), "out_channels": ("filters",),
+    "kernel_initializer": ("initial",), "initializer": ("initial",), "initial_value": ("initial",),
+    "bias_initializer": ("bias",), "clipnorm": ("clip_norm",), "clipvalue": ("clip_value",),
+    "label_smoothing": ("smoothing",), "y_true": ("target", "labels"), "y_pred": ("output", "logits"),
+    "betas": ("beta1",), "input": ("x",), "stddev": ("std",),
 }  # fmt: skip
 
 
@@ -86,6 +92,8 @@ def elsewhere(name: str, own: str = "") -> str:
     for key in (short, *[short.removesuffix(end) for end in ("optimizer", "loss", "layer")]):
         if key in _SENTENCES:
             return f"; {_SENTENCES[key]}"
+        if own and _NAMES.get(key, "").startswith(f"en.{own}."):
+            return f"; {_NAMES[key]} does that"
         for place in sorted(_PLACES, key=lambda each: each != own):
             for found in names(place):
                 if key and found.lower().replace("_", "") == key and (found != name or place != own):
@@ -106,6 +114,15 @@ def _is_of(made: Any, module: str) -> bool:
     if type(made).__name__ == "Op":
         return module == "engine.ops"
     return f"{getattr(made, '__module__', '')}.".startswith(f"{module}.") or type(made).__module__ == module
+
+
+def call(name: str, given: Sequence[Any]) -> str:
+    """What would work instead of calling ``name`` with what holds no tensor, as the end of a sentence."""
+    if name in ("random_normal", "random_uniform"):
+        return _DRAWN.format(name)
+    if len(given) > 1 and any(isinstance(each, (list, tuple)) for each in given[1:]):
+        return f"the list of tensors comes first, {name}([a, b], ...)"
+    return "constant() makes one of a value"
 
 
 def setting(name: str, known: Collection[str]) -> str:

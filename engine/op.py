@@ -13,9 +13,10 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from engine.attributes import spelled, unknown
+from engine.attributes import explained, spelled, unknown
 from engine.errors import EngineError, user_source
 from engine.expression import Tree, kernel, operands, parse
+from engine.foreign import call
 from engine.spec import Spec
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ class Op:
         if self.arity is None and inputs and isinstance(inputs[0], (list, tuple)) and inputs[0]:
             return self(*inputs[0], *inputs[1:], name=name, **attrs)
         raise EngineError(
-            f"{self.name}: at least one input must be a tensor; constant() makes one of a value ({user_source()})"
+            f"{self.name}: at least one input must be a tensor; {call(self.name, inputs)} ({user_source()})"
         )
 
     def told(self, given: Sequence[Any], attrs: Mapping[str, Any]) -> tuple[Sequence[Any], Mapping[str, Any]]:
@@ -163,6 +164,18 @@ class Op:
         """Those that have to be given."""
         return tuple([each.name for each in self._parameters if each.default is each.empty])
 
+    def signature(self) -> inspect.Signature:
+        """How it is called: its inputs, its attributes, and a name for its result."""
+        if self.arity is None:
+            inputs = [inspect.Parameter("tensors", inspect.Parameter.VAR_POSITIONAL)]
+        else:
+            own = list(inspect.signature(self.spec).parameters)
+            names = ["x"] if self.arity == 1 else ["a", "b", "c", "d"] if self._takes_any else own
+            inputs = [inspect.Parameter(each, inspect.Parameter.POSITIONAL_ONLY) for each in names[: self.arity]]
+        kind = inspect.Parameter.KEYWORD_ONLY
+        attributes = [each.replace(kind=kind, annotation=each.empty) for each in self._parameters]
+        return inspect.Signature([*inputs, *attributes, inspect.Parameter("name", kind, default=None)])
+
     @cached_property
     def tree(self) -> Tree:
         """Its code, parsed."""
@@ -209,5 +222,8 @@ def op(name: str, doc: str, **rules: Any) -> Op:
         }
         follows["samples"] = ONE if len(inputs) == 1 else PAIRS
         found = replace(found, **follows | rules)
+    signature = found.signature()  # what help() and editors look for, as the object's own:
+    object.__setattr__(found, "__signature__", signature)
+    object.__setattr__(found, "__doc__", f"{name}{signature}: {doc}{explained(found.attributes)}")
     REGISTRY[name] = found
     return found

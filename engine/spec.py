@@ -72,8 +72,8 @@ class Spec:
 
 
 def dtype_name(dtype: Any) -> str:
-    """The name of a type that is given by it or as NumPy's (np.float32).  Raises DtypeError for any other."""
-    if isinstance(dtype, np.dtype) or (isinstance(dtype, type) and issubclass(dtype, np.generic)):
+    """The name of a type given by it, as NumPy's (np.float32) or as bool.  Raises DtypeError for any other."""
+    if isinstance(dtype, np.dtype) or dtype is bool or (isinstance(dtype, type) and issubclass(dtype, np.generic)):
         dtype = np.dtype(dtype).name
     if not isinstance(dtype, str) or dtype not in DTYPES:
         raise _unknown(dtype)
@@ -81,7 +81,8 @@ def dtype_name(dtype: Any) -> str:
 
 
 def _unknown(dtype: Any) -> DtypeError:
-    return DtypeError(f"dtype {dtype!r:.60} isn't known; {', '.join(DTYPES)} are")
+    hint = '; networks are made of "float32", labels of "int32"' if dtype in (float, int) else ""
+    return DtypeError(f"dtype {dtype!r:.60} isn't known; {', '.join(DTYPES)} are{hint}")
 
 
 def broadcast(shapes: Iterable[Shape]) -> Shape:
