@@ -47,7 +47,7 @@ from engine.native.instructions import (
 )
 from engine.native.kernels import F, columns, copy_row, fill_row
 from engine.native.lanes import BYTES, W
-from engine.native.products import shares
+from engine.native.packing import shares
 from engine.native.simd import first as lanes
 from engine.native.simd import i64s, load, load_part, read, rectified, splat, store_part, tile, total, turn, write, zero
 from engine.native.tiles import PANEL, ROWS

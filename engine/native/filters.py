@@ -36,7 +36,7 @@ from engine.native.instructions import (
 )
 from engine.native.kernels import columns, copy_row
 from engine.native.lanes import W
-from engine.native.products import shares
+from engine.native.packing import shares
 from engine.native.simd import add, i64s, load_part, store_part, tile
 from engine.native.simd import first as lanes
 from engine.native.tiles import PANEL, ROWS

@@ -20,6 +20,7 @@ from engine.passes import Node
 
 Lowering = Callable[["Table", Node, np.ndarray, Sequence[np.ndarray]], None]
 LOWERINGS: dict[str, Lowering] = {}
+LONG_ROW, MANY_ROWS = 512, 256  # numbers in a row of which beginning it is a small part; rows that are worth a copy
 PARTS = 64  # instructions that one element-wise operation may become
 BYTES_A_NS, PRODUCTS_A_NS = 10, 50  # what kernels get through, about
 USE_TILES = {
@@ -140,6 +141,7 @@ def element_wise(table: Table, text: str, out: np.ndarray, inputs: Sequence[np.n
 
     Behind the inputs comes the second result, if there are two.
     """
+    out, inputs = _in_long_rows(table, out, inputs)
     spread = [each if each.shape == out.shape else np.broadcast_to(each, out.shape) for each in inputs]
     shape, strides = together([out, *spread])
     if shape and strides[0][-1] != out.itemsize:  # the result lies across: rows of one number
@@ -160,6 +162,27 @@ def element_wise(table: Table, text: str, out: np.ndarray, inputs: Sequence[np.n
         row[i.OUT] += moved[0]
         for at, array in enumerate(spread):
             row[i.IN + 3 * at : i.IN + 3 * at + 3] = [address(array) + moved[at + 1], steps[at + 1], ups[at + 1]]
+
+
+def _in_long_rows(
+    table: Table, out: np.ndarray, inputs: Sequence[np.ndarray]
+) -> tuple[np.ndarray, Sequence[np.ndarray]]:
+    """The same with several rows as one, if they are short and many: to begin a row takes as long as some numbers."""
+    n = out.shape[-1] if out.ndim > 1 else 1
+    several = math.gcd(out.size // n, 1 << max(0, LONG_ROW // n).bit_length() - 1) if 1 < n <= LONG_ROW // 2 else 1
+    rows = [each.size == n and each.shape[-1:] == (n,) and each.dtype == np.float32 for each in inputs]
+    whole = [each.shape == out.shape and each.flags.c_contiguous for each in inputs]
+    alike = all(a or b or each.size == 1 for a, b, each in zip(rows, whole, inputs, strict=True))
+    if several == 1 or out.size < MANY_ROWS * n or not (alike and any(rows) and out.flags.c_contiguous):
+        return out, inputs
+    found = []
+    for each, is_row, is_whole in zip(inputs, rows, whole, strict=True):
+        if is_row:
+            found.append(table.keep(np.empty((several, n), np.float32)))
+            table.copy(found[-1], each.reshape(n))
+        else:
+            found.append(each.reshape(-1, several * n) if is_whole else each)
+    return out.reshape(-1, several * n), [each.reshape(-1) if a else each for a, each in zip(rows, found, strict=True)]
 
 
 @cache

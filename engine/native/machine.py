@@ -34,7 +34,18 @@ KERNELS = ("kernels", "reductions", "softmax", "products", "convolutions", "filt
 SOURCES = (
     *(
         f"native/{each}.py"
-        for each in (*KERNELS, "frontend", "instructions", "lanes", "loop", "mathematics", "simd", "tiles", "vectors")
+        for each in (
+            *KERNELS,
+            "frontend",
+            "instructions",
+            "lanes",
+            "loop",
+            "mathematics",
+            "packing",
+            "simd",
+            "tiles",
+            "vectors",
+        )
     ),
     "expression.py",
     "ops/splitmix.py",

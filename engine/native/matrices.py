@@ -26,8 +26,7 @@ from engine.passes import Node
 FEW = 64  # rows of a first factor for which the second isn't worth packing
 NEAR = 2**18  # numbers of a second factor that stays in the second-level cache: a megabyte
 NARROW = 1024  # bytes from row to row of a second factor that is read as it lies
-ALIKE = 2048  # bytes: rows that lie multiples of it apart share two sets of the first-level cache, 16 lines
-LINE = 64  # bytes of a line of the caches
+LINE, SETS, WAYS = 64, 64, 8  # of the first-level cache: bytes of a line; which addresses go where; lines in a set
 THIN, SHORT = 64, 32  # rows of a result, and numbers that are summed up, of which there are so few that a loop will do
 REPEATED = 4  # units at most where each packs a factor anew
 
@@ -93,6 +92,10 @@ def _add_part(table: Table, out: np.ndarray, a: np.ndarray, b: np.ndarray, start
     if n == 1 and m > 1 and k >= vector and (start is None or start.ndim == 2):  # a row is done better than a column
         a, b, m, n = b.T, a.T, n, m
     (a0, a1), (b0, b1) = _steps(a), _steps(b)
+    if k == 1 and b1 == 4 and n > vector:  # nothing to sum up
+        given = [a, b] if start is None else [start, a, b]
+        element_wise(table, "(x0 * x1)" if start is None else "(x0 + (x1 * x2))", out, given)
+        return
     thin = n <= vector and m <= THIN and k <= SHORT
     if (
         n < vector and m >= 4 * n > 4 and a0 == 4 and a1 != 4 and start is None and not thin
@@ -121,7 +124,7 @@ def _add_tiles(table: Table, out: np.ndarray, a: np.ndarray, b: np.ndarray, more
     tall, panel, vector = tile_sizes()
     m, n, k, a1, b0 = (more[each] for each in ("m", "n", "k", "a1", "b0"))
     lies = more["b1"] == 4 and (m <= FEW or ((b0 <= NARROW or k * n <= NEAR) and m <= 4 * FEW))
-    if b0 % ALIKE == 0 and m > tall and 4 * panel <= LINE:  # a panel is read again when the cache has lost it
+    if m > tall and 4 * panel <= LINE and min(k, DEEP) > _held(b0):  # a panel is read again when the cache has lost it
         lies = False
     if a1 != 4 and m > FEW:  # a first factor that lies across is worth packing where it is read often
         lies = more["b1"] == 4 and n < 4 * panel
@@ -138,6 +141,11 @@ def _add_tiles(table: Table, out: np.ndarray, a: np.ndarray, b: np.ndarray, more
     if not lies:
         needed = depth * (min(n, WIDE) + panel + (min(m, TALL) if tiled else 0))
         table.room = max(table.room, 4 * (needed + vector * panel))
+
+
+def _held(apart: int) -> int:
+    """Lines, so many bytes apart, that the first-level cache holds."""
+    return WAYS * (SETS // math.gcd(apart // LINE, SETS) if apart % LINE == 0 else SETS)
 
 
 def _steps(matrix: np.ndarray) -> tuple[int, int]:

@@ -40,6 +40,7 @@ from engine.native.instructions import (
 )
 from engine.native.kernels import columns, copy_row, fill_row
 from engine.native.lanes import BYTES, W
+from engine.native.packing import pack, pack_panels, pack_tiles, shares
 from engine.native.simd import (
     add,
     beside1,
@@ -50,14 +51,12 @@ from engine.native.simd import (
     load,
     load_part,
     mul,
-    prefetch,
     read,
     splat,
     store,
     store_part,
     tile,
     total,
-    turn,
     write,
     zero,
 )
@@ -70,57 +69,6 @@ STRIP = 2048  # columns of a single row that are summed up at a time: they stay 
 def edge(n, grain, units, unit):
     """Where a unit of n rows or columns begins, a multiple of ``grain`` as far as there are enough."""
     return min(n, (n + grain - 1) // grain * unit // units * grain)
-
-
-@compiled
-def shares(n):
-    """How many tiles n rows are shared out to, how many each gets, and how many of them get one more."""
-    parts = (n + ROWS - 1) // ROWS
-    few = n // parts
-    return parts, few, n - few * parts
-
-
-@compiled
-def pack(out, lanes, a, k, n, down, across):
-    """A panel (k, n) as k rows of ``lanes`` numbers, n of which count; up to W rows more are written over."""
-    if across == 4 and n == lanes == PANEL:
-        for _ in range(k):
-            prefetch(a + 8 * down)
-            prefetch(a + 8 * down + BYTES)
-            store(out, load(a))
-            store(out + BYTES, load(a + BYTES))
-            out += 2 * BYTES
-            a += down
-    elif across == 4:
-        for q in range(k):
-            copy_row(out + 4 * q * lanes, a + q * down, n)
-    elif down == 4 and k * n > 3 * W:  # fewer are sooner done one by one
-        for q in range(0, k, W):  # columns from the right: what is written beyond a row's end is written over
-            for j in range((n - 1) // W * W, -1, -W):
-                turn(out + 4 * (q * lanes + j), 4 * lanes, a + j * across + 4 * q, across, min(W, n - j), k - q)
-    else:
-        for j in range(n):
-            to, x = out + 4 * j, a + j * across
-            for _ in range(k):
-                write(to, read(x))
-                to, x = to + 4 * lanes, x + down
-
-
-@compiled
-def pack_panels(out, b, k, n, down, across):
-    """b (k, n) in panels of PANEL columns."""
-    for j in range(0, n, PANEL):
-        pack(out + 4 * j * k, PANEL, b + j * across, k, min(PANEL, n - j), down, across)
-
-
-@compiled
-def pack_tiles(out, a, m, k, down, across):
-    """a (m, k) in the rows that :func:`shares` gives each tile, columns first."""
-    parts, few, more = shares(m)
-    for part in range(parts):
-        rows = few + 1 if part < more else few
-        pack(out, rows, a, k, rows, across, down)
-        out, a = out + 4 * k * rows, a + down * rows
 
 
 @compiled

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+
 from llvmlite import ir
 
+from engine.native.instructions import DEEP
 from engine.native.lanes import BYTES, FLOAT, I64, REGISTERS, TRUTHS, VECTOR, W, llvm_function
 from engine.native.vectors import first, loop, masked_load, masked_store, number, pointer, prefetch, spread
 
@@ -12,6 +15,9 @@ VECTORS = 2  # of a tile
 PANEL = VECTORS * W  # columns of a tile
 AHEAD = 24  # rows of a packed panel that are fetched before they are needed
 SHORT = 32  # numbers to sum up, at most, to begin with what is added: else it comes last, as it may be large and far
+LINE = 64  # bytes of a line of the caches
+STAYS = 4 * PANEL * DEEP <= 1 << 14  # whether a packed panel of b stays in the first-level cache from tile to tile
+NEXT = 256  # bytes of a packed a that are fetched before they are needed, if b stays
 UNROLLED = 4  # steps of a packed tile's loop at a time
 
 _NAMES = ("out", "out0", "a", "a0", "a1", "b", "b0", "k", "runs", "a2", "b2", "columns", "start", "start0")
@@ -73,8 +79,7 @@ def _of_size(module: ir.Module, name: str, rows: int, vectors: int) -> ir.Functi
         """``count`` rows of b."""
         for at in range(count):
             right = b.add(b.load(walk), b.mul(number(at), now["b0"]))
-            for v in range(vectors if vectors > 1 else 0):  # narrow rows come by themselves
-                prefetch(b, b.add(right, b.add(now["b2"], number(v * BYTES))))
+            _fetch(b, _soon(b, (rows, vectors, at), packed, b.load(walks[0]), b.add(right, now["b2"])))
             ys = [masked_load(b, b.add(right, number(v * BYTES)), read[v]) for v in range(vectors)]
             for i in range(rows):
                 more = b.add(b.mul(number(at), now["a1"]), b.mul(number(i % 3), now["a0"]))
@@ -87,14 +92,14 @@ def _of_size(module: ir.Module, name: str, rows: int, vectors: int) -> ir.Functi
             b.store(b.add(b.load(walks[q]), b.mul(number(count), now["a1"])), walks[q])
         b.store(b.add(b.load(walk), b.mul(number(count), now["b0"])), walk)
 
+    _fetch(b, [place(now["out"], "out0", i, 0) for i in range(rows if packed else 0)])
     for total in sums.values():
         b.store(ir.Constant(VECTOR, [0.0] * W), total)
     with b.if_then(at_first):
         for (i, v), total in sums.items():
             b.store(masked_load(b, place(now["start"], "start0", i, v), wanted[v]), total)
     with b.if_then(at_last):
-        for i, v in sums:
-            prefetch(b, place(now["start"], "start0", i, v), level=2)
+        _fetch(b, [place(now["start"], "start0", i, v) for i, v in sums], level=2)
     with loop(b, now["runs"]) as run:
         for q in bases:
             b.store(b.add(b.add(now["a"], b.mul(run, now["a2"])), b.mul(number(q), now["a0"])), walks[q])
@@ -112,6 +117,21 @@ def _of_size(module: ir.Module, name: str, rows: int, vectors: int) -> ir.Functi
         masked_store(b, place(now["out"], "out0", i, v), b.load(total), wanted[v])
     b.ret_void()
     return function
+
+
+def _soon(
+    b: ir.IRBuilder, size: tuple[int, int, int], packed: bool, a: ir.Value, later: ir.Value
+) -> Iterator[ir.Value]:
+    """What a step of a tile fetches: of a packed a, if b stays where it is; or the row of b that is ``later``."""
+    rows, vectors, at = size
+    if packed and STAYS:
+        return (b.add(a, number(4 * rows * at + NEXT)) for _ in range((at + 1) % 2))
+    return (b.add(later, number(line)) for line in range(0, 4 * PANEL if vectors > 1 else 0, LINE))
+
+
+def _fetch(b: ir.IRBuilder, addresses: Iterable[ir.Value], level: int = 1) -> None:
+    for each in addresses:
+        prefetch(b, each, level)
 
 
 def _everywhere(b: ir.IRBuilder, address: ir.Value) -> ir.Value:

@@ -23,6 +23,7 @@ SIZES: dict[tuple[int, ...], list[str]] = {  # (rows, inner size, columns, a tur
     (7, 32, 4, 1, 0): ["thin_product"],
     (63, 5, 3, 1, 1): ["thin_product"],  # row by row
     (1, 5, 4, 0, 0): ["thin_product"],
+    (50, 1, 70, 0, 0): ["(x0 * x1)"],
     (37, 300, 70, 0, 0): ["product"],  # as they lie, in two parts
     (5, 1030, 600, 0, 0): ["product"],  # a large second factor, read in short parts
     (20, 70, 512, 0, 0): ["product"],  # rows of the second factor lie 2 KB apart
