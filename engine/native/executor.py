@@ -59,6 +59,7 @@ class NativeProgram(Program):
                 order += range(mark, len(self._table.rows))
             elif step.work:
                 order += self.calls_of(step)
+                self._table.packed.clear()
                 self.left_to_python.append(step)
             if poison:
                 order += self.poisons(at)

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
+from typing import Any
 
 import numpy as np
 
@@ -50,6 +51,7 @@ def add_instructions(table: Table, step: Region, arrays: Mapping[Node, np.ndarra
             rule(table, first, arrays[step.last], [arrays[each] for each in (*first.inputs, *added)])
     except NotNative:
         del table.rows[mark:]
+        table.packed.clear()
         return False
     return True
 
@@ -62,6 +64,8 @@ def _chain(table: Table, found: Sequence[Piece], arrays: Mapping[Node, np.ndarra
             arrays[each] if isinstance(each, Node) else table.keep(np.array(each, np.float32)) for each in piece.inputs
         ]
         out, *more = (arrays[each] for each in piece.nodes)
+        for each in more:
+            table.changes(each)
         if piece.text == "(x0)" and len(found) == 1:
             table.copy(out, given[0])
         else:
@@ -81,6 +85,15 @@ def address(array: np.ndarray) -> int:
 
 
 @dataclass
+class Packed:
+    """A second factor of a product, ``bounds`` its memory: ``row`` packs it, at ``panels`` if others read them."""
+
+    row: list[int]
+    bounds: tuple[int, int]
+    panels: int = 0
+
+
+@dataclass
 class Table:
     """Instructions to be, one after the other, and the memory that only they know."""
 
@@ -89,6 +102,7 @@ class Table:
     rows: list[list[int]] = field(default_factory=list)
     kept: list[np.ndarray] = field(default_factory=list)
     room: int = 0  # bytes that an instruction needs at most to work in
+    packed: dict[Any, Packed] = field(default_factory=dict)  # by how they lie, as long as they are the same
 
     def add(self, kernel: str, out: np.ndarray, *inputs: np.ndarray, n: int, **more: int) -> list[int]:
         """One instruction; ``more`` names further columns of :mod:`engine.native.instructions`."""
@@ -99,10 +113,18 @@ class Table:
             row[column] = address(array)
         for name, value in more.items():
             row[getattr(i, name.upper())] = value
+        self.changes(out)
         if kernel in USE_TILES:
             row[i.TILES] = self.codes[USE_TILES[kernel]]
         self.rows.append(row)
         return row
+
+    def changes(self, out: np.ndarray) -> None:
+        """What was packed of this memory won't be the same."""
+        low, high = np.lib.array_utils.byte_bounds(out) if self.packed else (0, 0)
+        self.packed = {
+            key: each for key, each in self.packed.items() if each.bounds[1] <= low or high <= each.bounds[0]
+        }
 
     def keep(self, array: np.ndarray) -> np.ndarray:
         """Memory that lives as long as the program."""

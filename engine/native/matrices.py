@@ -13,6 +13,7 @@ from engine.native.lowering import (
     PARTS,
     PRODUCTS_A_NS,
     NotNative,
+    Packed,
     Table,
     address,
     element_wise,
@@ -39,6 +40,9 @@ def _product(table: Table, node: Node, out: np.ndarray, ins: Sequence[np.ndarray
     b = b.swapaxes(-1, -2) if node.attrs.get("transpose_b") else b
     if a.shape[-1] == 0:
         raise NotNative
+    if (out.ndim, a.shape[-1]) == (2, 1) and b.strides[1] == 4 and b.size > tile_sizes()[2]:  # nothing to sum up
+        element_wise(table, "(x0 + (x1 * x2))" if start else "(x0 * x1)", out, [*start, a, b])
+        return
     add = add_product if out.ndim == 2 else _add_products
     add(table, out, a, b, table.plain(start[0]) if start else None)
 
@@ -61,12 +65,14 @@ def _add_products(table: Table, out: np.ndarray, a: np.ndarray, b: np.ndarray, s
 def _add_line(table: Table, out: np.ndarray, a: np.ndarray, b: np.ndarray, start: np.ndarray | None) -> None:
     """Products at equal distances: one instruction, to which the first is a pattern; the second tells the distances."""
     mark, matrices = len(table.rows), start is not None and start.ndim == 3
+    table.packed.clear()
     for at in range(min(2, len(out))):
         add_product(table, out[at], a[at], b[at], start[at] if start is not None and matrices else start)
     found = table.rows[mark:]
     if len(out) == 1:
         return
     del table.rows[mark:]
+    table.packed.clear()
     if len(found) > 2:
         raise NotNative
     info, work = address(table.keep(np.array(found[0], np.int64))), len(out) * found[0][i.WORK]
@@ -92,10 +98,6 @@ def _add_part(table: Table, out: np.ndarray, a: np.ndarray, b: np.ndarray, start
     if n == 1 and m > 1 and k >= vector and (start is None or start.ndim == 2):  # a row is done better than a column
         a, b, m, n = b.T, a.T, n, m
     (a0, a1), (b0, b1) = _steps(a), _steps(b)
-    if k == 1 and b1 == 4 and n > vector:  # nothing to sum up
-        given = [a, b] if start is None else [start, a, b]
-        element_wise(table, "(x0 * x1)" if start is None else "(x0 + (x1 * x2))", out, given)
-        return
     thin = n <= vector and m <= THIN and k <= SHORT
     if (
         n < vector and m >= 4 * n > 4 and a0 == 4 and a1 != 4 and start is None and not thin
@@ -137,10 +139,26 @@ def _add_tiles(table: Table, out: np.ndarray, a: np.ndarray, b: np.ndarray, more
     units = min(-(-m // tall) if by_rows else -(-n // panel), REPEATED if tiled else m + n)
     packs = (0 if lies else 1) + (2 if tiled else 0) + (4 if by_rows else 0)
     packed, ahead = table.codes["tile_packed"], 8 * (b0 if lies else 4 * panel)
-    table.add("product", out, a, b, units=units, packs=packs, depth=depth, ahead=ahead, packed=packed, **more)
+    row = table.add("product", out, a, b, units=units, packs=packs, depth=depth, ahead=ahead, packed=packed, **more)
+    if not lies and not by_rows:
+        _keep_panels(table, row, b)
     if not lies:
         needed = depth * (min(n, WIDE) + panel + (min(m, TALL) if tiled else 0))
         table.room = max(table.room, 4 * (needed + vector * panel))
+
+
+def _keep_panels(table: Table, row: list[int], b: np.ndarray) -> None:
+    """Have a factor packed once for all products with it, as in a recurrent layer's steps, while nothing writes it."""
+    known = (address(b), b.strides, b.shape)
+    former = table.packed.setdefault(known, Packed(row, np.lib.array_utils.byte_bounds(b)))
+    if former.row is row:
+        return
+    if former.panels == 0:
+        _, panel, vector = tile_sizes()
+        kept = table.keep(np.empty(-(-b.shape[1] // panel) * panel * (len(b) + vector) + LINE, np.float32))
+        former.panels = address(kept) + -address(kept) % LINE
+        former.row[i.PACKS], former.row[i.INFO] = former.row[i.PACKS] | 8, former.panels
+    row[i.PACKS], row[i.INFO] = row[i.PACKS] | 24, former.panels
 
 
 def _held(apart: int) -> int:

@@ -44,7 +44,7 @@ def pack(out, lanes, a, k, n, down, across):
 
 
 @compiled
-def pack_whole(out, b, k, panels, down):
+def pack_whole(out, apart, b, k, panels, down):
     """``panels`` panels (k, PANEL) whose rows lie side by side."""
     for q in range(k):
         to, x = out + 4 * PANEL * q, b + q * down
@@ -53,20 +53,20 @@ def pack_whole(out, b, k, panels, down):
                 prefetch(x + 8 * down + line)
             store(to, load(x))
             store(to + BYTES, load(x + BYTES))
-            to, x = to + 4 * PANEL * k, x + 2 * BYTES
+            to, x = to + apart, x + 2 * BYTES
 
 
 @compiled
-def pack_panels(out, b, k, n, down, across):
-    """b (k, n) in panels of PANEL columns."""
+def pack_panels(out, apart, b, k, n, down, across):
+    """b (k, n) in panels of PANEL columns, which begin ``apart`` bytes apart."""
     j = 0
     while j < n:
         panels = min(TOGETHER, (n - j) // PANEL) if across == 4 else 0
         if panels > 0:
-            pack_whole(out + 4 * j * k, b + 4 * j, k, panels, down)
+            pack_whole(out, apart, b + 4 * j, k, panels, down)
         else:
-            pack(out + 4 * j * k, PANEL, b + j * across, k, min(PANEL, n - j), down, across)
-        j += PANEL * max(1, panels)
+            pack(out, PANEL, b + j * across, k, min(PANEL, n - j), down, across)
+        out, j = out + max(1, panels) * apart, j + max(1, panels) * PANEL
 
 
 @compiled

@@ -98,8 +98,9 @@ def product(at, begin, count, room):
     """out (M, N) = a (M, K) @ b (K, N) + start (M, N), which lies at C if there is one.
 
     A0, A1, B0, B1, C0: bytes from row to row and from column to column.  PACKS: 1 if b is packed, 2 if a is too, 4 if
-    units are rows of the result (else columns).  DEPTH: how much of K is summed at a time; AHEAD: how far ahead b
-    is fetched, in bytes.
+    units are rows of the result (else columns); 8 if b's panels, with W rows more each, are kept at INFO for another
+    product, 16 if that is this one.  DEPTH: how much of K is summed at a time; AHEAD: how far ahead b is fetched,
+    in bytes.
     """
     row = columns(at)
     tiles, out, a, b, start, start0 = row[TILES], row[OUT], row[A], row[B], row[C], row[C0]
@@ -124,8 +125,13 @@ def product(at, begin, count, room):
             deep = min(each, k - q)
             y, y0, panel = b + j * b1 + q * b0, b0, 4 * PANEL
             if packs & 1:
-                pack_panels(room, y, deep, wide, b0, b1)
-                y, y0, panel = room, 4 * PANEL, 4 * PANEL * deep
+                to, y0, panel = room, 4 * PANEL, 4 * PANEL * deep
+                if packs & 8:
+                    panel = 4 * PANEL * (k + W)
+                    to = row[INFO] + j // PANEL * panel + 4 * PANEL * q
+                if not packs & 16:
+                    pack_panels(to, panel, y, deep, wide, b0, b1)
+                y = to
             here, here0 = (start, start0) if q == 0 else (out, out0)
             for i in range(low, high, TALL):
                 tall = min(TALL, high - i)

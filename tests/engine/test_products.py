@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import engine as en
-from engine.native import Native, NativeProgram, problem
+from engine.native import Native, NativeProgram, matrices, problem
 from engine.native.instructions import OP, PACKS, UNITS
 from engine.native.lowering import LOWERINGS, Table, tile_sizes
 
@@ -159,3 +159,20 @@ def test_axes_that_do_not_fit_are_named_at_the_line() -> None:
             a @ en.placeholder((5, 2))
         with pytest.raises(en.ShapeError, match=r"two matrices are needed.*reshape"):
             a @ en.placeholder((6,))
+
+
+def test_a_factor_of_several_products_is_packed_once_while_it_is_the_same(native: Native) -> None:
+    rng = np.random.default_rng(2)
+    weights, x = rng.normal(size=(300, 512)).astype("f"), rng.normal(size=(4, 20, 300)).astype("f")
+    out, other = np.empty((4, 20, 512), "f"), np.zeros_like(weights)
+    table = Table(native.machine.codes, np.zeros(1, np.int32))
+    for at in range(4):
+        matrices.add_product(table, out[at], x[at], weights, None)
+        if at == 2:
+            table.copy(weights, other)
+    rows = [row for row in table.rows if row[OP] == native.machine.codes["product"]]
+    assert [row[PACKS] & 24 for row in rows] == ([8, 24, 24, 0] if tile_sizes()[1] <= 16 else [0, 0, 0, 0])
+    wanted = x[:3] @ weights
+    do(table, 3)
+    np.testing.assert_allclose(out[:3], wanted, 0, 1e-4)
+    assert (out[3] == 0).all()
