@@ -32,7 +32,7 @@ from engine.spec import Spec
 
 _FILE = Path(__file__).with_name("expressions.txt")
 LARGEST = 32  # operations of a region
-CHAIN_FROM = 4 * BLOCK  # elements from which several expressions go block by block
+CHAIN_FROM = BLOCK  # elements from which several expressions go block by block
 LETTERS = {"float32": "x", "bool": "t", "uint8": "u", "int32": "i"}
 CASTS = {"float32": "{0}", "bool": "select({0}, 1, 0)", "uint8": "{0}", "int32": "{0}"}  # to float32
 # what has no code of its own: copies, casts, and a choice by truths

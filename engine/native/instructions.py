@@ -23,7 +23,7 @@ A, B, C, K, A0, A1, B0, B1, C0, C1, INFO, TILES, DEPTH, PARTS, PACKED, PACKS, AH
 DEEP, WIDE, TALL = 256, 1024, 336
 GRAIN = 5000  # nanoseconds of a part for a thread, at least: to begin one and to wait for its end takes some hundred
 PATTERN = 8 * WIDTH + 63 & ~63  # bytes of an instruction that a kernel makes, in lines of the caches
-BLOCK = 1024  # elements of a row that are worked on at a time: those of a chain stay in the first-level cache
+BLOCK = 4096  # elements of a row that are worked on at a time: those of a chain stay in the first-level cache
 
 # What a kernel must know of windows over images lies in an array of its own: images; windows down and across;
 # elements of a window; channels; filters; bytes from image to image, row to row, pixel to pixel, and the same of the

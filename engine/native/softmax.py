@@ -9,7 +9,7 @@ import numpy as np
 from engine.native.frontend import compiled, entry
 from engine.native.instructions import OUT, A, B, C, N
 from engine.native.kernels import F, columns
-from engine.native.lanes import W
+from engine.native.lanes import BYTES, W
 from engine.native.reductions import RUN, added, edge, made_up
 from engine.native.simd import (
     add,
@@ -17,10 +17,12 @@ from engine.native.simd import (
     f32s,
     first,
     i32s,
+    load,
     load_part,
     mul,
     power_of_e,
     spread,
+    store,
     store_part,
     sub,
     total,
@@ -34,18 +36,37 @@ ONE = F(1)
 
 @compiled
 def powers(out, a, n, top, keep):
-    """The sum of exp(a - top) along a row; written to ``out`` if ``keep``."""
+    """The sum of exp(a - top) along a row; written to ``out`` if ``keep``.  Two vectors wait for each other."""
     s, lost, shift = zero(), zero(), spread(top)
     for begin in range(0, n, RUN * W):
-        now = zero()
-        for j in range(begin, min(n, begin + RUN * W), W):
+        now, beside, end = zero(), zero(), min(n, begin + RUN * W)
+        whole = begin + (end - begin) // (2 * W) * (2 * W)
+        for j in range(begin, whole, 2 * W):
+            x, y = power_of_e(sub(load(a + 4 * j), shift)), power_of_e(sub(load(a + 4 * j + BYTES), shift))
+            now, beside = add(now, x), add(beside, y)
+            if keep:
+                store(out + 4 * j, x)
+                store(out + 4 * j + BYTES, y)
+        for j in range(whole, end, W):
             wanted = first(n - j)
             power = power_of_e(sub(load_part(a + 4 * j, wanted), shift))
             now = add(now, choose(wanted, power, zero()))
             if keep:
                 store_part(out + 4 * j, power, wanted)
+        now = add(now, beside)
         s, lost = added(s, lost, now) if begin else (now, lost)
     return total(made_up(s, lost))
+
+
+@compiled
+def scale(out, n, share):
+    """n numbers times the number in all lanes of ``share``."""
+    whole = n // W * W
+    for j in range(0, whole, W):
+        store(out + 4 * j, mul(load(out + 4 * j), share))
+    if whole < n:
+        wanted, out = first(n - whole), out + 4 * whole
+        store_part(out, mul(load_part(out, wanted), share), wanted)
 
 
 @entry
@@ -55,10 +76,7 @@ def softmax_rows(at, begin, count, room):
     n = row[N]
     for i in range(begin, begin + count):
         a, out = row[A] + 4 * n * i, row[OUT] + 4 * n * i
-        share = spread(ONE / powers(out, a, n, edge(a, n), True))
-        for j in range(0, n, W):
-            wanted = first(n - j)
-            store_part(out + 4 * j, mul(load_part(out + 4 * j, wanted), share), wanted)
+        scale(out, n, spread(ONE / powers(out, a, n, edge(a, n), True)))
 
 
 @entry
