@@ -16,7 +16,7 @@ from engine.foreign import setting
 from engine.spec import dtype_name
 
 
-def whole(value: Any) -> int:
+def _integer(value: Any) -> int:
     """A whole number.  Raises TypeError for anything else, bools too."""
     if isinstance(value, (bool, np.bool_)):
         raise TypeError
@@ -37,13 +37,13 @@ def _yes_or_no(value: Any) -> bool:
 
 
 def _several(value: Any) -> tuple[int, ...]:
-    return tuple([whole(each) for each in value])
+    return tuple([_integer(each) for each in value])
 
 
 def _count(value: Any) -> int:
-    if whole(value) < 1:
+    if _integer(value) < 1:
         raise ValueError
-    return whole(value)
+    return _integer(value)
 
 
 def _is_one(value: Any) -> bool:
@@ -53,15 +53,15 @@ def _is_one(value: Any) -> bool:
 def _one_or_several(value: Any) -> int | tuple[int, ...] | None:
     if value is None or type(value) is int:
         return value
-    return whole(value) if _is_one(value) else _several(value)
+    return _integer(value) if _is_one(value) else _several(value)
 
 
 def _sizes(value: Any) -> tuple[int, ...]:
-    return (whole(value),) if _is_one(value) else _several(value)
+    return (_integer(value),) if _is_one(value) else _several(value)
 
 
 def _pair(value: Any) -> tuple[int, ...]:
-    return (whole(value),) * 2 if _is_one(value) else _several(value)
+    return (_integer(value),) * 2 if _is_one(value) else _several(value)
 
 
 def _padding(value: Any) -> Any:
@@ -69,8 +69,8 @@ def _padding(value: Any) -> Any:
     if isinstance(value, str):
         return value.lower()
     if _is_one(value):
-        return ((whole(value),) * 2,) * 2
-    return tuple((whole(each),) * 2 if _is_one(each) else _several(each) for each in value)
+        return ((_integer(value),) * 2,) * 2
+    return tuple((_integer(each),) * 2 if _is_one(each) else _several(each) for each in value)
 
 
 def _part(value: Any) -> Any:
@@ -79,7 +79,7 @@ def _part(value: Any) -> Any:
         if value.step == 0:
             raise ValueError
         ends = (value.start, value.stop, value.step)
-        return slice(*[None if each is None else whole(each) for each in ends])
+        return slice(*[None if each is None else _integer(each) for each in ends])
     return value
 
 

@@ -8,11 +8,12 @@ import subprocess
 import sys
 import types
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from engine.devices import gpu_problem
-from engine.native import Native, load
+from engine.native import Native, load, problem
 from tests.engine.fake_cupy import FakeCuPy
 from tests.running import MACHINE
 
@@ -21,6 +22,16 @@ from tests.running import MACHINE
 def native() -> Native:
     """Compiled once for all tests; those that want it are skipped where it can't be."""
     return load(MACHINE)
+
+
+@pytest.fixture(params=["numpy", "native"])
+def options(request: pytest.FixtureRequest) -> dict[str, Any]:
+    """What a session is made with: for NumPy's executor, and for the machine."""
+    if request.param == "numpy":
+        return {}
+    if problem() is not None:
+        pytest.skip(str(problem()))
+    return {"executor": load(MACHINE)}
 
 
 @pytest.fixture

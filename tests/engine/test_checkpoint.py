@@ -10,8 +10,7 @@ import pytest
 import safetensors.numpy
 
 import engine as en
-from engine import checkpoint, native
-from tests.running import MACHINE
+from engine import checkpoint
 
 
 class Lesson:
@@ -154,18 +153,8 @@ class LongLesson:
         return losses
 
 
-@pytest.fixture(params=["numpy", "native"])
-def executor(request) -> dict[str, Any]:
-    """The options of a session on this executor."""
-    if request.param == "numpy":
-        return {}
-    if native.problem() is not None:
-        pytest.skip(str(native.problem()))
-    return {"executor": native.load(MACHINE)}
-
-
-def test_a_restored_run_takes_the_very_steps_that_it_would_have_taken(tmp_path, executor):
-    first, second, path = LongLesson(**executor), LongLesson(**executor), tmp_path / "run.safetensors"
+def test_a_restored_run_takes_the_very_steps_that_it_would_have_taken(tmp_path, options):
+    first, second, path = LongLesson(**options), LongLesson(**options), tmp_path / "run.safetensors"
     first.steps(10)
     checkpoint.save(first.session, path, random=first.random)
     went_on = first.steps(15)

@@ -17,27 +17,15 @@ import numpy as np
 import pytest
 
 import engine as en
-from engine import native
 from engine.op import REGISTRY, Op
 from tests.engine.mistakes import REFUSED, WORKS
 from tests.engine.tools import inputs_of
-from tests.running import MACHINE
 
 LINE = 7
 
 
-@pytest.fixture(params=["numpy", "native"], scope="module")
-def executor(request) -> dict[str, Any]:
-    """The options of a session on this executor."""
-    if request.param == "numpy":
-        return {}
-    if native.problem() is not None:
-        pytest.skip(str(native.problem()))
-    return {"executor": native.load(MACHINE)}
-
-
 @pytest.fixture
-def lesson(executor) -> dict[str, Any]:
+def lesson(options) -> dict[str, Any]:
     """What stands above the line: a graph, some tensors and a session."""
     with en.Graph() as graph:
         found: dict[str, Any] = {
@@ -47,7 +35,7 @@ def lesson(executor) -> dict[str, Any]:
             "one": en.placeholder((), name="one"),
         }
     words = {name: getattr(en, name) for name in ("layers", "losses", "ops", "optim")}
-    session = en.Session(graph, **executor)
+    session = en.Session(graph, **options)
     more = {"y": found["x"] @ found["w"], "session": session, "graph": graph, "data": np.ones((2, 4), "f4")}
     return {**found, **more, **words, "en": en, "np": np, "math": math, "copy": copy, "pickle": pickle}
 

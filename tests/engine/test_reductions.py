@@ -34,16 +34,6 @@ rng = np.random.default_rng(0)
 MASKED = np.array([[0, -np.inf, 1]], "f4")
 
 
-@pytest.fixture(params=["numpy", "native"])
-def options(request: pytest.FixtureRequest) -> dict[str, Any]:
-    """What a session is made with: for NumPy's executor, and for the machine."""
-    if request.param == "numpy":
-        return {}
-    if problem() is not None:
-        pytest.skip(str(problem()))
-    return {"executor": load(MACHINE)}
-
-
 def computed(function: Callable[..., Any], arrays: Sequence[np.ndarray], options: dict[str, Any]) -> Any:
     """The tensors that ``function`` makes of placeholders for these; the machine, if it is one, leaves nothing over."""
     with en.Graph() as graph:
