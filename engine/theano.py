@@ -20,7 +20,7 @@ import numpy as np
 
 from engine.errors import EngineError, FeedError, user_source
 from engine.grad import gradients
-from engine.graph import PLACEHOLDER, Graph, Tensor, current_graph, placeholder, variable, whole
+from engine.graph import PLACEHOLDER, Graph, Tensor, current_graph, need_tensors, placeholder, variable, whole
 from engine.ops import assign, copy, group
 from engine.passes import needed
 from engine.session import Session
@@ -69,7 +69,7 @@ def grad(cost: Tensor, wrt: Tensor | Sequence[Tensor]) -> Any:
 
 @whole
 def function(
-    inputs: Sequence[Tensor],
+    inputs: Tensor | Sequence[Tensor],
     outputs: Tensor | Sequence[Tensor] | None = None,
     updates: Pairs = (),
     givens: Pairs = (),
@@ -84,6 +84,8 @@ def function(
     wanted = [] if outputs is None else [outputs] if isinstance(outputs, Tensor) else list(outputs)
     changes = list(updates.items() if isinstance(updates, Mapping) else updates)
     targets = [target for target, _ in changes]
+    inputs = [inputs] if isinstance(inputs, Tensor) else inputs
+    need_tensors("function()", *inputs, *wanted, *targets)
     if not wanted and not changes:
         raise EngineError(f"a function needs outputs or updates ({user_source()})")
     if len(set(targets)) < len(targets):

@@ -133,6 +133,9 @@ REFUSED = {
     "en.constant([10**39])": "is too large for a whole number; a float may be",
     "en.constant([1e300, 1.0], 'float32')": r"is beyond the largest number of float32, 3.4e\+38",
     "en.theano.shared('a')": "'a' isn't a number",
+    "en.theano.function([x], 'y')": r"function\(\) wants a tensor, got 'y'",
+    "en.theano.function(['x'], y)": r"function\(\) wants a tensor, got 'x'",
+    "en.theano.function([x], updates=[('w', w)])": r"function\(\) wants a tensor, got 'w'",
     # layers, losses, optimisers
     "layers.Dense(3)(images)": r"got images float32\(\?, 8, 8, 3\); Flatten\(\) makes one axis of them",
     "layers.Dense(3)(data)": r"Dense wants a tensor, got array float32\(2, 4\); constant\(\)",

@@ -21,6 +21,7 @@ def graph():
 def test_a_function_gives_one_value_a_list_or_nothing():
     x = vector("x")
     assert function([x], x * 2.0)([1, 2]).tolist() == [2, 4]
+    assert function(x, x * 2.0)([1, 2]).tolist() == [2, 4]
     assert [each.tolist() for each in function([x], [x + 1.0, sum_(x)])([1, 2])] == [[2, 3], 3]
     w = shared(0.0, "w")
     assert function([x], updates=[(w, w + sum_(x))])([1, 2]) is None
