@@ -25,7 +25,7 @@ def resident(pid: int) -> int:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems count memory in other ways")
-@pytest.mark.parametrize("count", [100, pytest.param(500, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("count", [100, pytest.param(500, marks=[pytest.mark.soak, pytest.mark.timeout(600)])])
 def test_runs_that_were_opened_and_left(make_lab, open_page, count):
     lab = make_lab(
         experiments=None, workers=1, rest_unwatched_after=0.2, pause_unwatched_after=0.4, max_runs_per_person=1000,
