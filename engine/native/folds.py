@@ -78,8 +78,11 @@ def _cut(k: int, n: int) -> tuple[int, int]:
 def _argmax(table: Table, node: Node, out: np.ndarray, ins: Sequence[np.ndarray]) -> None:
     x = ins[0]
     float32(x)
-    at = node.attrs.get("axis", -1) % x.ndim
-    m, k, n = math.prod(x.shape[:at]), x.shape[at], math.prod(x.shape[at + 1 :])
+    axis = node.attrs.get("axis", -1)
+    m, k, n = 1, x.size, 1
+    if axis is not None:
+        at = axis % x.ndim
+        m, k, n = math.prod(x.shape[:at]), x.shape[at], math.prod(x.shape[at + 1 :])
     if k >= 1 << 24:  # places are counted in float32
         raise NotNative
     table.add("places", int32(out), table.plain(x), m=m, k=k, n=n, units=m)

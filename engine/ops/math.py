@@ -224,14 +224,29 @@ def mirrored(x: Tensor) -> Tensor:
 
 
 def _prod_grad(y: Tensor, g: Tensor, x: Tensor, axis: Any = None, keepdims: bool = False) -> list[Tensor | None]:
-    """The product of all the others: without dividing by what may be 0."""
+    """The product of all the others: without dividing by what may be 0.
+
+    Those that are 0 come in as the sums of their products, one, two at a time: 0 too, but with the right slopes,
+    so that the second and the third derivative are right where several are 0.
+    """
+    along = {"axis": axis, "keepdims": True}
     at_zero = equal(x, 0)
-    others = where(at_zero, 1.0, x)
-    zeros = sum_(cast(at_zero, dtype=x.dtype), axis=axis, keepdims=keepdims)
-    alive = prod(others, axis=axis, keepdims=keepdims)
-    one_zero = _spread(where(equal(zeros, 1), alive, 0.0) * g, x, axis, keepdims)
-    no_zero = _spread(where(equal(zeros, 0), alive, 0.0) * g, x, axis, keepdims)
-    return [where(at_zero, one_zero, no_zero / others)]
+    alive, zero = where(at_zero, 1.0, x), where(at_zero, x, 0.0)
+    zeros = sum_(cast(at_zero, dtype=x.dtype), **along)
+    ones = sum_(zero, **along)
+    pairs = 0.5 * (square(ones) - sum_(square(zero), **along))
+    others = ones - zero
+
+    def if_zeros(*products: Tensor | float) -> Tensor | float:
+        """What is right where there is no 0, one, two, ..."""
+        found: Tensor | float = 0.0
+        for many, each in reversed(list(enumerate(products))):
+            found = where(equal(zeros, many), each, found)
+        return found
+
+    at_others = if_zeros(1.0, ones, pairs)
+    factor = where(at_zero, if_zeros(0.0, 1.0, others, pairs - zero * others), at_others / alive)
+    return [(g if keepdims else expand(g, axis=normalize_axes(axis, x.ndim))) * prod(alive, **along) * factor]
 
 
 prod: Op = op(
@@ -245,7 +260,7 @@ def _argmax_spec(x: Spec, axis: int | None = -1) -> Spec:
     return Spec(_max_spec(x, axis if axis is None else normalize_axis(axis, x.ndim)).shape, "int32")
 
 
-def _argmax(xp: Any, out: Any, x: Any, *, axis: int = -1) -> Sequence[Call]:
+def _argmax(xp: Any, out: Any, x: Any, *, axis: int | None = -1) -> Sequence[Call]:
     def run() -> None:
         out[...] = x.argmax(axis)
 
@@ -255,7 +270,7 @@ def _argmax(xp: Any, out: Any, x: Any, *, axis: int = -1) -> Sequence[Call]:
 argmax = op(
     "argmax", "Where along an axis the largest element lies.",
     spec=_argmax_spec, kernel=_argmax, flops=1,
-    samples=(sample((3, 4)), sample((3, 4), axis=0)),
+    samples=(sample((3, 4)), sample((3, 4), axis=0), sample((3, 4), axis=None)),
 )  # fmt: skip
 
 

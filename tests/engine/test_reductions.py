@@ -106,7 +106,7 @@ def test_every_reduction_along_any_axes_is_native(data: Any, shape: list[int]) -
     np.testing.assert_array_equal(computed(lambda x: max_(x, axis=axes), [x], native), x.max(axes))
     np.testing.assert_array_equal(computed(lambda x: prod(x, axis=axes), [signs], native), signs.prod(axes))
     np.testing.assert_array_equal(computed(lambda x: sum_(x, axis=axes), [whole], native), whole.sum(axes))
-    for axis in range(len(shape)):
+    for axis in (*range(len(shape)), None):
         np.testing.assert_array_equal(computed(lambda x, at=axis: argmax(x, axis=at), [x], native), x.argmax(axis))
 
 
@@ -247,3 +247,35 @@ def test_a_batch_norm_s_gradient_has_a_gradient() -> None:
     session = en.Session(graph)
     numeric = numeric_gradient(lambda: float(session.run(curved, {inputs: x})), x)
     assert relative_error(session.run(exact, {inputs: x}), numeric) < 1e-6
+
+
+ZEROS = [[2, 3, 5, 7], [0, 3, 5, 7], [2, 0, 5, 0], [0, 0, 5, 0], [0, 0, 0, 0]]
+
+
+@pytest.mark.parametrize(("axis", "keepdims"), [(1, False), (1, True), (0, False), (None, False), ((0, 1), True)])
+def test_a_product_s_derivatives_are_right_where_numbers_are_0(axis: Any, keepdims: bool) -> None:
+    """By each number it is a straight line, so wide differences are exact."""
+    x = np.array(ZEROS, "f8")
+    x = x.T if axis == 0 else x[2:3] if axis != 1 else x
+    with en.Graph() as graph:
+        given = en.placeholder(x.shape, "float64")
+        y = sum_(prod(given, axis=axis, keepdims=keepdims) * 1.5)
+        session = en.Session(graph)
+        for _ in range(3):
+            (slope,) = en.gradients(y, [given])
+            curved = sum_(slope * en.constant(rng.normal(size=x.shape)))
+            numeric = numeric_gradient(lambda y=y: float(session.run(y, {given: x})), x, 0.5)  # type: ignore[misc]
+            assert relative_error(session.run(slope, {given: x}), numeric) < 1e-12
+            y = curved
+
+
+def test_a_product_s_second_derivative_on_both_executors(options: dict[str, Any]) -> None:
+    """Of x y z by x and y it is z, by x twice 0."""
+
+    def hessian(x: en.Tensor) -> list[en.Tensor]:
+        (slope,) = en.gradients(prod(x, axis=0), [x])
+        return [en.gradients(slope[at], [x])[0] for at in range(3)]
+
+    for x, y, z in ([2, 3, 5], [0, 3, 5], [0, 3, 0], [0, 0, 0]):
+        found = computed(hessian, [np.array([x, y, z], "f4")], options)
+        np.testing.assert_allclose(found, [[0, z, y], [z, 0, x], [y, x, 0]], 1e-6)
