@@ -13,7 +13,8 @@ from functools import partial
 from typing import Any
 
 from engine.op import Call, sample
-from engine.ops.rules import contiguous
+from engine.ops.matrix import product
+from engine.ops.rules import Term, contiguous, total
 from engine.ops.window import Windows, convolution, settings, windows
 from engine.spec import Shape
 
@@ -75,10 +76,8 @@ class _Columns:
     def spread(self, images: Any) -> tuple[Any, list[Call]]:
         """A matrix to be filled, and the calls that add it to the pixels that its elements stand for (col2im)."""
         matrix, elements = self.buffers[len(images)]
-        calls: list[Call] = [partial(images.fill, 0)]
-        for i, j, at, px in self.windows.elements():
-            calls.append(partial(self.xp.add, images[px], elements[at][..., i, j, :], images[px]))
-        return matrix, calls
+        terms: list[Term] = [((), px, elements[at][..., i, j, :]) for i, j, at, px in self.windows.elements()]
+        return matrix, total(self.xp, images, terms)
 
 
 def _rows_of(x: Any, start: int, end: int) -> Any:
@@ -92,7 +91,7 @@ def _conv2d(xp: Any, out: Any, x: Any, filters: Any, **how: Any) -> Sequence[Cal
     weights = filters.reshape(-1, filters.shape[3])
     for start, end in columns.chunks:
         matrix, reading = columns.read(x[start:end])
-        calls += [*reading, partial(matrix.dot, weights, _rows_of(out, start, end))]
+        calls += [*reading, *product(xp, matrix, weights, _rows_of(out, start, end))]
     return calls
 
 
@@ -132,9 +131,9 @@ def _scattered(xp: Any, columns: _Columns, out: Any, g: Any, filters: Any) -> Se
         matrix, adding = columns.spread(out[start:end])
         rows = _rows_of(g, start, end)
         if matrix.flags.c_contiguous:
-            calls.append(partial(rows.dot, weights.T, matrix))
+            calls += product(xp, rows, weights.T, matrix)
         else:
-            calls.append(partial(weights.dot, rows.T, matrix.T))
+            calls += product(xp, weights, rows.T, matrix.T)
         calls += adding
     return calls
 
@@ -142,14 +141,13 @@ def _scattered(xp: Any, columns: _Columns, out: Any, g: Any, filters: Any) -> Se
 def _conv2d_filters(xp: Any, out: Any, x: Any, g: Any, *, like: Shape, **how: Any) -> Sequence[Call]:
     columns = _Columns(xp, x.shape, x.dtype, like, settings(**how))
     g, calls = contiguous(xp, g)
-    total = out.reshape(-1, out.shape[3])
-    part = xp.empty_like(total)
+    found = out.reshape(-1, out.shape[3])
+    alone, terms = len(columns.chunks) == 1, []
+    part = found if alone else xp.empty_like(found)
     for start, end in columns.chunks:
         matrix, reading = columns.read(x[start:end])
-        calls += [*reading, partial(matrix.T.dot, _rows_of(g, start, end), part if start else total)]
-        if start:
-            calls.append(partial(xp.add, total, part, total))
-    return calls or [partial(out.fill, 0)]
+        terms.append(([*reading, *product(xp, matrix.T, _rows_of(g, start, end), part)], ..., part))
+    return [*calls, *(terms[0][0] if alone else total(xp, found, terms))]
 
 
 conv2d, conv2d_input, conv2d_filters = convolution(

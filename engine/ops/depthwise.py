@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from engine.op import Call, sample
-from engine.ops.rules import contiguous
+from engine.ops.rules import contiguous, sums, total
 from engine.ops.window import Windows, convolution, settings, windows
 from engine.spec import Shape
 
@@ -19,39 +19,38 @@ def _windows(x: Shape, filters: Shape, how: dict[str, Any]) -> Windows:
 def _forward(xp: Any, out: Any, x: Any, filters: Any, **how: Any) -> Sequence[Call]:
     split = out.reshape(*out.shape[:3], *filters.shape[2:])
     part = xp.empty_like(split)
-    calls: list[Call] = [partial(out.fill, 0)]
-    for i, j, at, pixels in _windows(x.shape, filters.shape, how).elements():
-        calls.append(partial(xp.multiply, x[pixels][..., None], filters[i, j], part[at]))
-        calls.append(partial(xp.add, split[at], part[at], split[at]))
-    return calls
+    return total(
+        xp,
+        split,
+        [
+            ([partial(xp.multiply, x[pixels][..., None], filters[i, j], part[at])], at, part[at])
+            for i, j, at, pixels in _windows(x.shape, filters.shape, how).elements()
+        ],
+    )
 
 
 def _to_input(xp: Any, out: Any, g: Any, filters: Any, *, like: Shape, **how: Any) -> Sequence[Call]:
     g, calls = contiguous(xp, g)
     split = g.reshape(*g.shape[:3], *filters.shape[2:])
-    part, total = xp.empty_like(split), xp.empty(split.shape[:4], g.dtype)
-    calls.append(partial(out.fill, 0))
+    part, found = xp.empty_like(split), xp.empty(split.shape[:4], g.dtype)
+    terms = []
     for i, j, at, pixels in _windows(like, filters.shape, how).elements():
-        calls.append(partial(xp.multiply, split[at], filters[i, j], part[at]))
-        calls.append(partial(part[at].sum, -1, None, total[at]))
-        calls.append(partial(xp.add, out[pixels], total[at], out[pixels]))
-    return calls
+        each = [partial(xp.multiply, split[at], filters[i, j], part[at]), partial(part[at].sum, -1, None, found[at])]
+        terms.append((each, pixels, found[at]))
+    return [*calls, *total(xp, out, terms)]
 
 
 def _to_filters(xp: Any, out: Any, x: Any, g: Any, *, like: Shape, **how: Any) -> Sequence[Call]:
     g, calls = contiguous(xp, g)
     split = g.reshape(*g.shape[:3], *like[2:])
-    part = xp.empty_like(split)
-    lines, images = xp.empty((*split.shape[:2], *like[2:]), g.dtype), xp.empty((len(split), *like[2:]), g.dtype)
+    parts: dict[Shape, Any] = {}
     calls.append(partial(out.fill, 0))
     for i, j, at, pixels in _windows(x.shape, like, how).elements():
-        found = part[at]
-        calls += [
-            partial(xp.multiply, x[pixels][..., None], split[at], found),
-            partial(found.sum, 2, None, lines[:, : found.shape[1]]),  # sums of sums lose less than one long one
-            partial(lines[:, : found.shape[1]].sum, 1, None, images),
-            partial(images.sum, 0, None, out[i, j]),
-        ]
+        shape = split[at].shape
+        if shape not in parts:
+            parts[shape] = xp.empty(shape, g.dtype)
+        part = parts[shape]
+        calls += [partial(xp.multiply, x[pixels][..., None], split[at], part), *sums(xp, part, out[i, j], (0, 1, 2))]
     return calls
 
 

@@ -14,6 +14,7 @@ from engine.ops.rules import need_float
 from engine.spec import Shape, Spec, broadcast, same_dtype
 
 LONG = 16384  # numbers that are summed up in one go: a longer running total would lose digits
+LONG_BY_VECTOR = 1024  # the same of a product with a vector, for which BLAS has no blocks
 
 
 def _matmul_spec(a: Spec, b: Spec, *, transpose_a: bool = False, transpose_b: bool = False) -> Spec:
@@ -34,19 +35,25 @@ def _turned(shape: Shape, turned: bool) -> Shape:
 def _matmul(
     xp: Any, out: Any, a: Any, b: Any, *, transpose_a: bool = False, transpose_b: bool = False
 ) -> Sequence[Call]:
-    a, b = a.swapaxes(-1, -2) if transpose_a else a, b.swapaxes(-1, -2) if transpose_b else b
-    calls = [_product(xp, a[..., :LONG], b[..., :LONG, :], out)]
-    part = xp.empty_like(out) if a.shape[-1] > LONG else out
-    for q in range(LONG, a.shape[-1], LONG):
-        calls += [
-            _product(xp, a[..., q : q + LONG], b[..., q : q + LONG, :], part), partial(xp.add, out, part, out)
-        ]  # fmt: skip
-    return calls
+    return product(xp, a.swapaxes(-1, -2) if transpose_a else a, b.swapaxes(-1, -2) if transpose_b else b, out)
 
 
-def _product(xp: Any, a: Any, b: Any, out: Any) -> Call:
-    # of two matrices, the method is half of np.matmul's overhead
-    return partial(a.dot, b, out) if a.ndim == b.ndim == 2 else partial(xp.matmul, a, b, out)
+def product(xp: Any, a: Any, b: Any, out: Any, spare: Sequence[Any] | None = None) -> list[Call]:
+    """Calls that put a @ b into ``out``: what is too long to be summed in one go is done in halves, and so on.
+
+    ``spare``: arrays like ``out``, one for each time that the sum is halved.
+    """
+    inner, long = a.shape[-1], LONG_BY_VECTOR if 1 in out.shape[-2:] else LONG
+    if inner <= long:  # of two matrices, the method is half of np.matmul's overhead
+        return [partial(a.dot, b, out) if a.ndim == b.ndim == 2 else partial(xp.matmul, a, b, out)]
+    pieces = -(-inner // long)
+    part, *rest = [xp.empty_like(out) for _ in range((pieces - 1).bit_length())] if spare is None else spare
+    half = -(-pieces // 2) * long
+    return [
+        *product(xp, a[..., :half], b[..., :half, :], out, rest),
+        *product(xp, a[..., half:], b[..., half:, :], part, rest),
+        partial(xp.add, out, part, out),
+    ]
 
 
 def _matmul_grad(

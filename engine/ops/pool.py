@@ -10,7 +10,7 @@ from engine.errors import ShapeError
 from engine.graph import Tensor
 from engine.op import Call, Op, Sample, op, sample
 from engine.ops.math import mean
-from engine.ops.rules import need_float
+from engine.ops.rules import need_float, total
 from engine.ops.window import (
     Padding,
     Pair,
@@ -90,16 +90,16 @@ def _winners(xp: Any, x: Any, shape: Shape, settings: dict[str, Any]) -> tuple[l
 
 def _max_pool_back(xp: Any, out: Any, g: Any, x: Any, **settings: Any) -> Sequence[Call]:
     calls, elements = _winners(xp, x, g.shape, settings)
-    apart = windows_over(x.shape, settings).apart
-    part = None if apart else xp.empty_like(g)
-    calls.append(partial(out.fill, 0))
-    for choosing, at, pixels, won in elements:  # never 0 times the gradient, which may be inf
-        if part is None:  # no pixel lies in two windows
+    if windows_over(x.shape, settings).apart:  # no pixel lies in two windows; never 0 times the gradient: it may be inf
+        calls.append(partial(out.fill, 0))
+        for choosing, at, pixels, won in elements:
             calls += [*choosing, partial(xp.copyto, out[pixels], g[at], where=won)]
-        else:
-            sending = [partial(part.fill, 0), partial(xp.copyto, part[at], g[at], where=won)]
-            calls += [*choosing, *sending, partial(xp.add, out[pixels], part[at], out[pixels])]
-    return calls
+        return calls
+    part, terms = xp.empty_like(g), []
+    for choosing, at, pixels, won in elements:
+        sending = [partial(part.fill, 0), partial(xp.copyto, part[at], g[at], where=won)]
+        terms.append(([*choosing, *sending], pixels, part[at]))
+    return [*calls, *total(xp, out, terms)]
 
 
 def _max_pool_pick(xp: Any, out: Any, values: Any, x: Any, **settings: Any) -> Sequence[Call]:
@@ -154,15 +154,15 @@ def _shares(xp: Any, x: Shape, settings: dict[str, Any], dtype: Any) -> tuple[Wi
 
 def _avg_pool(xp: Any, out: Any, x: Any, **settings: Any) -> Sequence[Call]:
     found, shares = _shares(xp, x.shape, settings, x.dtype)
-    adding = [partial(xp.add, out[at], x[pixels], out[at]) for _, _, at, pixels in found.elements()]
-    return [partial(out.fill, 0), *adding, partial(xp.multiply, out, shares, out)]
+    adding = total(xp, out, [((), at, x[pixels]) for _, _, at, pixels in found.elements()])
+    return [*adding, partial(xp.multiply, out, shares, out)]
 
 
 def _avg_pool_back(xp: Any, out: Any, g: Any, *, like: Shape, **settings: Any) -> Sequence[Call]:
     found, shares = _shares(xp, like, settings, g.dtype)
     part = xp.empty_like(g)
-    adding = [partial(xp.add, out[pixels], part[at], out[pixels]) for _, _, at, pixels in found.elements()]
-    return [partial(xp.multiply, g, shares, part), partial(out.fill, 0), *adding]
+    adding = total(xp, out, [((), pixels, part[at]) for _, _, at, pixels in found.elements()])
+    return [partial(xp.multiply, g, shares, part), *adding]
 
 
 def _avg_back_spec(g: Spec, x: Spec, count_padding: bool = False, **settings: Any) -> Spec:

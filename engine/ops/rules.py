@@ -15,6 +15,7 @@ from engine.errors import DtypeError, ShapeError
 from engine.op import Call
 from engine.spec import Spec, broadcast, normalize_axes, same_dtype
 
+Term = tuple[Sequence[Call], Any, Any]  # calls that compute an array, where it belongs in a sum, and the array
 BLOCK, WIDE = 128, 512  # numbers that are added up one after the other; and rows of how many side by side
 
 
@@ -137,6 +138,20 @@ def _matrix_sums(xp: Any, x: Any, out: Any) -> list[Call]:
         calls.append(partial(np.matmul, np.ones((1, rest), x.dtype), x[:, k - rest :], between[:, blocks:]))
     between = between.reshape(m, between.shape[1] * beside, n)
     return [*calls, partial(np.matmul, np.ones((1, between.shape[1])), between, out[:, None])]
+
+
+def total(xp: Any, out: Any, terms: Sequence[Term]) -> list[Call]:
+    """Calls that put the sum of ``terms`` into ``out``: some of them at a time, as running totals go astray."""
+    some = max(BLOCK, math.isqrt(len(terms)))
+    if len(terms) <= some:
+        return [
+            partial(out.fill, 0),
+            *(call for calls, at, x in terms for call in (*calls, partial(xp.add, out[at], x, out[at]))),
+        ]
+    part, found = xp.empty_like(out), [partial(out.fill, 0)]
+    for begin in range(0, len(terms), some):
+        found += [*total(xp, part, terms[begin : begin + some]), partial(xp.add, out, part, out)]
+    return found
 
 
 def no_change_by(neutral: float, first_too: bool) -> Callable[..., int | None]:
