@@ -71,6 +71,8 @@ class Op:
     reuse: tuple[int, ...] = ()  # inputs whose memory the result may overwrite
     identity: Callable[..., int | None] | None = None  # (specs, values, **attrs) -> the input that the result equals
     shape_only: tuple[int, ...] = ()  # inputs of which only the shape counts: kernels get it as like=
+    # if it looks up rows: the input with their numbers, the one whose rows they are (-1: the result), along which axis
+    lookup: tuple[int, int, int] | None = None
     flops: float = 0.0  # per element of the result
     samples: tuple[Sample, ...] = ()
     axis: int | None = None  # the one that it goes along, if it can't be told

@@ -10,11 +10,12 @@ from __future__ import annotations
 import heapq
 from bisect import insort
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
 from operator import attrgetter
+from typing import NamedTuple
 
 from engine.errors import EngineError
 from engine.fuse import Order, Region, Taker, fuse
@@ -46,9 +47,22 @@ class Place:
     offset: int = 0  # in the storage
 
 
+class Lookup(NamedTuple):
+    """``node`` looks up ``numbers`` in so many ``rows``; they are there ``after`` that step (-1: before any)."""
+
+    node: Node
+    numbers: Node
+    rows: int
+    after: int
+
+
 @dataclass(eq=False)
 class Plan:
-    """Everything an executor needs, in order.  ``freed[i]`` holds the storages that nobody reads after step i."""
+    """Everything an executor needs, in order.  ``freed[i]`` holds the storages that nobody reads after step i.
+
+    The numbers of ``lookups`` come first: a wrong one can be refused before the step has assigned anything (unless
+    it is made from what the step assigns).
+    """
 
     steps: list[Region]  # in order of execution; sources and views included
     fetches: list[Node]
@@ -56,6 +70,7 @@ class Plan:
     places: dict[Node, Place]
     arenas: dict[str, int]  # the bytes of each device's arena
     freed: dict[int, list[Storage]] = field(default_factory=dict)
+    lookups: list[Lookup] = field(default_factory=list)
 
     @cached_property
     def nodes(self) -> list[Node]:
@@ -96,10 +111,31 @@ def make_plan(
             device: _lay_out([each for each in storages if each.device == device], reuse)
             for device in sorted({node.device for node in nodes} | {""})
         },
+        lookups=_lookups(steps),
     )
     for storage in storages:
         plan.freed.setdefault(storage.end, []).append(storage)
     return plan
+
+
+def _lookups(steps: Sequence[Region]) -> list[Lookup]:
+    """What is looked up, in order; the same numbers in tables of the same size once."""
+    found: dict[tuple[Node, int], Lookup] = {}
+    made = {node: at for at, region in enumerate(steps) for node in region.nodes}
+    for node in (node for region in steps for node in region.work):
+        numbers = _numbers(node)
+        if node.op.lookup and numbers is not None:
+            _, table, axis = node.op.lookup
+            count = (*node.inputs, node)[table].spec.concrete[axis]
+            changes = any(each.computed or each.op is assign for each in _needed([numbers]))
+            found.setdefault((numbers, count), Lookup(node, numbers, count, made[numbers] if changes else -1))
+    return list(found.values())
+
+
+def _numbers(node: Node) -> Node | None:
+    """The row numbers that ``node`` looks up, if it does."""
+    numbers = node.inputs[node.op.lookup[0]] if node.op.lookup else None
+    return numbers if numbers is not None and numbers.spec.is_integer else None
 
 
 def _order(nodes: list[Node], roots: list[Node]) -> Order:
@@ -185,21 +221,35 @@ def _writer(change: Node, direct: dict[Node, Node]) -> Node:
 
 
 def _topological(nodes: list[Node], after: Mapping[Node, set[Node]]) -> Order | None:
+    """Whose numbers are looked up, and what they need, comes first; then who was created first."""
+    first = _needed(each for node in nodes if (each := _numbers(node)) is not None)
+    place = {node: node.order if node in first else node.order + len(nodes) for node in nodes}
     waiting = {node: len(after[node]) for node in nodes}
     followers: dict[Node, list[Node]] = {node: [] for node in nodes}
     for node in nodes:
         for each in after[node]:
             followers[each].append(node)
-    ready = [node.order for node in nodes if not waiting[node]]  # a sorted list is a heap
+    ready = sorted(place[node] for node in nodes if not waiting[node])  # a sorted list is a heap
     done: list[Node] = []
     while ready:
-        node = nodes[heapq.heappop(ready)]
+        node = nodes[heapq.heappop(ready) % len(nodes)]
         done.append(node)
         for each in followers[node]:
             waiting[each] -= 1
             if not waiting[each]:
-                heapq.heappush(ready, each.order)
+                heapq.heappush(ready, place[each])
     return Order(done, after, followers) if len(done) == len(nodes) else None
+
+
+def _needed(roots: Iterable[Node]) -> set[Node]:
+    """``roots`` and all they are made from."""
+    found, stack = set[Node](), list(roots)
+    while stack:
+        node = stack.pop()
+        if node not in found:
+            found.add(node)
+            stack += node.inputs
+    return found
 
 
 def _tangled(nodes: list[Node]) -> str:

@@ -5,43 +5,25 @@ The array module is the device's, so the same kernels run on NumPy and on CuPy.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
-from threading import get_ident
+from operator import call, length_hint
 from typing import Any, Protocol
 
 import numpy as np
 
 from engine.devices import Device, find_device
 from engine.errors import EngineError, FeedError, user_source
+from engine.executors.guards import Turn, Uninterrupted, WrongRow, is_compiled, refuse_wrong
 from engine.executors.subnormal import Flushed
 from engine.fuse import Region, Taker
 from engine.graph import CONSTANT, PLACEHOLDER, VARIABLE, Tensor
 from engine.op import Call
 from engine.ops.state import assign, flat, group
 from engine.passes import Node
-from engine.plan import ALIGN, Plan
+from engine.plan import ALIGN, Lookup, Plan
 from engine.tensor import HereOnly, shown
-
-
-class Turn:
-    """``with`` it, one thread works with a session: another one that comes meanwhile gets an EngineError."""
-
-    def __init__(self) -> None:
-        self._thread = self._depth = 0
-
-    def __enter__(self) -> None:
-        thread = get_ident()
-        if self._depth and thread != self._thread:
-            raise EngineError(
-                "this session is at work in another thread; give each thread a session of its own "
-                "(they may share the graph), or let the threads take turns with a threading.Lock"
-            )
-        self._thread = thread
-        self._depth += 1
-
-    def __exit__(self, *_: object) -> None:
-        self._depth -= 1
 
 
 class Memory(Protocol):
@@ -82,16 +64,45 @@ class Program(HereOnly):
             self.arrays[node] = self._array(node, memory)
         self.feeds: Mapping[Tensor, Any] = {tensor: self.arrays[node] for tensor, node in plan.feeds.items()}
         self.results = [None if node.op is group else self.arrays[node] for node in plan.fetches]
+        self._changes = any(node.op is assign for node in plan.nodes)
+        self._fed, self.early = self._lookups()
+        self._exposed: bool | None = None  # whether Ctrl-C could be heard inside a step: see step()
+
+    def _lookups(self) -> tuple[list[Lookup], dict[int, list[Lookup]]]:
+        """Those whose numbers are fed, and those to be checked after a step, -1 being the begin.
+
+        Raises EngineError for constants that are wrong.
+        """
+        fed: list[Lookup] = []
+        early: dict[int, list[Lookup]] = {}
+        for each in self.plan.lookups:
+            if self.devices[each.node.device].is_gpu:
+                continue  # it would have to be waited for; there a number is taken modulo the count
+            if each.numbers.op is CONSTANT:
+                refuse_wrong(each, self.arrays[each.numbers])
+            elif each.numbers.op is PLACEHOLDER:
+                fed.append(each)
+            else:
+                early.setdefault(each.after, []).append(each)
+        return fed, early
 
     def fill(self, launches: Callable[[Region], Iterable[Call]], poison: bool) -> None:
         """Make a run of the ``launches`` of each step.
 
         ``poison``: and of filling what nobody reads after it; all bits set is NaN in every float type.
         """
+        self._fill_checks(-1)
         for at, step in enumerate(self.plan.steps):
             calls = [*launches(step), *(self.poisons(at) if poison else ())]
             self.calls += calls
             self.owners += [step] * len(calls)
+            self._fill_checks(at)
+
+    def _fill_checks(self, at: int) -> None:
+        """Before anything is assigned, what is looked up later is checked; else it is enough to do that then."""
+        for each in self.early.get(at, ()) if self._changes else ():
+            self.calls.append(partial(refuse_wrong, each, self.arrays[each.numbers]))
+            self.owners.append(Region((each.node,), (each.node,)))
 
     def run(self, steps: int = 1, streams: Mapping[Tensor, Any] | None = None) -> None:
         """Run the plan ``steps`` times.  Overflow gives inf and NaN, as hardware does; subnormal numbers count as 0.
@@ -109,7 +120,14 @@ class Program(HereOnly):
         """How many threads a run of some steps has at present."""
         return 1
 
+    def check_fed(self, steps: int, streams: Mapping[Tensor, Any]) -> None:
+        """Raises EngineError, before anything has changed, for a fed row number or label that isn't there."""
+        for each in self._fed:
+            fed, tensor = self.arrays[each.numbers], each.numbers.tensor
+            refuse_wrong(each, streams[tensor][:steps] if tensor in streams else fed)
+
     def _run(self, steps: int, streams: Mapping[Tensor, Any], feeding: Sequence[tuple[Any, Any]]) -> None:
+        self.check_fed(steps, streams)
         with np.errstate(all="ignore"), Flushed():
             for step in range(steps):
                 for feed, stream in feeding:
@@ -117,17 +135,30 @@ class Program(HereOnly):
                 self.step()
 
     def step(self) -> None:
-        """Run the plan once, on what the feeds hold."""
-        call: Call | None = None
+        """Run the plan once, on what the feeds hold.
+
+        Python hears Ctrl-C between two of its own instructions, never inside of ``map``: so a step of the array
+        module's calls is done whole.  Where some are Python's own functions, Ctrl-C has to wait.
+        """
+        if self._exposed is None:
+            self._exposed = self._changes and not all(map(is_compiled, self.parts))
+        left = iter(self.parts)
         try:
-            for call in self.parts:
-                call()
+            if self._exposed:
+                with Uninterrupted():
+                    deque(map(call, left), 0)
+            else:
+                deque(map(call, left), 0)
         except EngineError as error:
-            step = next((owner for each, owner in zip(self.calls, self.owners, strict=True) if each is call), None)
-            if step is None:
-                raise
-            where = f"({step.last.tensor.name}, {step.last.tensor.source})"
-            raise type(error)(f"{step.name}: {error} {where}") from None
+            raise self._told(error, length_hint(left)) from None
+
+    def _told(self, error: EngineError, left: int) -> EngineError:
+        """The error of a call with so many ``left`` behind it, with the operation's name and line if it has none."""
+        if self.parts is not self.calls or isinstance(error, WrongRow):
+            return error
+        step = self.owners[len(self.calls) - left - 1]
+        where = f"({step.last.tensor.name}, {step.last.tensor.source})"
+        return type(error)(f"{step.name}: {error} {where}")
 
     def fetch(self) -> list[np.ndarray | None]:
         """NumPy copies of the results."""

@@ -27,14 +27,17 @@ from engine.native.instructions import (
     KERNEL0,
     KERNEL1,
     LINES,
+    LONG,
     OUT,
     OUT0,
     OUT1,
     OUT2,
     PAD0,
+    PIXELS,
     SIZE0,
     STRIDE0,
     STRIDE1,
+    SUMS,
     TAKEN,
     TILES,
     TIMES,
@@ -48,10 +51,25 @@ from engine.native.instructions import (
 from engine.native.kernels import F, columns, copy_row, fill_row
 from engine.native.lanes import BYTES, W
 from engine.native.packing import shares
+from engine.native.simd import (
+    add,
+    i64s,
+    load,
+    load_part,
+    read,
+    rectified,
+    splat,
+    store_part,
+    tile,
+    total,
+    turn,
+    write,
+    zero,
+)
 from engine.native.simd import first as lanes
-from engine.native.simd import i64s, load, load_part, read, rectified, splat, store_part, tile, total, turn, write, zero
 from engine.native.tiles import PANEL, ROWS
 
+SCRATCH = 4 * ROWS * PANEL  # bytes of a tile, with which the memory to work in begins
 HELD = 1 << 18  # bytes of filters that stay in the second-level cache while images pass by
 
 
@@ -89,6 +107,37 @@ def framed(row, s, image, first, lines, room):
         fill_row(out + 4 * taken * times, zero(), after)
         to += pitch
     return room - low * pitch, pitch
+
+
+@compiled
+def summed(tiles, out, up, a, a0, a1, b, b0, k, runs, a2, b2, wide, start, start0, rows, room):
+    """A tile (tiles.py): of many numbers in sums of SUMS sums of PIXELS, which lie in ``room`` meanwhile."""
+    if k * runs <= LONG:
+        tile(tiles, out, up, a, a0, a1, b, b0, k, runs, a2, b2, wide, start, start0, rows)
+        return
+    deep, some, held = min(k, PIXELS), max(1, PIXELS // k), 0
+    for run in range(0, runs, some):
+        for q in range(0, k, deep):
+            tile(
+                tiles, room, 4 * PANEL, a + run * a2 + q * a1, a0, a1, b + run * b2 + q * b0, b0, min(deep, k - q),
+                min(some, runs - run), a2, b2, wide, room if held > 0 else 0, 4 * PANEL, rows,
+            )  # fmt: skip
+            held += 1
+            if held == SUMS:
+                add_rows(out, up, room, start, start0, wide, rows)
+                start, start0, held = out, up, 0
+    if held > 0:
+        add_rows(out, up, room, start, start0, wide, rows)
+
+
+@compiled
+def add_rows(out, up, found, start, start0, wide, rows):
+    """out (rows, wide) = what was ``found`` + start, if that isn't 0."""
+    for i in range(rows):
+        for j in range(0, wide, W):
+            wanted, here = lanes(wide - j), i * start0 + 4 * j
+            x = load_part(found + 4 * (i * PANEL + j), wanted)
+            store_part(out + i * up + 4 * j, add(x, load_part(start + here, wanted)) if start != 0 else x, wanted)
 
 
 @entry
@@ -176,7 +225,7 @@ def convolution(at, begin, count, room):
         while unit < begin + count:
             image, first = unit // s[COUNT0], unit % s[COUNT0]
             lines = min(s[LINES], s[COUNT0] - first, begin + count - unit)
-            source, pitch = framed(row, s, image, first, lines, room)
+            source, pitch = framed(row, s, image, first, lines, room + SCRATCH)
             down = s[DILATION0] * pitch
             for i in range(first, first + lines):
                 low, high = bounds(i, s[STRIDE0], s[DILATION0], s[PAD0], s[SIZE0], height)
@@ -190,16 +239,16 @@ def convolution(at, begin, count, room):
                     for part in range(parts):
                         pixels = few + 1 if part < more else few
                         if runs == 1 or low == high:
-                            tile(
+                            summed(
                                 tiles, out, s[OUT2], x, step, 4, filters, 4 * PANEL, run, high - low, down, size, wide,
-                                start, 0, pixels,
+                                start, 0, pixels, room,
                             )  # fmt: skip
                         else:
                             here, up = start, 0
                             for q in range(high - low):
-                                tile(
+                                summed(
                                     tiles, out, s[OUT2], x + q * down, step, 4, filters + q * size, 4 * PANEL, run,
-                                    runs, across, 4 * PANEL * run, wide, here, up, pixels,
+                                    runs, across, 4 * PANEL * run, wide, here, up, pixels, room,
                                 )  # fmt: skip
                                 here, up = out, s[OUT2]
                         out += pixels * s[OUT2]
@@ -220,7 +269,7 @@ def depthwise(at, begin, count, room):
     while unit < begin + count:
         image, first = unit // s[COUNT0], unit % s[COUNT0]
         lines = min(s[LINES], s[COUNT0] - first, begin + count - unit)
-        source, pitch = framed(row, s, image, first, lines, room)
+        source, pitch = framed(row, s, image, first, lines, room + SCRATCH)
         for i in range(first, first + lines):
             low, high = bounds(i, s[STRIDE0], s[DILATION0], s[PAD0], s[SIZE0], s[KERNEL0])
             x = source + (i * s[STRIDE0] - s[PAD0] + low * s[DILATION0]) * pitch
@@ -228,9 +277,10 @@ def depthwise(at, begin, count, room):
             for part in range(parts):
                 pixels = few + 1 if part < more else few
                 for c in range(0, s[CHANNELS], W):
-                    tile(
+                    summed(
                         tiles, out + 4 * c, s[OUT2], x + 4 * c, step, across, row[B] + low * row[B0] + 4 * c, row[B1],
                         s[KERNEL1], high - low, s[DILATION0] * pitch, row[B0], min(W, s[CHANNELS] - c), 0, 0, pixels,
+                        room,
                     )  # fmt: skip
                 out += pixels * s[OUT2]
                 x += pixels * step
@@ -245,13 +295,13 @@ def thin_convolution(at, begin, count, room):
     """
     row = columns(at)
     s, tiles = i64s(row[INFO]), row[TILES]
-    step, run, n = s[STRIDE1] * s[IMAGE2], s[KERNEL1] * s[CHANNELS], s[FILTERS]
+    step, run, n, found_at = s[STRIDE1] * s[IMAGE2], s[KERNEL1] * s[CHANNELS], s[FILTERS], room + SCRATCH
     parts, few, more = shares(s[COUNT1])
     unit = begin
     while unit < begin + count:
         image, first = unit // s[COUNT0], unit % s[COUNT0]
         lines = min(s[LINES], s[COUNT0] - first, begin + count - unit)
-        source, pitch = framed(row, s, image, first, lines, room + ROWS * BYTES)
+        source, pitch = framed(row, s, image, first, lines, room + SCRATCH + ROWS * BYTES)
         for i in range(first, first + lines):
             low, high = bounds(i, s[STRIDE0], s[DILATION0], s[PAD0], s[SIZE0], s[KERNEL0])
             x = source + (i * s[STRIDE0] - s[PAD0] + low * s[DILATION0]) * pitch
@@ -260,12 +310,12 @@ def thin_convolution(at, begin, count, room):
                 pixels = few + 1 if part < more else few
                 for d in range(n):
                     filters = row[B] + 4 * run * (d * s[KERNEL0] + low)
-                    tile(
-                        tiles, room, BYTES, x, step, BYTES, filters, BYTES, run // W, high - low,
-                        s[DILATION0] * pitch, 4 * run, W, 0, 0, pixels,
+                    summed(
+                        tiles, found_at, BYTES, x, step, BYTES, filters, BYTES, run // W, high - low,
+                        s[DILATION0] * pitch, 4 * run, W, 0, 0, pixels, room,
                     )  # fmt: skip
                     for pixel in range(pixels):
-                        found = total(load(room + pixel * BYTES)) + (read(row[C] + 4 * d) if row[C] != 0 else F(0))
+                        found = total(load(found_at + pixel * BYTES)) + (read(row[C] + 4 * d) if row[C] != 0 else F(0))
                         write(out + pixel * s[OUT2] + 4 * d, F(0) if row[C0] != 0 and found <= 0 else found)
                 out += pixels * s[OUT2]
                 x += pixels * step

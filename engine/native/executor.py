@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
@@ -15,20 +16,20 @@ from typing import Any
 
 import numpy as np
 
-from engine.errors import EngineError
 from engine.executors.base import Memory, Program
+from engine.executors.guards import Uninterrupted, WrongRow, refuse_wrong
 from engine.executors.numpy import NumpyProgram
 from engine.fuse import Region
-from engine.graph import PLACEHOLDER, Tensor
+from engine.graph import Tensor
 from engine.native import folds, matrices, windows  # noqa: F401 - register how operations are done
 from engine.native import instructions as i
 from engine.native.expressions import CHAIN_FROM, LARGEST, accepts
 from engine.native.lowering import Table, add_instructions, address
 from engine.native.machine import Machine
 from engine.op import Call
-from engine.passes import Node
-from engine.plan import ALIGN, Plan
+from engine.plan import ALIGN, Lookup, Plan
 
+Guard = tuple[Lookup, np.ndarray]  # and whether the machine found a wrong number, and which
 NO_STREAMS = np.zeros((0, 4), np.int64)
 SHARED_FROM = 200_000  # nanoseconds of work that can be shared, in a call of the machine: to wake a helper takes some
 AT_ONCE = 10  # steps that whoever wants speed runs in a call, at least
@@ -41,11 +42,10 @@ class NativeProgram(Program):
     def __init__(self, plan: Plan, memory: Memory, machine: Machine, poison: bool) -> None:
         super().__init__(plan, memory)
         self._machine = machine
-        self._wrong = np.zeros(1, np.int32)  # set by the machine: a row number or label is out of range
-        self._table = Table(machine.codes, self._wrong)
+        self._table = Table(machine.codes)
         self.parts = []  # tables, and what only Python can do
         self._places: dict[int, list[tuple[int, int]]] = {}  # see _readers
-        self._lookups = _lookups(plan)
+        self._guards: list[Guard] = []
         self.whole = False  # whether the machine can run many steps without coming back
         self.left_to_python: list[Region] = []  # operations that the machine has no instructions for
         self._fill_table(memory, poison)
@@ -53,6 +53,7 @@ class NativeProgram(Program):
     def _fill_table(self, memory: Memory, poison: bool) -> None:
         """Fill the table.  ``calls`` are for tracing: one instruction, or one Python call, each."""
         order: list[int | Call] = []  # rows of the table and what only Python can do
+        self._add_guards(-1, order)
         for at, step in enumerate(self.plan.steps):
             mark = len(self._table.rows)
             if step.work and add_instructions(self._table, step, self.arrays):
@@ -64,11 +65,15 @@ class NativeProgram(Program):
             if poison:
                 order += self.poisons(at)
             self.owners += [step] * (len(order) - len(self.owners))
+            self._add_guards(at, order)
         self._code = self._finished()
         self._launch = _Launcher(self._machine, memory, self._table.room)
         for is_row, group in groupby(order, key=lambda each: isinstance(each, int)):
             members: list[Any] = list(group)
-            self.parts += [self._launch.once(self._code[members[0] : members[-1] + 1])] if is_row else members
+            if is_row:
+                launch = self._launch.once(self._code[members[0] : members[-1] + 1])
+                members = [partial(_guarded, launch, self._guards) if self._guards else launch]
+            self.parts += members
         self._shareable, self._pace = _shareable(self._code), 1  # steps that take an INTERVAL
         self._counter = np.array([[address(self._table.keep(np.zeros(1, np.int64))), 0, 0, 1]])
         self.whole = len(self.parts) == 1 and len(order) == len(self._code)
@@ -76,33 +81,33 @@ class NativeProgram(Program):
         alone[:, i.CHAIN] = 0
         self.calls = [self._launch.once(alone[each : each + 1]) if isinstance(each, int) else each for each in order]
 
+    def _add_guards(self, at: int, order: list[int | Call]) -> None:
+        """What is looked up later than step ``at`` is checked behind it: before anything is assigned."""
+        for each in self.early.get(at, ()):
+            numbers, mark = self.arrays[each.numbers], len(self._table.rows)
+            if numbers.dtype == np.int32 and numbers.flags.c_contiguous:
+                found = self._table.guard(numbers, each.rows)
+                self._guards.append((each, found))
+                order += range(mark, len(self._table.rows))
+            else:
+                order.append(partial(refuse_wrong, each, numbers))
+            self.owners += [Region((each.node,), (each.node,))] * (len(order) - len(self.owners))
+
     def _finished(self) -> np.ndarray:
         """The table's instructions, ready to run."""
         return np.array(self._table.rows, np.int64).reshape(-1, i.WIDTH)
 
     def _run(self, steps: int, streams: Mapping[Tensor, Any], feeding: Sequence[tuple[Any, Any]]) -> None:
-        self._check_numbers(steps, streams)
-        self._wrong[0] = 0
         if self.whole:
+            self.check_fed(steps, streams)
             self._run_whole(steps, [(feed, np.ascontiguousarray(stream)) for feed, stream in feeding])
         else:
             super()._run(steps, streams, feeding)
-        if self._wrong[0]:
-            raise EngineError(self._what_is_wrong())
 
     @property
     def threads(self) -> int:
         """See :attr:`engine.executors.base.Program.threads`."""
         return self._launch.workers(AT_ONCE * self._shareable)
-
-    def _check_numbers(self, steps: int, streams: Mapping[Tensor, Any]) -> None:
-        """Raises EngineError, before anything has changed, for a fed row number or label that isn't there."""
-        for node, feed, count in self._lookups:
-            numbers = streams[feed.tensor][:steps] if feed.tensor in streams else self.arrays[feed]
-            if numbers.size and numbers.view(np.uint32).max() >= count:  # what is negative becomes huge
-                wrong = numbers[(numbers < 0) | (numbers >= count)][0]
-                place = f"({node.tensor.name}, {node.tensor.source})"
-                raise EngineError(f"{node.op.name}: number {wrong} is outside 0 to {count - 1} {place}")
 
     def _run_whole(self, steps: int, feeding: Sequence[tuple[np.ndarray, np.ndarray]]) -> None:
         """Nothing is copied: at each step, what reads a feed is pointed to the step's part of its stream.
@@ -111,18 +116,19 @@ class NativeProgram(Program):
         of a stream from 0 on, with a byte a step.
         """
         moves = np.concatenate((self._counter, self._moves(feeding))) if feeding else self._counter
-        moves[0, 2] = 0
-        done = 0
-        try:
-            while done < steps:
-                began = perf_counter()
-                self._launch(self._code, min(self._pace, steps - done), moves, self._shareable)
-                before, done = done, int(moves[0, 2])
-                self._pace = max(1, int((done - before) * INTERVAL / (perf_counter() - began)))
-        finally:
-            done = int(moves[0, 2])
-            for feed, stream in feeding if done else ():
-                feed[...] = stream[done - 1]
+        moves[0, 2] = done = 0
+        quiet = Uninterrupted()
+        with quiet if feeding else nullcontext():  # the feeds are left as the last step had them
+            try:
+                while done < steps and quiet.heard is None:
+                    began = perf_counter()
+                    self._launch(self._code, min(self._pace, steps - done), moves, self._shareable)
+                    before, done = done, int(moves[0, 2])
+                    _refuse(self._guards)
+                    self._pace = max(1, int((done - before) * INTERVAL / (perf_counter() - began)))
+            finally:
+                for feed, stream in feeding if done else ():
+                    feed[...] = stream[done - 1]
 
     def _moves(self, feeding: Sequence[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
         """The streams, as the machine takes them."""
@@ -141,11 +147,6 @@ class NativeProgram(Program):
             places = np.flatnonzero((code >= begin) & (code < begin + feed.nbytes))
             self._places[begin] = [(int(place), int(code.flat[place]) - begin) for place in places]
         return self._places[begin]
-
-    def _what_is_wrong(self) -> str:
-        names = [node for node in self.plan.nodes if node.op.name in LOOKUPS]
-        places = ", ".join(f"{node.op.name} ({node.tensor.name}, {node.tensor.source})" for node in names)
-        return f"a row number or label is outside its table, in one of: {places}"
 
 
 class _Launcher:
@@ -186,24 +187,23 @@ class _Launcher:
         return partial(self, code, 1, NO_STREAMS, _shareable(code))
 
 
+def _guarded(launch: Call, guards: Sequence[Guard]) -> None:
+    """Run instructions, among which are guards."""
+    launch()
+    _refuse(guards)
+
+
+def _refuse(guards: Sequence[Guard]) -> None:
+    """Raises EngineError if the machine stopped at a guard."""
+    for lookup, found in guards:
+        if found[0]:
+            found[0] = 0
+            raise WrongRow(lookup, found[1])
+
+
 def _shareable(code: np.ndarray) -> int:
     """Nanoseconds, about, of the instructions in which several threads can have a part."""
     return int(code[(code[:, i.UNITS] > 1) & (code[:, i.WORK] >= 2 * i.GRAIN), i.WORK].sum())
-
-
-LOOKUPS = {"gather": 0, "one_hot": -1, "cross_entropy": -1, "scatter_add": 0}  # and the axis that is looked up
-
-
-def _lookups(plan: Plan) -> list[tuple[Node, Node, int]]:
-    """Operations that look up numbers which are fed: (operation, feed, how many numbers there are)."""
-    found = []
-    for node in plan.nodes:
-        if node.op.name in LOOKUPS:
-            numbers = node.inputs[0] if node.op.name == "one_hot" else node.inputs[1]
-            table = node.inputs[0] if node.op.name in ("gather", "cross_entropy") else node
-            if numbers.op is PLACEHOLDER and numbers.spec.dtype == "int32":
-                found.append((node, numbers, table.spec.concrete[LOOKUPS[node.op.name]]))
-    return found
 
 
 @dataclass(frozen=True)

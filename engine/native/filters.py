@@ -32,11 +32,15 @@ from engine.native.instructions import (
     STRIDE1,
     TILES,
     TOGETHER,
+    A,
     B,
+    C,
+    N,
 )
 from engine.native.kernels import columns, copy_row
 from engine.native.lanes import W
 from engine.native.packing import shares
+from engine.native.reductions import added, made_up
 from engine.native.simd import add, i64s, load_part, store_part, tile
 from engine.native.simd import first as lanes
 from engine.native.tiles import PANEL, ROWS
@@ -73,26 +77,45 @@ def sum_over_images(row, s, place, x, a0, q, images, line, lines, g, out, up, wi
     shift, some = q * s[DILATION0] - s[PAD0], max(1, PIXELS // s[COUNT1])
     low, high = reach(shift, s[STRIDE0], s[SIZE0], s[COUNT0])  # the other windows' pixels are padding
     low, high = max(low, line), min(high, line + lines)
-    start = 0
+    start, step = 0, s[STRIDE1] * s[IMAGE2]
     for image in range(images):
         for i in range(low, max(low + 1, high), some):
-            tile(
-                row[TILES], room, 4 * PANEL, x + image * place[0] + (i * s[STRIDE0] + shift) * place[1], a0,
-                s[STRIDE1] * s[IMAGE2], g[0] + image * g[1] + (i - line) * g[2], g[3], s[COUNT1],
-                max(0, min(some, high - i)), s[STRIDE0] * place[1], g[2], wide, start, 4 * PANEL, rows,
-            )  # fmt: skip
-            start = room
+            a, b = x + image * place[0] + (i * s[STRIDE0] + shift) * place[1], g[0] + image * g[1] + (i - line) * g[2]
+            for pixel in range(0, s[COUNT1], PIXELS):
+                tile(
+                    row[TILES], room, 4 * PANEL, a + pixel * step, a0, step, b + pixel * g[3], g[3],
+                    min(PIXELS, s[COUNT1] - pixel), max(0, min(some, high - i)), s[STRIDE0] * place[1], g[2], wide,
+                    start, 4 * PANEL, rows,
+                )  # fmt: skip
+                start = room
+    lost = row[C] - row[OUT] if row[C] != 0 else 0
     for i in range(rows):
         for j in range(0, wide, W):
             wanted, to = lanes(wide - j), out + i * up + 4 * j
-            store_part(to, add(load_part(to, wanted), load_part(room + 4 * (i * PANEL + j), wanted)), wanted)
+            found, more = load_part(room + 4 * (i * PANEL + j), wanted), load_part(to, wanted)
+            if lost != 0:
+                more, less = added(more, load_part(to + lost, wanted), found)
+                store_part(to, more, wanted)
+                store_part(to + lost, less, wanted)
+            else:
+                store_part(to, add(more, found), wanted)
+
+
+@entry
+def add_lost(at, begin, count, room):
+    """out (N,) and what its sums have lost to rounding, at A (N,), made one."""
+    row = columns(at)
+    for j in range(0, row[N], W):
+        wanted, to = lanes(row[N] - j), row[OUT] + 4 * j
+        store_part(to, made_up(load_part(to, wanted), load_part(row[A] + 4 * j, wanted)), wanted)
 
 
 @entry
 def filter_gradient(at, begin, count, room):
     """out (height, width, channels, n), which is 0, from images at A and g (images, rows, columns, n) at B.
 
-    A unit is a tile of it: some elements of a row of the windows, some filters.
+    A unit is a tile of it: some elements of a row of the windows, some filters.  C, if it isn't 0: where what is lost
+    to rounding is kept, which is 0 too at first.
     """
     row = columns(at)
     s = i64s(row[INFO])
@@ -132,7 +155,7 @@ def filter_gradient(at, begin, count, room):
 def depthwise_gradient(at, begin, count, room):
     """out (height, width, channels), which is 0, from images at A and g (images, rows, columns, channels) at B.
 
-    A unit is W channels of a row of the windows.
+    A unit is W channels of a row of the windows.  C: as there.
     """
     row = columns(at)
     s = i64s(row[INFO])

@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 
 import numpy as np
 
-from engine.native.lowering import NotNative, Table, address, float32, int32, lowering
+from engine.native.lowering import NotNative, Table, float32, int32, lowering
 from engine.ops.array import summed_axes
 from engine.ops.rules import stages
 from engine.passes import Node
@@ -83,7 +83,7 @@ def _argmax(table: Table, node: Node, out: np.ndarray, ins: Sequence[np.ndarray]
     if axis is not None:
         at = axis % x.ndim
         m, k, n = math.prod(x.shape[:at]), x.shape[at], math.prod(x.shape[at + 1 :])
-    if k >= 1 << 24:  # places are counted in float32
+    if k >= 1 << 24 and n > 1:  # places down columns are counted in float32
         raise NotNative
     table.add("places", int32(out), table.plain(x), m=m, k=k, n=n, units=m)
 
@@ -104,8 +104,7 @@ def _cross_entropy(table: Table, node: Node, out: np.ndarray, ins: Sequence[np.n
     if labels.dtype == np.float32:
         table.add("shared_loss", out, table.plain(logits), table.plain(labels), m=m, n=n, units=m)
     else:
-        wrong = address(table.wrong)
-        table.add("chosen_loss", out, table.plain(logits), int32(labels), m=m, n=n, units=m, c=wrong)
+        table.add("chosen_loss", out, table.plain(logits), int32(labels), m=m, n=n, units=m)
 
 
 @lowering("moments")

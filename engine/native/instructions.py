@@ -1,8 +1,9 @@
 """What an instruction of the native machine is: a row of int64, and what its columns mean.
 
-OP is the address of the kernel's code, OUT and others are addresses of numbers.  UNITS: into how many pieces its
-work can be cut, to be done in any order and by anybody (for an element-wise one, the rows, or blocks of a single
-row); 1: it is done whole.  WORK: some nanoseconds that it takes one core, to see whether sharing it is worth it.
+OP is the address of the kernel's code (0: a guard, see loop.py), OUT and others are addresses of numbers.  UNITS: into
+how many pieces its work can be cut, to be done in any order and by anybody (for an element-wise one, the rows, or
+blocks of a single row); 1: it is done whole.  WORK: some nanoseconds that it takes one core, to see whether sharing it
+is worth it.
 
 Element-wise instructions have three columns an input: its address, how many bytes it moves on an
 element (0: one number for the row), and from row to row; so has a second result, behind them.  The others have
@@ -34,7 +35,9 @@ BLOCK = 4096  # elements of a row that are worked on at a time: those of a chain
     IMAGES, COUNT0, COUNT1, KERNEL0, KERNEL1, CHANNELS, FILTERS, IMAGE0, IMAGE1, IMAGE2, OUT0, OUT1, OUT2, STRIDE0,
     STRIDE1, DILATION0, DILATION1, PAD0, PAD1, SIZE0, SIZE1, POOL, FRAME, TAKEN, AFTER, TIMES, LINES, TOGETHER, WINDOW,
 ) = range(29)  # fmt: skip
-PIXELS = 512  # of the filters' gradient that are added up in one go: sums of sums lose less
+# Numbers that a tile adds up in one go: sums of sums lose less.  Up to LONG that is left alone (3 x 3 x 64); SUMS such
+# sums are added up one by one.
+PIXELS, LONG, SUMS = 256, 640, 32
 MAX, AVERAGE, AVERAGE_WITH_PADDING = range(3)  # pools
 
 # What the loop is told at a call, in int64: its table's address and rows; steps; the streams' address and how many

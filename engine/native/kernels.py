@@ -9,7 +9,7 @@ Arrays are float32 without gaps, row by row, unless it says otherwise.
 import numpy as np
 
 from engine.native.frontend import compiled, entry
-from engine.native.instructions import A0, A1, B0, OUT, A, B, C, K, M, N
+from engine.native.instructions import A0, A1, B0, OUT, A, B, K, M, N
 from engine.native.lanes import BYTES, W
 from engine.native.simd import (
     f32s,
@@ -96,29 +96,36 @@ def strided(at, begin, count, room):
 
 
 @entry
+def wrong_number(at, begin, count, room):
+    """Two int64: whether one of N numbers at A is outside 0 .. K - 1, and the first of those.  A guard comes next."""
+    row = columns(at)
+    numbers, found = i32s(row[A]), i64s(row[OUT])
+    for i in range(row[N]):
+        if numbers[i] < 0 or numbers[i] >= row[K]:
+            found[0], found[1] = 1, numbers[i]
+            return
+
+
+@entry
 def one_hot_rows(at, begin, count, room):
-    """out (M, N) of labels at A (M,); one outside 0 .. N - 1 is noted at C."""
+    """out (M, N) of labels at A (M,); one outside 0 .. N - 1 has none (:func:`wrong_number` found it before)."""
     row = columns(at)
     m, n = row[M], row[N]
-    o, labels, wrong = f32s(row[OUT]), i32s(row[A]), i32s(row[C])
+    o, labels = f32s(row[OUT]), i32s(row[A])
     fill_row(row[OUT], zero(), m * n)
     for i in range(m):
         if 0 <= labels[i] < n:
             o[i * n + labels[i]] = F(1)
-        else:
-            wrong[0] = 1
 
 
 @entry
 def gather_rows(at, begin, count, room):
-    """M rows of N bytes, their numbers at B; one outside 0 .. K - 1 leaves its row alone and is noted at C."""
+    """M rows of N bytes, their numbers at B; one outside 0 .. K - 1 leaves its row alone."""
     row = columns(at)
-    numbers, wrong = i32s(row[B]), i32s(row[C])
+    numbers = i32s(row[B])
     for i in range(row[M]):
         if 0 <= numbers[i] < row[K]:
             copy_numbers(row[OUT] + i * row[N], row[A] + np.int64(numbers[i]) * row[N], row[N])
-        else:
-            wrong[0] = 1
 
 
 @compiled
@@ -139,13 +146,13 @@ def number_wide(places, k, numbers, m, most):
 
 @entry
 def scatter_rows(at, begin, count, room):
-    """out (K, N) = 0, with row i of a (M, N) added to row numbers[i], those at B; a wrong one is noted at C.
+    """out (K, N) = 0, with row i of a (M, N) added to row numbers[i], those at B, unless that isn't there.
 
     A row to which more than A0 are added has its sum in float64, as ``places`` says: -1 for the first of them, -2, ...
     """
     row = columns(at)
     n, many = row[N], row[M] > row[A0]
-    numbers, wrong = i32s(row[B]), i32s(row[C])
+    numbers = i32s(row[B])
     o, x = f32s(row[OUT]), f32s(row[A])
     places, wide = i32s(room), f64s(room + (4 * row[K] + 7 & ~7))
     fill_row(row[OUT], zero(), row[K] * n)
@@ -155,8 +162,8 @@ def scatter_rows(at, begin, count, room):
     for i in range(row[M]):
         to = np.int64(numbers[i])
         if to < 0 or to >= row[K]:
-            wrong[0] = 1
-        elif many and places[to] < 0:
+            continue
+        if many and places[to] < 0:
             start = (-1 - places[to]) * n
             for j in range(n):
                 wide[start + j] += x[i * n + j]

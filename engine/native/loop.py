@@ -19,6 +19,7 @@ from engine.native.instructions import (
     MEMORY,
     MOVED,
     OP,
+    OUT,
     ROOM,
     ROOM_SIZE,
     SHARE,
@@ -122,7 +123,8 @@ def run(call):
 
     A stream is (the address of a column, what it names before and after, the stream's next part, bytes a step): in
     each step, the column names that part.  The memory is for this thread and, unless they are busy with another
-    run, for helpers of the crew.  Subnormal numbers count as 0 meanwhile.
+    run, for helpers of the crew.  Subnormal numbers count as 0 meanwhile.  An instruction of OP 0 is a guard: if
+    the word at OUT isn't 0, the run ends there; the streams tell how many steps were whole.
     """
     told, before = i64s(call), flush()
     steps, workers, room, crew = told[STEPS], told[THREADS], told[MEMORY], told[CREW]
@@ -134,23 +136,32 @@ def run(call):
         put(crew + WORKERS, workers)
     table, streams = told[TABLE], told[STREAMS]
     end, last = table + ROW * told[LENGTH], streams + STREAM * told[MOVED]
-    for step in range(steps):
+    step = 0
+    while step < steps:
         for at in range(streams, last, STREAM):
             stream = i64s(at)
             i64s(stream[0])[0] = stream[2] + step * stream[3]
         now = table
         while now < end:
             row = columns(now)
+            if row[OP] == 0:
+                if i64s(row[OUT])[0] != 0:
+                    break
+                now += ROW
+                continue
             parts = min(row[UNITS], row[WORK] // GRAIN, SHARES * workers) if workers > 1 else 1
             if parts > 1:
                 share(crew, now, parts, room)
             else:
                 work(now, 0, row[UNITS], room)
             now += ROW * max(1, row[CHAIN])
+        if now < end:
+            break
+        step += 1
     for at in range(streams, last, STREAM):
         stream = i64s(at)
         i64s(stream[0])[0] = stream[1]
-        stream[2] += steps * stream[3]
+        stream[2] += step * stream[3]
     if workers > 1:
         put(crew + BUSY, 0)
     set_control(before)

@@ -98,7 +98,6 @@ class Table:
     """Instructions to be, one after the other, and the memory that only they know."""
 
     codes: Mapping[str, int]  # the address of each kernel and expression
-    wrong: np.ndarray  # not 0 once a row number or label was out of range
     rows: list[list[int]] = field(default_factory=list)
     kept: list[np.ndarray] = field(default_factory=list)
     room: int = 0  # bytes that an instruction needs at most to work in
@@ -125,6 +124,15 @@ class Table:
         self.packed = {
             key: each for key, each in self.packed.items() if each.bounds[1] <= low or high <= each.bounds[0]
         }
+
+    def guard(self, numbers: np.ndarray, count: int) -> np.ndarray:
+        """Have a run end here if one of ``numbers`` isn't 0 to count - 1: whether that was so, and that number."""
+        found = self.keep(np.zeros(2, np.int64))
+        self.add("wrong_number", found, numbers, n=numbers.size, k=count)
+        row = [0] * i.WIDTH
+        row[i.OUT], row[i.UNITS] = address(found), 1
+        self.rows.append(row)
+        return found
 
     def keep(self, array: np.ndarray) -> np.ndarray:
         """Memory that lives as long as the program."""
@@ -247,7 +255,7 @@ def int32(array: np.ndarray) -> np.ndarray:
 @lowering("one_hot")
 def _one_hot(table: Table, node: Node, out: np.ndarray, ins: Sequence[np.ndarray]) -> None:
     float32(out)
-    table.add("one_hot_rows", out, int32(ins[0]), n=out.shape[-1], m=ins[0].size, c=address(table.wrong))
+    table.add("one_hot_rows", out, int32(ins[0]), n=out.shape[-1], m=ins[0].size)
 
 
 @lowering("gather")
@@ -256,16 +264,16 @@ def _gather(table: Table, node: Node, out: np.ndarray, ins: Sequence[np.ndarray]
     if not rows.flags.c_contiguous:
         raise NotNative
     width = out.nbytes // max(1, numbers.size)
-    table.add("gather_rows", out, rows, int32(numbers), m=numbers.size, n=width, k=len(rows), c=address(table.wrong))
+    table.add("gather_rows", out, rows, int32(numbers), m=numbers.size, n=width, k=len(rows))
 
 
 @lowering("scatter_add")
 def _scatter_add(table: Table, node: Node, out: np.ndarray, ins: Sequence[np.ndarray]) -> None:
     g, numbers = ins
     float32(out)
-    width, m, wrong = out.size // len(out), numbers.size, address(table.wrong)
+    width, m = out.size // len(out), numbers.size
     table.room = max(table.room, 4 * len(out) + 8 + 8 * width * (m // MANY) if m > MANY else 0)
-    table.add("scatter_rows", out, table.plain(g), int32(numbers), m=m, n=width, k=len(out), c=wrong, a0=MANY)
+    table.add("scatter_rows", out, table.plain(g), int32(numbers), m=m, n=width, k=len(out), a0=MANY)
 
 
 @lowering("random_uniform", "random_normal")

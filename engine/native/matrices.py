@@ -21,7 +21,7 @@ from engine.native.lowering import (
     lowering,
     tile_sizes,
 )
-from engine.ops.matrix import LONG
+from engine.ops.matrix import LONG, LONG_BY_VECTOR
 from engine.passes import Node
 
 FEW = 64  # rows of a first factor for which the second isn't worth packing
@@ -73,8 +73,12 @@ def _add_line(table: Table, out: np.ndarray, a: np.ndarray, b: np.ndarray, start
         return
     del table.rows[mark:]
     table.packed.clear()
-    if len(found) > 2:
-        raise NotNative
+    if len(found) > 2:  # each is several instructions
+        if len(out) > PARTS:
+            raise NotNative
+        for at in range(len(out)):
+            add_product(table, out[at], a[at], b[at], start[at] if start is not None and matrices else start)
+        return
     info, work = address(table.keep(np.array(found[0], np.int64))), len(out) * found[0][i.WORK]
     row = table.add("several_products", out, n=0, units=len(out), info=info, work=work)
     for place, up in ((i.OUT, i.OUT_ROW), (i.A, i.A0), (i.B, i.B0), (i.C, i.C0)):
@@ -82,14 +86,31 @@ def _add_line(table: Table, out: np.ndarray, a: np.ndarray, b: np.ndarray, start
     table.room += i.PATTERN
 
 
-def add_product(table: Table, out: np.ndarray, a: np.ndarray, b: np.ndarray, start: np.ndarray | None) -> None:
-    """A product in parts of what is summed over: the partial sums lose fewer digits."""
-    inner = len(b)
-    _add_part(table, out, a[:, :LONG], b[:LONG], start)
-    part = table.keep(np.empty(out.shape, np.float32)) if inner > LONG else out
-    for q in range(LONG, inner, LONG):
-        _add_part(table, part, a[:, q : q + LONG], b[q : q + LONG], None)
-        element_wise(table, "(x0 + x1)", out, [out, part])
+def add_product(
+    table: Table, out: np.ndarray, a: np.ndarray, b: np.ndarray, start: np.ndarray | None, *,
+    spare: Sequence[np.ndarray] | None = None,
+) -> None:  # fmt: skip
+    """A product: what is too long to be summed in one go is done in halves, and so on.
+
+    ``spare``: arrays like ``out``, one for each time that the sum is halved.
+    """
+    inner, long = len(b), _long(out)
+    if inner <= long:
+        _add_part(table, out, a, b, start)
+        return
+    pieces = -(-inner // long)
+    if spare is None:
+        spare = [table.keep(np.empty(out.shape, np.float32)) for _ in range((pieces - 1).bit_length())]
+    (part, *rest), half = spare, -(-pieces // 2) * long
+    add_product(table, out, a[:, :half], b[:half], start, spare=rest)
+    add_product(table, part, a[:, half:], b[half:], None, spare=rest)
+    element_wise(table, "(x0 + x1)", out, [out, part])
+
+
+def _long(out: np.ndarray) -> int:
+    """How many numbers are summed up in one go: vectors, and a few of them, aren't done in blocks."""
+    few = min(out.shape)
+    return LONG_BY_VECTOR if few == 1 else 4 * LONG_BY_VECTOR if few <= 8 else LONG
 
 
 def _add_part(table: Table, out: np.ndarray, a: np.ndarray, b: np.ndarray, start: np.ndarray | None) -> None:

@@ -31,6 +31,7 @@ from engine.native.instructions import (
 )
 from engine.native.kernels import LEAST, F, columns, fill_row
 from engine.native.lanes import W
+from engine.native.reductions import RUN, added, made_up
 from engine.native.simd import (
     add,
     choose,
@@ -78,14 +79,18 @@ def largest(window, height, width, down, right, wanted):
 
 @compiled
 def sum_of(window, height, width, down, right, wanted):
-    """The sums of a window, row by row."""
-    found = zero()
+    """The sums of a window, row by row; of a large one, with what is lost to rounding."""
+    found, lost = zero(), zero()
     for p in range(height):
-        line = zero()
-        for q in range(width):
-            line = add(line, load_part(window + p * down + q * right, wanted))
-        found = add(found, line)
-    return found
+        for begin in range(0, width, RUN):
+            line = zero()
+            for q in range(begin, min(width, begin + RUN)):
+                line = add(line, load_part(window + p * down + q * right, wanted))
+            if height > RUN or width > RUN:
+                found, lost = added(found, lost, line)
+            else:
+                found = add(found, line)
+    return made_up(found, lost)
 
 
 @entry

@@ -8,8 +8,19 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from engine.native.instructions import AVERAGE, AVERAGE_WITH_PADDING, C0, MAX, OP, PIXELS, WINDOW
-from engine.native.lowering import PARTS, PRODUCTS_A_NS, Table, address, element_wise, float32, lowering, tile_sizes
+from engine.native.folds import along
+from engine.native.instructions import AVERAGE, AVERAGE_WITH_PADDING, C0, MAX, OP, PIXELS, SUMS, WINDOW
+from engine.native.lowering import (
+    PARTS,
+    PRODUCTS_A_NS,
+    NotNative,
+    Table,
+    address,
+    element_wise,
+    float32,
+    lowering,
+    tile_sizes,
+)
 from engine.native.matrices import add_product
 from engine.ops import pool
 from engine.ops.window import Axis, Windows, settings, windows
@@ -19,7 +30,8 @@ CACHE = 1 << 20  # bytes that stay in the second-level cache
 THIN = 4  # filters at most
 FRAMES = 1 << 18  # bytes of padded rows, beside the filters and the result
 RELU = "(select(x0 <= 0, 0, x0))"
-SUMS = 64  # sums of PIXELS that are added up before they go to the result
+LAPS = 128  # windows that a pixel lies in, at most: what they send back is a running total
+MANY = 64  # filters of a depthwise convolution whose parts are added up one by one
 
 
 class _Rows(NamedTuple):
@@ -85,7 +97,7 @@ def _by_lines(
     if rows.pitch:
         lines = max(1, min(lines, (FRAMES // rows.pitch - _under(down, 1)) // down.stride + 1))
     tall, panel, _ = tile_sizes()
-    table.room = max(table.room, 4 * tall * panel + _under(down, lines) * rows.pitch)
+    table.room = max(table.room, 8 * tall * panel + _under(down, lines) * rows.pitch)  # two tiles, and the rows
     info = _info(table, over, image, out, rows=rows, lines=lines)
     units = out.shape[0] * out.shape[1]
     table.add(kernel, out, image[:, :, rows.skipped :], filters, *start, n=0, units=units, info=info, **more)
@@ -187,7 +199,9 @@ def _depthwise_input(table: Table, node: Node, out: np.ndarray, ins: Sequence[np
     over, each = _over(out.shape, filters.shape[:2], node.attrs), filters.shape[3]
     whole = out if each == 1 else table.keep(np.empty((*out.shape[:3], out.shape[3] * each), np.float32))
     _send_back(table, whole, g, filters.reshape(*filters.shape[:2], -1), over, by=_convolve_apart)
-    if each > 1:
+    if each > MANY:
+        along(table, "sums", out, whole.reshape(-1, each), (1,))
+    elif each > 1:
         table.add("group_sums", out, whole, n=out.shape[3], units=out.size // out.shape[3], k=each)
 
 
@@ -200,13 +214,14 @@ def _filters(table: Table, node: Node, out: np.ndarray, ins: Sequence[np.ndarray
     if dense and _is_product(over, image, out):
         add_product(table, out[0, 0], image.reshape(-1, image.shape[3]).T, g.reshape(-1, g.shape[3]), None)
         return
-    table.add("fill", out, table.keep(np.zeros(1, np.float32)), n=out.size)
+    nothing = table.keep(np.zeros(1, np.float32))
+    table.add("fill", out, nothing, n=out.size)
     if image.size == 0:
         return
     (height, width, channels, n), (tall, panel, vector), down = out.shape, tile_sizes(), over.down
     rows = _rows(over, channels, 1 if dense else n)
     line = down.stride * (rows.pitch or image.strides[1]) + g.strides[1]  # bytes that a line of windows reads, about
-    lines = max(1, min(down.windows, CACHE // line))
+    lines = max(1, min(down.windows, CACHE // line, SUMS * PIXELS // over.across.windows))
     sums = -(-down.windows // max(1, PIXELS // over.across.windows))  # of PIXELS, an image
     together = max(1, min(len(image), CACHE // (line * lines), SUMS // sums)) if lines == down.windows and dense else 1
     panels = -(-n // panel)
@@ -214,27 +229,33 @@ def _filters(table: Table, node: Node, out: np.ndarray, ins: Sequence[np.ndarray
     table.room = max(table.room, 4 * tall * panel + together * _under(down, lines) * rows.pitch + packed)
     runs, run = (1, width * channels) if over.across.dilation == 1 else (width, channels)
     units = height * (runs * -(-run // tall) * panels if dense else -(-channels * n // vector))
+    times, lost = -(-len(image) // together) * -(-down.windows // lines), list[np.ndarray]()
+    if times > SUMS:  # what is added to the result so often has its rounding kept beside it
+        lost = [table.keep(np.empty(out.shape, np.float32))]
+        table.add("fill", lost[0], nothing, n=out.size)
     table.add(
-        "filter_gradient" if dense else "depthwise_gradient", out, image, g, n=0, units=units,
+        "filter_gradient" if dense else "depthwise_gradient", out, image, g, *lost, n=0, units=units,
         work=g.size * height * width * (channels if dense else 1) // PRODUCTS_A_NS,
         info=_info(table, over, image, g, rows=rows, lines=lines, together=together),
     )  # fmt: skip
+    if lost:
+        table.add("add_lost", out, lost[0], n=out.size)
 
 
-def _pool_info(table: Table, node: Node, image: np.ndarray, out: np.ndarray) -> tuple[int, int]:
-    """The address of what a kernel must know, and in how many windows a pixel lies (see ``lines_of``)."""
+def _pool_info(table: Table, node: Node, image: np.ndarray, out: np.ndarray) -> tuple[Windows, int, int]:
+    """The windows, the address of what a kernel must know, and in how many windows a pixel lies (see ``lines_of``)."""
     how = {name: value for name, value in node.attrs.items() if name not in ("count_padding", "like")}
     average = AVERAGE_WITH_PADDING if node.attrs.get("count_padding") else AVERAGE
     over = pool.windows_over(image.shape, how)
     info = _info(table, over, image, out, kind=MAX if node.op.name.startswith("max") else average)
-    return info, 0 if not over.apart else 1 if over.down.tiles and over.across.tiles else 2
+    return over, info, 0 if not over.apart else 1 if over.down.tiles and over.across.tiles else 2
 
 
 @lowering("max_pool", "avg_pool")
 def _pool(table: Table, node: Node, out: np.ndarray, ins: Sequence[np.ndarray]) -> None:
     float32(out)
     image = table.plain(ins[0])
-    info, _ = _pool_info(table, node, image, out)
+    _, info, _ = _pool_info(table, node, image, out)
     table.add("pool", out, image, n=0, units=out.shape[0] * out.shape[1], info=info)
 
 
@@ -242,7 +263,7 @@ def _pool(table: Table, node: Node, out: np.ndarray, ins: Sequence[np.ndarray]) 
 def _pool_pick(table: Table, node: Node, out: np.ndarray, ins: Sequence[np.ndarray]) -> None:
     float32(out)
     values, image = map(table.plain, ins)
-    info, _ = _pool_info(table, node, image, out)
+    _, info, _ = _pool_info(table, node, image, out)
     table.add("pool_pick", out, values, image, n=0, units=out.shape[0] * out.shape[1], info=info)
 
 
@@ -250,6 +271,8 @@ def _pool_pick(table: Table, node: Node, out: np.ndarray, ins: Sequence[np.ndarr
 def _pool_back(table: Table, node: Node, out: np.ndarray, ins: Sequence[np.ndarray]) -> None:
     float32(out)
     read = ins[:1] if node.op.name == "avg_pool_back" else ins  # of an average only the gradient
-    info, times = _pool_info(table, node, out, read[0])
+    over, info, times = _pool_info(table, node, out, read[0])
+    if math.prod(-(-axis.kernel // axis.stride) for axis in (over.down, over.across)) > LAPS:
+        raise NotNative  # the reference adds up in parts
     units = math.prod(read[0].shape[:2]) if times == 1 else len(out)
     table.add(node.op.name, out, *map(table.plain, read), n=0, k=times, units=units, info=info)

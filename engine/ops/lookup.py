@@ -49,7 +49,7 @@ def _gather(xp: Any, out: Any, table: Any, rows: Any) -> Sequence[Call]:
 
 gather = op(
     "gather", "Rows of a table, chosen by number.",
-    spec=_gather_spec, axis=0, kernel=_gather,
+    spec=_gather_spec, axis=0, kernel=_gather, lookup=(1, 0, 0),
     grad=lambda y, g, table, rows: [scatter_add(g, rows, table), None],
     samples=(sample((5, 4), Draw((3,), integers=5)), sample((5,), Draw((2, 3), integers=5))),
 )  # fmt: skip
@@ -72,7 +72,7 @@ def _scatter_add(xp: Any, out: Any, g: Any, rows: Any, *, like: Shape) -> Sequen
 
 scatter_add: Op = op(
     "scatter_add", "Zeros in the third input's shape, with the first's rows added at the second's numbers.",
-    spec=_scatter_add_spec, kernel=_scatter_add, shape_only=(2,), flops=1,
+    spec=_scatter_add_spec, kernel=_scatter_add, shape_only=(2,), flops=1, lookup=(1, -1, 0),
     grad=lambda y, g, a, rows, table: [gather(g, rows), None, None],
     samples=[sample((3, 4), Draw((3,), integers=5), (5, 4))],
 )  # fmt: skip
@@ -91,5 +91,5 @@ def _one_hot(xp: Any, out: Any, labels: Any, *, classes: int, dtype: str = "floa
 
 one_hot = op(
     "one_hot", "A row per label: 1 at the label's place, else 0.",
-    spec=_one_hot_spec, kernel=_one_hot, samples=[sample(Draw((4,), integers=3), classes=3)],
+    spec=_one_hot_spec, kernel=_one_hot, lookup=(0, -1, -1), samples=[sample(Draw((4,), integers=3), classes=3)],
 )  # fmt: skip

@@ -188,7 +188,7 @@ def _cross_entropy_grad(y: Tensor, g: Tensor, logits: Tensor, labels: Tensor) ->
 
 cross_entropy = op(
     "cross_entropy", "-log of the probability that softmax(logits) gives the label: 0 when sure and right.",
-    spec=_cross_entropy_spec, axis=-1, kernel=_cross_entropy, flops=16, grad=_cross_entropy_grad,
+    spec=_cross_entropy_spec, axis=-1, kernel=_cross_entropy, flops=16, grad=_cross_entropy_grad, lookup=(1, 0, -1),
     samples=(
         sample((3, 4), Draw((3,), integers=4)), sample((3, 4), Draw((3, 4), distribution=True)),
         sample((2, 3, 4), Draw((2, 3), integers=4)),

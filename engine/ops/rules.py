@@ -142,13 +142,12 @@ def _matrix_sums(xp: Any, x: Any, out: Any) -> list[Call]:
 
 def total(xp: Any, out: Any, terms: Sequence[Term]) -> list[Call]:
     """Calls that put the sum of ``terms`` into ``out``: some of them at a time, as running totals go astray."""
-    some = max(BLOCK, math.isqrt(len(terms)))
+    some, found = max(BLOCK, math.isqrt(len(terms))), list[Call]([partial(out.fill, 0)])
     if len(terms) <= some:
-        return [
-            partial(out.fill, 0),
-            *(call for calls, at, x in terms for call in (*calls, partial(xp.add, out[at], x, out[at]))),
-        ]
-    part, found = xp.empty_like(out), [partial(out.fill, 0)]
+        for calls, at, x in terms:
+            found += [*calls, partial(xp.add, out[at], x, out[at])]
+        return found
+    part = xp.empty_like(out)
     for begin in range(0, len(terms), some):
         found += [*total(xp, part, terms[begin : begin + some]), partial(xp.add, out, part, out)]
     return found

@@ -49,14 +49,12 @@ def network() -> Network:
     return of_size(16, 2, 1)
 
 
-class CtrlC(Exception):
-    """What a hand does."""
-
-
 @contextmanager
 def pressed_after(seconds: float) -> Iterator[None]:
+    """Ctrl-C."""
+
     def press(_number: int, _frame: FrameType | None) -> None:
-        raise CtrlC
+        signal.raise_signal(signal.SIGINT)
 
     before = signal.signal(signal.SIGALRM, press)
     signal.setitimer(signal.ITIMER_REAL, seconds)
@@ -85,7 +83,7 @@ def test_a_native_run_ends_between_two_steps_within_a_fifth_of_a_second(
         program.feeds[x][...] = np.linspace(-1, 1, size[0] * size[1]).reshape(size[:2])
         if steps is not None:
             began = monotonic()
-            with pytest.raises(CtrlC), pressed_after(0.3):
+            with pytest.raises(KeyboardInterrupt), pressed_after(0.3):
                 program.run(steps)
             assert monotonic() - began < 0.3 + 0.2
             done = int(session.get(count))
@@ -105,7 +103,7 @@ def test_a_stream_that_is_broken_off_leaves_its_last_part_in_the_feed(network, n
     session = en.Session(graph, executor=native)
     program = session.bind(step, {x: (16, 2)})
     program.run(1, {x: stream})
-    with pytest.raises(CtrlC), pressed_after(0.01):
+    with pytest.raises(KeyboardInterrupt), pressed_after(0.01):
         for _ in range(10_000):  # minutes
             program.run(100_000, {x: stream})
     done = int(session.get(count)) - 1

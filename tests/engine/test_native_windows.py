@@ -91,7 +91,7 @@ def test_windows_of_a_pixel_are_a_product(native: Native, padding: Any) -> None:
         ("conv2d_input", [g, filters], images.shape, ["product"]),
         ("conv2d_filters", [images, g], filters.shape, ["product"]),
     ]:
-        table = Table(native.machine.codes, np.zeros(1, np.int32))
+        table = Table(native.machine.codes)
         LOWERINGS[name](table, node, np.empty(shape, "f"), arrays)
         assert [names[row[OP]] for row in table.rows] == kinds
 

@@ -51,7 +51,7 @@ def table_of(native: Native, size: tuple[int, ...], start: str = "none") -> tupl
     begin = [] if start == "none" else [rng.normal(size=n if start == "row" else (m, n)).astype("f")]
     guarded = np.full(m * n + 64, 7, "f")
     out = guarded[:-64].reshape(m, n)
-    table = Table(native.machine.codes, np.zeros(1, np.int32), kept=[a, b, *begin, guarded])
+    table = Table(native.machine.codes, kept=[a, b, *begin, guarded])
     node: Any = SimpleNamespace(attrs={"transpose_a": bool(across), "transpose_b": bool(down)})
     LOWERINGS["matmul"](table, node, out, [a, b, *begin])
     x, y = a.astype("d"), b.astype("d")
