@@ -50,12 +50,11 @@ class Crew:
 
     def call(self, count: int) -> None:
         """See to it that ``count`` helpers look for work."""
-        if len(self._helpers) < count:
-            with self._lock:
-                for index in range(len(self._helpers), count):
-                    self._helpers.append(_Helper(self._help, self.address, index))
-        for helper in self._helpers[:count]:
-            helper.call()
+        with self._lock:
+            for index in range(len(self._helpers), count):
+                self._helpers.append(_Helper(self._help, self.address, index))
+            for helper in self._helpers[:count]:
+                helper.call()
 
     def stop(self) -> None:
         """End the helpers, before the memory goes that they look at."""

@@ -75,8 +75,11 @@ def _chain(table: Table, found: Sequence[Piece], arrays: Mapping[Node, np.ndarra
                 plain = [each if each.size == 1 else table.plain(each) for each in given]
                 element_wise(table, piece.text, out, [*plain, *more])
     if len(table.rows) - mark == len(found) > 1:
-        table.rows[mark][i.CHAIN] = len(found)
-        table.rows[mark][i.WORK] = sum(row[i.WORK] for row in table.rows[mark:])
+        head, *links = table.rows[mark:]
+        head[i.CHAIN] = len(found)
+        for row in links:  # the chain is shared out as one
+            head[i.WORK] += row[i.WORK]
+            row[i.WORK] = 0
 
 
 def address(array: np.ndarray) -> int:

@@ -25,6 +25,7 @@ from engine.ops.matrix import LONG, LONG_BY_VECTOR
 from engine.passes import Node
 
 FEW = 64  # rows of a first factor for which the second isn't worth packing
+FEW_ROWS = 8  # that are multiplied one by one with columns without gaps
 NEAR = 2**18  # numbers of a second factor that stays in the second-level cache: a megabyte
 NARROW = 1024  # bytes from row to row of a second factor that is read as it lies
 LINE, SETS, WAYS = 64, 64, 8  # of the first-level cache: bytes of a line; which addresses go where; lines in a set
@@ -109,8 +110,9 @@ def add_product(
 
 def _long(out: np.ndarray) -> int:
     """How many numbers are summed up in one go: vectors, and a few of them, aren't done in blocks."""
-    few = min(out.shape)
-    return LONG_BY_VECTOR if few == 1 else 4 * LONG_BY_VECTOR if few <= 8 else LONG
+    if 1 in out.shape:
+        return LONG_BY_VECTOR
+    return 4 * LONG_BY_VECTOR if len(out) <= FEW_ROWS else LONG
 
 
 def _add_part(table: Table, out: np.ndarray, a: np.ndarray, b: np.ndarray, start: np.ndarray | None) -> None:
@@ -131,7 +133,7 @@ def _add_part(table: Table, out: np.ndarray, a: np.ndarray, b: np.ndarray, start
     more["work"] = m * n * k // PRODUCTS_A_NS
     if start is not None:
         more |= {"c": address(start), "c0": 0 if start.ndim == 1 else 4 * n}
-    if a1 == 4 and b0 == 4 and b1 != 4 and (k >= vector if m == 1 else m <= 8 and k >= DEEP):
+    if a1 == 4 and b0 == 4 and b1 != 4 and (k >= vector if m == 1 else m <= FEW_ROWS and k >= DEEP):
         table.add("dot_product", out, a, b, units=-(-n // 4), **more)
     elif thin:
         table.add("thin_product", out, a, b, **more)

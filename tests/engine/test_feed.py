@@ -220,3 +220,22 @@ def test_a_network_is_trained_from_a_queue():
         for a, b in queue:
             session.run(train, {x: a, target: b})
     assert session.run(loss, {x: inputs, target: targets}) < 1e-3
+
+
+@pytest.mark.parametrize(
+    "given", [[2, 0, 1], (2, 0, 1), np.array([2, 0, 1]), np.array([2, 0, 1], "u1"), np.array([2, 0, 1], "i4")]
+)
+def test_whole_numbers_are_fed_as_they_come(given):
+    """Lists, and arrays of any whole-number type, where int32 is wanted."""
+    with en.Graph() as graph:
+        rows = en.placeholder((None,), "int32", name="rows")
+        y = en.ops.gather(en.constant([10.0, 20.0, 30.0]), rows)
+    assert en.Session(graph).run(y, {rows: given}).tolist() == [30, 10, 20]
+
+
+def test_a_whole_number_that_int32_can_t_hold_is_refused():
+    with en.Graph() as graph:
+        rows = en.placeholder((None,), "int32", name="rows")
+        y = rows + rows
+    with pytest.raises(en.EngineError, match="rows"):
+        en.Session(graph).run(y, {rows: [2**40]})

@@ -92,3 +92,39 @@ def test_runs_in_several_threads_share_one_crew(four: Native) -> None:
     for each in threads:
         each.join()
     assert found == [alone] * 4
+
+
+@needs_numba
+def test_a_chain_s_work_counts_once(native: Native) -> None:
+    """What decides about threads is the time that instructions take: a chain is no more than its operations alone."""
+    with en.Graph() as graph:
+        x = en.placeholder((60_000,), name="x")
+        y = [O.tanh(x), O.exp(x * 0.5)]
+    program = en.Session(graph, executor=native).bind(y, {x: (60_000,)})
+    code = program._code  # type: ignore[attr-defined]
+    assert code[:, i.CHAIN].max() > 1
+    alone = [
+        en.Session(graph, executor=native).bind(each, {x: (60_000,)})._code[:, i.WORK].sum()  # type: ignore[attr-defined]
+        for each in y
+    ]
+    assert code[:, i.WORK].sum() == sum(alone)
+
+
+@needs_numba
+def test_threads_may_be_numpy_s_whole_number(native: Native) -> None:
+    with en.Graph() as graph:
+        y = en.variable(1.0, name="w") * 2.0
+    session = en.Session(graph, executor=native, threads=np.int64(2))  # type: ignore[arg-type]
+    assert type(session.threads) is int
+    assert (session.threads, float(session.run(y))) == (2, 2.0)
+
+
+@needs_numba
+def test_the_crew_is_called_by_one_thread_at_a_time(native: Native, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two sessions in two threads may call it at once; what it counts is changed inside its lock."""
+    crew = native.machine.crew
+    crew.call(1)
+    inside: list[bool] = []
+    monkeypatch.setattr(crew._helpers[0], "call", lambda: inside.append(crew._lock.locked()))
+    crew.call(1)
+    assert inside == [True]

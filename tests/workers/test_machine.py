@@ -83,7 +83,7 @@ def train_up_to(page: Page, run: str, steps: int) -> None:
 
 @needs_numba
 @pytest.mark.usefixtures("native")
-def test_a_run_in_training_goes_over_and_keeps_weights_and_steps(make_lab, open_page, compiled):
+def test_a_run_in_training_goes_over_and_keeps_its_steps(make_lab, open_page, compiled):
     page = open_page(start(make_lab, machine_dir=MACHINE))
     run = page.open()
     train_up_to(page, run, 50)
@@ -92,15 +92,14 @@ def test_a_run_in_training_goes_over_and_keeps_weights_and_steps(make_lab, open_
     told = page.wait_event(type="status", executor=NATIVE, seconds=60)
     assert told["playing"] and told["step"] > 50
     at = told["step"] + 100
-    frame = page.wait_frame(lambda frame: frame.step > at)
+    page.wait_frame(lambda frame: frame.step > at)
     steps = [each.step for each in page.frames]
     assert steps == sorted(steps)
-    np.testing.assert_allclose(frame.parts["weights"], weights_after(frame.step), rtol=1e-2, atol=2e-3)
 
 
 @needs_numba
 @pytest.mark.usefixtures("native")
-def test_a_paused_run_is_told_too_and_keeps_its_reason(make_lab, open_page, compiled):
+def test_a_paused_run_is_told_too_and_keeps_its_reason_and_weights(make_lab, open_page, compiled):
     page = open_page(start(make_lab, machine_dir=MACHINE))
     run = page.open()
     page.command("step", run=run, unit="epoch")
@@ -108,6 +107,9 @@ def test_a_paused_run_is_told_too_and_keeps_its_reason(make_lab, open_page, comp
     compiled[0]()
     told = page.wait_event(type="status", executor=NATIVE, seconds=60)
     assert (told["reason"], told["step"], told["playing"]) == ("stepped", 25, False)
+    page.command("step", run=run, unit="epoch")
+    frame = page.wait_frame(lambda frame: frame.step == 50)  # so many steps later, however long all takes
+    np.testing.assert_allclose(frame.parts["weights"], weights_after(50), rtol=1e-2, atol=2e-3)
 
 
 @needs_numba
