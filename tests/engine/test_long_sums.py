@@ -14,7 +14,7 @@ import pytest
 import engine as en
 from engine.native import load, problem
 from engine.op import REGISTRY
-from tests.engine.test_native import CACHE
+from tests.running import MACHINE
 
 Shape = tuple[int, ...]
 CLOSE, IN_PARTS = 2e-6, 1e-5  # where sums are of blocks or pairs; where the innermost part is some hundred numbers
@@ -26,7 +26,7 @@ def options(request: pytest.FixtureRequest) -> dict[str, Any]:
         return {}
     if problem() is not None:
         pytest.skip(str(problem()))
-    return {"executor": load(CACHE)}
+    return {"executor": load(MACHINE)}
 
 
 def off(op: str, shapes: Sequence[Shape], options: dict[str, Any], **attrs: Any) -> float:

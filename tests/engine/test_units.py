@@ -12,7 +12,7 @@ import engine as en
 from engine.native import Native, NativeProgram, load, problem
 from engine.native import instructions as i
 from engine.op import REGISTRY
-from tests.engine.test_native import CACHE
+from tests.running import MACHINE
 
 pytestmark = pytest.mark.skipif(problem() is not None, reason=str(problem()))
 Shape = tuple[int, ...]
@@ -68,7 +68,7 @@ def cut(program: NativeProgram, share: int) -> None:
 
 @pytest.mark.parametrize(("name", "shapes", "attrs"), OPS, ids=[f"{name}-{shapes[0]}" for name, shapes, _ in OPS])
 def test_units_don_t_know_who_does_them(name: str, shapes: list[Shape], attrs: dict[str, Any]) -> None:
-    native: Native = load(CACHE)
+    native: Native = load(MACHINE)
     rng = np.random.default_rng(0)
     with en.Graph() as graph:
         given = [en.placeholder(shape) for shape in shapes]

@@ -17,14 +17,14 @@ from engine import ops as O
 from engine.executors import Executor
 from engine.native import NativeProgram, load, problem
 from engine.op import REGISTRY, Call, Op, op
-from tests.engine.test_native import CACHE
+from tests.running import MACHINE
 
 needs_numba = pytest.mark.skipif(problem() is not None, reason=str(problem()))
 
 
 @pytest.fixture(params=["NumPy", pytest.param("native", marks=needs_numba)])
 def executor(request: pytest.FixtureRequest) -> Executor | None:
-    return load(CACHE) if request.param == "native" else None
+    return load(MACHINE) if request.param == "native" else None
 
 
 def same(one: dict[str, np.ndarray], other: dict[str, np.ndarray]) -> bool:
