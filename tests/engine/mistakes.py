@@ -137,7 +137,7 @@ REFUSED = {
     "en.theano.function(['x'], y)": r"function\(\) wants a tensor, got 'x'",
     "en.theano.function([x], updates=[('w', w)])": r"function\(\) wants a tensor, got 'w'",
     # layers, losses, optimisers
-    "layers.Dense(3)(layers.Dense(4)(x))": r"named 'dense/weights' already, from .*; give each layer .* a name of its own",
+    "layers.Dense(3)(layers.Dense(4)(x))": r"named 'dense/weights' already, .*; give each layer .* a name of its own",
     "layers.Dense(3)(images)": r"got images float32\(\?, 8, 8, 3\); Flatten\(\) makes one axis of them",
     "layers.Dense(3)(data)": r"Dense wants a tensor, got array float32\(2, 4\); constant\(\)",
     "layers.Dense('relu')(x)": "units is a whole number of at least 1, got 'relu'",

@@ -165,7 +165,7 @@ def test_a_factor_of_several_products_is_packed_once_while_it_is_the_same(native
     rng = np.random.default_rng(2)
     weights, x = rng.normal(size=(300, 512)).astype("f"), rng.normal(size=(4, 20, 300)).astype("f")
     out, other = np.empty((4, 20, 512), "f"), np.zeros_like(weights)
-    table = Table(native.machine.codes, np.zeros(1, np.int32))
+    table = Table(native.machine.codes)
     for at in range(4):
         matrices.add_product(table, out[at], x[at], weights, None)
         if at == 2:
