@@ -130,6 +130,7 @@ def test_damaged_code_is_compiled_once_more(tmp_path: Path, damage: Callable[[Pa
     assert make.made == 2
 
 
+@pytest.mark.timeout(400)  # it compiles a machine
 def test_a_machine_that_is_damaged_is_made_anew_and_works(tmp_path: Path) -> None:
     """Each of its files, in processes that have nothing of it yet."""
     folder = shutil.copytree(MACHINE / machine.name(), tmp_path / machine.name())

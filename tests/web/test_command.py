@@ -73,6 +73,7 @@ def _imports_the_command(process: subprocess.Popen[str]) -> bool:
 
 
 @posix
+@pytest.mark.clock
 @pytest.mark.parametrize("apart", [0.0, 0.005, 0.02])  # the second one while the first is being obeyed
 @pytest.mark.parametrize("signals", [[signal.SIGTERM] * 2, [signal.SIGINT, signal.SIGTERM, signal.SIGINT] * 3])
 def test_many_signals_at_once_are_one(start, signals, apart):
