@@ -10,11 +10,10 @@ from typing import Any
 
 from engine.errors import EngineError, GradientError, ShapeError, user_source
 from engine.graph import Tensor, device
-from engine.ops import broadcast_like, concat, matmul, pack, reshape, sum_like
+from engine.ops import broadcast_like, concat, sum_like
 from engine.ops.array import reshape_like, slice_fill
 from engine.tensor import shown
 
-MANY = 4  # products that are worth being made one
 LIKE = (broadcast_like, reshape_like, slice_fill, sum_like)  # their result has the second input's shape
 
 
@@ -57,41 +56,8 @@ def _walk(y: Tensor, xs: Sequence[Tensor], seed: Tensor | None) -> list[Tensor]:
 
 def _summed(parts: list[Tensor]) -> Tensor:
     """The sum; slices that make up the whole are put side by side, without zeros around each."""
-    for shorter in (_joined, _product_of_all, _sum_of_all):
-        found = shorter(parts)
-        if found is not None:
-            return found
-    return reduce(operator.add, parts)
-
-
-def _product_of_all(parts: list[Tensor]) -> Tensor | None:
-    """Many products over batches, one for each step of time, as one over all steps: it is written once."""
-    if len(parts) < MANY or any(each.op is not matmul or not _over_rows(each) for each in parts):
-        return None
-    firsts, seconds = zip(*(each.inputs for each in parts), strict=True)
-    return matmul(_stacked(firsts), _stacked(seconds), transpose_a=True)
-
-
-def _over_rows(product: Tensor) -> bool:
-    """Whether it sums over the rows of two matrices."""
-    turned = product.attrs.get("transpose_a", False), product.attrs.get("transpose_b", False)
-    return turned == (True, False) and all(each.ndim == 2 and each.shape[1] is not None for each in product.inputs)
-
-
-def _sum_of_all(parts: list[Tensor]) -> Tensor | None:
-    """As :func:`_product_of_all`, of sums over the rows of matrices."""
-    if len(parts) < MANY or any(each.op is not sum_like or each.inputs[0].ndim != 2 for each in parts):
-        return None
-    like = parts[0].inputs[1]
-    wide = like.shape[0] if like.ndim == 1 else None
-    if wide is None or any(each.inputs[1] is not like or each.inputs[0].shape[1] != wide for each in parts):
-        return None
-    return sum_like(_stacked([each.inputs[0] for each in parts]), like)
-
-
-def _stacked(matrices: Sequence[Tensor]) -> Tensor:
-    """One below the other; they are computed right there."""
-    return reshape(pack(*matrices), (-1, matrices[0].shape[1]))
+    joined = _joined(parts)
+    return reduce(operator.add, parts) if joined is None else joined
 
 
 def _joined(parts: list[Tensor]) -> Tensor | None:

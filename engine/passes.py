@@ -58,6 +58,12 @@ class Node:
         # the inputs whose elements it looks at when it runs
         self.reads = self.inputs[self.op is assign :] if self.op.kernel and self.op is not group else ()
 
+    def change(self, op: Op, inputs: tuple[Node, ...], attrs: Mapping[str, Any]) -> None:
+        """Get to the same value in another way."""
+        self.op, self.inputs, self.attrs = op, inputs, attrs
+        self.__dict__.pop("element", None)
+        self.__post_init__()
+
     @property
     def value(self) -> np.ndarray | None:
         return self.attrs["value"] if self.op is CONSTANT else None
@@ -120,11 +126,10 @@ def lower(fetches: Sequence[Tensor], fed: Mapping[Tensor, Spec], home: str = "cp
         made[tensor] = _lower_one(tensor, made, fed, shared, home)
     changes = Counter(cell for node in made.values() if node.op is assign for cell in node.variables)
     roots = [_moved(_as_of_now(tensor, made[tensor], changes), "", shared) for tensor in fetches]
-    kept = _reachable(roots)
-    for at, node in enumerate(kept):
+    kept = reachable(roots)
+    for node in kept:
         if node.op is PLACEHOLDER and node.tensor not in fed:
             raise FeedError(_not_fed(node.tensor, fetches))
-        node.order = at
     return kept, roots
 
 
@@ -294,7 +299,7 @@ def _as_of_now(tensor: Tensor, node: Node, changes: Mapping[Tensor, int]) -> Nod
     return Node(copy, (node,), {}, node.spec, tensor, device=node.device)
 
 
-def _reachable(roots: Sequence[Node]) -> list[Node]:
+def reachable(roots: Sequence[Node]) -> list[Node]:
     """``roots`` and all they read, inputs before readers; without recursion, as graphs get deep."""
     done: dict[Node, None] = {}
     stack = [(root, False) for root in reversed(roots)]
@@ -307,7 +312,10 @@ def _reachable(roots: Sequence[Node]) -> list[Node]:
         else:
             stack.append((node, True))
             stack.extend((each, False) for each in reversed(node.inputs) if each not in done)
-    return sorted(done, key=lambda each: each.tensor.id)
+    found = sorted(done, key=lambda each: each.tensor.id)
+    for at, node in enumerate(found):
+        node.order = at
+    return found
 
 
 def _not_fed(placeholder: Tensor, fetches: Sequence[Tensor]) -> str:

@@ -20,6 +20,7 @@ from typing import NamedTuple
 from engine.errors import EngineError
 from engine.fuse import Order, Region, Taker, fuse
 from engine.graph import PLACEHOLDER, Tensor
+from engine.merge import merge_products
 from engine.ops.array import pack
 from engine.ops.state import assign
 from engine.passes import Node, lower
@@ -99,6 +100,7 @@ def make_plan(
     the value it asks for.
     """
     nodes, roots = lower(fetches, fed, home)
+    nodes = merge_products(nodes, roots)
     order = _order(nodes, roots)
     steps = fuse(order, roots, taker)
     places, storages = _Placement(steps, roots, reuse).run()

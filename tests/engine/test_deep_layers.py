@@ -142,17 +142,6 @@ LAYERS: dict[str, tuple[Any, tuple[int, ...]]] = {
 }
 
 
-def test_the_gradients_of_weights_that_each_step_reads_are_one_product_and_one_sum():
-    with en.Graph() as graph:
-        y = LSTM(4)(en.placeholder((None, 6, 3)))
-        to_weights, to_bias = en.gradients(en.ops.mean(y), [each for each in graph.variables if "lstm/" in each.name])
-    assert (to_weights.op.name, to_weights.attrs.get("transpose_a")) == ("matmul", True)
-    assert to_bias.op.name == "sum_like"
-    parts = to_weights.inputs[1].inputs[0]
-    assert (parts.op.name, len(parts.inputs)) == ("pack", 6), "in whose memory the steps' gradients are computed"
-    assert to_bias.inputs[0].inputs[0].inputs == parts.inputs
-
-
 @pytest.mark.parametrize("name", LAYERS)
 def test_gradients_of_a_layer_are_the_slopes_that_finite_differences_see(name: str):
     layer, shape = LAYERS[name]
