@@ -87,6 +87,7 @@ def serve(config: Config, browser: bool, stop: Stop) -> int:
     finally:
         runs.stop()
         server.server_close()
+        stop.be_deaf()
     return 0
 
 
@@ -100,6 +101,11 @@ class Stop:
 
     def _note(self, _signal: int, _frame: object) -> None:
         self.came = True
+
+    def be_deaf(self) -> None:
+        """All has ended but Python, whose end gives noted signals their default back: death, with its exit status."""
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
     def wait(self) -> None:
         """Return when one has come.  For the main thread, which alone hears signals."""

@@ -29,12 +29,15 @@ def held(path: Path) -> bytes | None:
     return data if found and found[:_DIGEST] == digest(data) else None
 
 
-def cached(path: Path, make: Callable[[], bytes]) -> bytes:
-    """What ``make`` gives, from the file if it is there and whole.  Raises OSError if it can't be written."""
-    data = held(path)
+def cached(path: Path, make: Callable[[], bytes], anew: bool = False) -> bytes:
+    """What ``make`` gives, from the file if it is there and whole, unless it shall be made ``anew``.
+
+    Raises OSError if it can't be written.
+    """
+    data = None if anew else held(path)
     if data is None:
         with _alone(path.with_name(f"{path.name}.lock")):
-            data = held(path)  # another process may have made it meanwhile
+            data = None if anew else held(path)  # another process may have made it meanwhile
             if data is None:
                 data = make()
                 _replace(path, digest(data) + data)

@@ -156,7 +156,7 @@ class _Launcher:
         self._machine, self._memory = machine, memory
         self._size = room + -room % ALIGN
         self._told = (ctypes.c_int64 * i.CALL)()
-        self._told[i.SHARE], self._told[i.CREW] = self._size, machine.crew.address
+        self._told[i.SHARE] = self._size
         self._at = ctypes.addressof(self._told)
         self._make_room(1)
 
@@ -175,6 +175,7 @@ class _Launcher:
         told = self._told
         told[i.TABLE], told[i.LENGTH], told[i.STEPS] = address(code), len(code), steps
         told[i.STREAMS], told[i.MOVED], told[i.THREADS] = address(streams), len(streams), workers
+        told[i.CREW] = crew.address  # a forked process has one of its own
         self._machine.run(self._at)
 
     def workers(self, shareable: int) -> int:

@@ -124,10 +124,18 @@ def _general(kind: Any) -> Any:
     return types.int64 if isinstance(kind, types.IntegerLiteral) else kind
 
 
+OPTIONS = {  # whatever Numba's variables in the environment say
+    "nopython": True, "error_model": "numpy", "no_cpython_wrapper": True, "no_cfunc_wrapper": True, "_nrt": False,
+    "boundscheck": False, "debug": False,
+}  # fmt: skip
+_FUNCTIONS: list[_Function] = []
+
+
 def compiled(function: Callable[..., Any]) -> Any:
     """Make of Python a function that compiled code can call."""
-    options = {"nopython": True, "error_model": "numpy", "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
-    return _Function(function, targetoptions={**options, "_nrt": False, "boundscheck": None}, pipeline_class=_Frontend)
+    made = _Function(function, targetoptions=OPTIONS, pipeline_class=_Frontend)
+    _FUNCTIONS.append(made)
+    return made
 
 
 def entry(function: Callable[..., None]) -> Any:
@@ -141,7 +149,17 @@ def entry(function: Callable[..., None]) -> Any:
 @cache
 def code() -> bytes:
     """All functions of :data:`ENTRIES`, and what they call, as an object file for this processor."""
-    library = _library()
+    try:
+        return _code(_library())
+    except BaseException:  # Ctrl-C, as a rule; the next call begins with nothing
+        for each in (_library, _types):
+            each.cache_clear()
+        for function in _FUNCTIONS:
+            function._reset_overloads()  # type: ignore[attr-defined]
+        raise
+
+
+def _code(library: _Module) -> bytes:
     for name, function in ENTRIES.items():
         library.add_ir_module(_outside(library, name, function))  # type: ignore[no-untyped-call]
     module = library.module

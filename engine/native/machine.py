@@ -13,8 +13,8 @@ import importlib
 import importlib.metadata
 import importlib.util
 import os
-import shutil
 import sys
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -28,9 +28,9 @@ from engine.native.expressions import expressions
 
 ENGINE = Path(__file__).resolve().parents[1]
 TILES = ("tile", "tile_apart", "tile_packed")  # functions of tiles.py
-# What compiled code is made from, and nothing else: tests/engine/test_native_cache.py reads it off the imports.
 KERNEL_FILE = "kernels.o"
 KERNELS = ("kernels", "reductions", "softmax", "products", "convolutions", "filters", "pools", "draws")
+# What compiled code is made from, and nothing else: tests/engine/test_native_cache.py reads it off the imports.
 SOURCES = (
     *(
         f"native/{each}.py"
@@ -71,21 +71,24 @@ def problem() -> str | None:
 
 
 def load(folder: Path, anew: bool = False) -> Machine:
-    """The machine, from the cache in ``folder`` if it is there (about a second), else compiled now (some more).
+    """The machine, from the cache in ``folder`` if it is there, else compiled now: some twenty seconds.
 
-    What is damaged there is compiled anew; with ``anew``, everything.  Raises ImportError without Numba.
+    What is damaged there is compiled anew; with ``anew``, everything.  Raises ImportError without Numba, OSError if
+    the folder can't be written.
     """
-    folder = folder / name()
-    if anew:
-        shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True, exist_ok=True)
-    kernels, code = _kernels(folder)
-    names = _names()
-    data = cached(folder / _file(names), lambda: _vector_code(names))
-    codes, vectors = _loaded(code, tuple(kernels)), _loaded(data, tuple(names.values()))
+    folder, names = folder / name(), _names()
+    with _LOADING:
+        folder.mkdir(parents=True, exist_ok=True)
+        kernels, code = _kernels(folder, anew)
+        data = cached(folder / _file(names), lambda: _vector_code(names), anew)
+        codes, vectors = _loaded(code, tuple(kernels)), _loaded(data, tuple(names.values()))
+        crew = _crew(codes["help_crew"])
     run = _function(codes["run"], 1)
     named = {**codes, **{key: vectors[name] for key, name in names.items()}}
-    return Machine(run, _crew(codes["help_crew"]), MappingProxyType(named))
+    return Machine(run, crew, MappingProxyType(named))
+
+
+_LOADING = threading.Lock()  # one thread of a process at a time
 
 
 @cache
@@ -127,9 +130,9 @@ def _file(names: Mapping[str, str]) -> str:
     return f"vectors-{_hash(*names)}.o"
 
 
-def _kernels(folder: Path) -> tuple[list[str], bytes]:
+def _kernels(folder: Path, anew: bool) -> tuple[list[str], bytes]:
     """The names of the kernels and of the loop's functions, and their code."""
-    told, _, code = cached(folder / KERNEL_FILE, _kernel_code).partition(b"\n")
+    told, _, code = cached(folder / KERNEL_FILE, _kernel_code, anew).partition(b"\n")
     return told.decode().split(), code
 
 
@@ -149,17 +152,8 @@ def name(engine: Path = ENGINE) -> str:
     llvm = importlib.import_module("llvmlite.binding")
     versions = [importlib.metadata.version(each) for each in ("numba", "llvmlite")]  # to import Numba takes a while
     texts = [(engine / each).read_text(encoding="utf-8") for each in SOURCES]
-    told = [*versions, sys.version, llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten(), _switches()]
+    told = [*versions, sys.version, llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()]
     return f"machine-{_hash(*told, *texts)}"
-
-
-# Of Numba, for debugging: they make other code of the same sources.
-_SWITCHES = ("BOUNDSCHECK", "DEBUG", "DEBUG_JIT", "DEBUGINFO_DEFAULT", "EXTEND_VARIABLE_LIFETIMES", "OPT")
-
-
-def _switches() -> str:
-    """As the environment sets them."""
-    return " ".join(f"{name}={os.environ.get(f'NUMBA_{name}', '')}" for name in _SWITCHES)
 
 
 def _hash(*texts: str) -> str:

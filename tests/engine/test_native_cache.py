@@ -8,11 +8,12 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from engine.native import machine, problem
+from engine.native import Native, load, machine, problem
 from engine.native.cache import cached, held
 from engine.native.machine import ENGINE, SOURCES
 from tests.running import MACHINE, wait_until
@@ -64,19 +65,47 @@ def test_what_is_never_compiled_changes_nothing(copy: Path, source: str) -> None
     assert machine.name(copy) == before
 
 
-def key(**switches: str) -> str:
-    """The key in a process of its own, with these in its environment."""
-    command = [sys.executable, "-c", "from engine.native import machine; print(machine.name())"]
-    environment = {**os.environ, **switches}
+def code_of_two_kernels(**switches: str) -> str:
+    """A digest of the code, from a process of its own with these in its environment."""
+    code = """
+import hashlib
+from engine.native import frontend, kernels
+for name in set(frontend.ENTRIES) - {"fill", "copy_bytes"}:
+    del frontend.ENTRIES[name]
+print(hashlib.sha256(frontend.code()).hexdigest())
+"""
     return subprocess.run(
-        command, capture_output=True, text=True, check=True, cwd=ENGINE.parent, env=environment
-    ).stdout
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ENGINE.parent,
+        env={**os.environ, **switches},
+    ).stdout  # fmt: skip
 
 
-def test_switches_for_debugging_make_another_machine() -> None:
-    keys = [key(), key(NUMBA_BOUNDSCHECK="1"), key(NUMBA_OPT="0"), key(NUMBA_DEBUGINFO_DEFAULT="1")]
-    assert len(set(keys)) == len(keys)
-    assert keys[0].strip() == machine.name()
+def test_switches_for_debugging_make_no_other_machine() -> None:
+    """What Numba's variables say isn't part of the key, so it may change nothing."""
+    assert code_of_two_kernels() == code_of_two_kernels(
+        NUMBA_BOUNDSCHECK="1", NUMBA_OPT="0", NUMBA_DEBUGINFO="1", NUMBA_EXTEND_VARIABLE_LIFETIMES="1"
+    )
+
+
+def test_after_ctrl_c_it_is_compiled_from_the_beginning() -> None:
+    code = """
+from engine.native import frontend, kernels
+for name in set(frontend.ENTRIES) - {"fill", "copy_bytes"}:
+    del frontend.ENTRIES[name]
+good, calls = frontend._outside, []
+def interrupted(*given):
+    calls.append(given)
+    if len(calls) == 2:
+        raise KeyboardInterrupt
+    return good(*given)
+frontend._outside = interrupted
+try:
+    frontend.code()
+except KeyboardInterrupt:
+    print(len(frontend.code()) > 1000, len(calls))
+"""
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ENGINE.parent)
+    assert told.stdout == "True 4\n", told.stderr
 
 
 def test_where_numba_may_not_compile_there_is_no_machine(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -131,7 +160,7 @@ def test_damaged_code_is_compiled_once_more(tmp_path: Path, damage: Callable[[Pa
 
 
 @pytest.mark.timeout(400)  # it compiles a machine
-def test_a_machine_that_is_damaged_is_made_anew_and_works(tmp_path: Path) -> None:
+def test_a_machine_that_is_damaged_is_made_anew_and_works(native: Native, tmp_path: Path) -> None:
     """Each of its files, in processes that have nothing of it yet."""
     folder = shutil.copytree(MACHINE / machine.name(), tmp_path / machine.name())
     for name in (machine.KERNEL_FILE, machine._file(machine._names())):
@@ -163,9 +192,17 @@ def test_what_cannot_be_kept_is_said(tmp_path: Path) -> None:
 def test_one_of_several_processes_compiles_and_the_others_wait(tmp_path: Path) -> None:
     code = """
 import pathlib, sys, time
-from engine.native.cache import cached, held
+from engine.native import cache
+from engine.native.cache import cached
+def mark(what):
+    pathlib.Path(f"{sys.argv[1]}.{sys.argv[2]}.{what}").touch()
+lock = cache._lock
+def waits(file):
+    mark("here")  # it has seen that there is no file, and goes for the lock
+    lock(file)
+cache._lock = waits
 def make():
-    pathlib.Path(f"{sys.argv[1]}.{sys.argv[2]}.made").touch()
+    mark("made")
     while not pathlib.Path(f"{sys.argv[1]}.go").exists():
         time.sleep(0.01)
     return bytes(range(256)) * 4
@@ -173,10 +210,17 @@ assert cached(pathlib.Path(sys.argv[1]), make) == bytes(range(256)) * 4
 """
     command = [sys.executable, "-c", code, str(tmp_path / "kernels.o")]
     all_of_them = [subprocess.Popen([*command, str(at)], cwd=ENGINE.parent) for at in range(3)]
+    wait_until(lambda: len(list(tmp_path.glob("*.here"))) == 3, "all want to compile", 60)
     wait_until(lambda: any(tmp_path.glob("*.made")), "one compiles")
     (tmp_path / "kernels.o.go").touch()
     assert [each.wait(60) for each in all_of_them] == [0, 0, 0]
     assert len(list(tmp_path.glob("*.made"))) == 1
+
+
+def test_threads_that_load_it_at_once_have_one_crew(native: Native) -> None:
+    with ThreadPoolExecutor(4) as threads:
+        found = list(threads.map(lambda _: load(MACHINE), range(4)))
+    assert {id(each.machine.crew) for each in found} == {id(native.machine.crew)}
 
 
 def test_what_an_object_file_lacks_is_named() -> None:
@@ -198,7 +242,7 @@ def test_the_engine_alone_loads_neither_numba_nor_the_machine() -> None:
     assert not [each for each in loaded if each.startswith(("numba", "llvmlite", "engine.native"))]
 
 
-def test_a_compiled_machine_is_loaded_without_numba() -> None:
+def test_a_compiled_machine_is_loaded_without_numba(native: Native) -> None:
     loaded = loaded_by(f"import pathlib; from engine import native; native.load(pathlib.Path({str(MACHINE)!r}))")
     assert not [each for each in loaded if each.split(".")[0] == "numba"], "it takes longer than all else"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import threading
 import time
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 
 import engine as en
 from engine import ops as O
-from engine.native import Native, problem
+from engine.native import Native, NativeProgram, problem
 from engine.native import instructions as i
 
 needs_numba = pytest.mark.skipif(problem() is not None, reason=str(problem()))
@@ -128,3 +129,18 @@ def test_the_crew_is_called_by_one_thread_at_a_time(native: Native, monkeypatch:
     monkeypatch.setattr(crew._helpers[0], "call", lambda: inside.append(crew._lock.locked()))
     crew.call(1)
     assert inside == [True]
+
+
+@needs_numba
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system doesn't fork")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_a_program_that_was_bound_before_a_fork_calls_the_new_process_s_crew(four: Native) -> None:
+    graph, x, train = wide()
+    program = en.Session(graph, executor=four).bind(train, {x: (60_000,)})
+    program.run(1, {x: stream(steps=1)})
+    assert isinstance(program, NativeProgram)
+    child = os.fork()
+    if child == 0:
+        program.run(1, {x: stream(steps=1)})
+        os._exit(0 if program._launch._told[i.CREW] == four.machine.crew.address else 1)
+    assert os.waitpid(child, 0)[1] == 0
