@@ -17,7 +17,7 @@ __all__ = ["Native", "NativeProgram", "kept", "load", "problem"]
 
 
 def load(folder: Path, anew: bool = False) -> Native:
-    """The executor, its machine from the cache in ``folder`` if it is there (about a second), else compiled now.
+    """The executor, its machine from the cache in ``folder`` if it is there (half a second), else compiled now.
 
     What is damaged there is compiled anew; with ``anew``, everything.  Raises ImportError without Numba
     (:func:`problem` says so).

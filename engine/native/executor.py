@@ -157,7 +157,7 @@ class _Launcher:
         self._size = room + -room % ALIGN
         self._told = (ctypes.c_int64 * i.CALL)()
         self._told[i.SHARE] = self._size
-        self._at = ctypes.addressof(self._told)
+        self._told_at = ctypes.addressof(self._told)
         self._make_room(1)
 
     def _make_room(self, workers: int) -> None:
@@ -176,7 +176,7 @@ class _Launcher:
         told[i.TABLE], told[i.LENGTH], told[i.STEPS] = address(code), len(code), steps
         told[i.STREAMS], told[i.MOVED], told[i.THREADS] = address(streams), len(streams), workers
         told[i.CREW] = crew.address  # a forked process has one of its own
-        self._machine.run(self._at)
+        self._machine.run(self._told_at)  # reads what the addresses name: our arguments and _kept live until it returns
 
     def workers(self, shareable: int) -> int:
         """How many threads a call gets, with so many nanoseconds of work to be shared."""

@@ -106,7 +106,7 @@ def product(at, begin, count, room):
     tiles, out, a, b, start, start0 = row[TILES], row[OUT], row[A], row[B], row[C], row[C0]
     m, n, k, a0, a1, b0, b1 = row[M], row[N], row[K], row[A0], row[A1], row[B0], row[B1]
     packs, each, ahead, units, out0 = row[PACKS], row[DEPTH], row[AHEAD], row[UNITS], 4 * row[N]
-    if m <= ROWS and n <= PANEL and k <= each:
+    if m <= ROWS and n <= PANEL and k <= each and packs < 8:
         if packs & 1:
             pack(room, PANEL, b, k, n, b0, b1)
             b, b0 = room, 4 * PANEL

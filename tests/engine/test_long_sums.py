@@ -12,21 +12,10 @@ import numpy as np
 import pytest
 
 import engine as en
-from engine.native import load, problem
 from engine.op import REGISTRY
-from tests.running import MACHINE
 
 Shape = tuple[int, ...]
 CLOSE, IN_PARTS = 2e-6, 1e-5  # where sums are of blocks or pairs; where the innermost part is some hundred numbers
-
-
-@pytest.fixture(params=["numpy", "native"])
-def options(request: pytest.FixtureRequest) -> dict[str, Any]:
-    if request.param == "numpy":
-        return {}
-    if problem() is not None:
-        pytest.skip(str(problem()))
-    return {"executor": load(MACHINE)}
 
 
 def off(op: str, shapes: Sequence[Shape], options: dict[str, Any], **attrs: Any) -> float:

@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import engine as en
 from engine.native import Native, NativeProgram, matrices, problem
@@ -176,3 +178,32 @@ def test_a_factor_of_several_products_is_packed_once_while_it_is_the_same(native
     do(table, 3)
     np.testing.assert_allclose(out[:3], wanted, 0, 1e-4)
     assert (out[3] == 0).all()
+
+
+@given(
+    rows=st.lists(st.sampled_from([1, 3, 6, 7, 20, 70]), min_size=2, max_size=4),
+    size=st.tuples(st.sampled_from([2, 33, 100, 300]), st.sampled_from([1, 5, 12, 16, 40, 100])),
+    turned=st.tuples(st.booleans(), st.booleans()),
+    changed=st.integers(0, 4),
+    pieces=st.sampled_from([1, 3]),
+)
+def test_products_with_one_factor_are_right_whatever_their_sizes(
+    native: Native, *, rows: list[int], size: tuple[int, int], turned: tuple[bool, bool], changed: int, pieces: int
+) -> None:
+    """Small ones have a way of their own, in which nothing is kept for the others."""
+    (k, n), rng = size, np.random.default_rng(5)
+    weights = rng.normal(size=(n, k) if turned[1] else (k, n)).astype("f")
+    new, table, found, wanted = -weights, Table(native.machine.codes), [], []
+    for at, m in enumerate(rows):
+        x = rng.normal(size=(k, m) if turned[0] else (m, k)).astype("f")
+        table.kept.append(x)
+        now = new if at > changed else weights
+        wanted.append((x.T if turned[0] else x).astype("d") @ (now.T if turned[1] else now))
+        found.append(np.full((m, n), np.nan, "f"))
+        factors = x.T if turned[0] else x, weights.T if turned[1] else weights
+        matrices.add_product(table, found[-1], *factors, None)
+        if at == changed:
+            table.copy(weights, new)
+    do(table, pieces)
+    for one, other in zip(found, wanted, strict=True):
+        np.testing.assert_allclose(one, other, 0, 1e-5 * k**0.5)
