@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -132,15 +133,20 @@ def test_going_over_in_the_middle_keeps_everything_and_new_networks_stay_native(
 
 
 @pytest.mark.parametrize("executor", EXECUTORS)
-def test_short_steps_go_many_to_a_call_and_long_ones_one_by_one(make: Any, calls: list[int], executor: str) -> None:
+@pytest.mark.parametrize("seconds", [2.0**-13, 2.0**-7])
+def test_short_steps_go_many_to_a_call_and_long_ones_one_by_one(
+    make: Any, calls: list[int], monkeypatch: pytest.MonkeyPatch, executor: str, seconds: float
+) -> None:
+    def now() -> float:
+        """On this clock, a step takes so long and nothing else takes any time."""
+        return sum(calls) * seconds
+
+    monkeypatch.setattr("webapp.training.training.time", SimpleNamespace(perf_counter=now))
     points = make("points", {}, executor)
     for _ in range(5):
-        points.train(1 << 30, time.perf_counter() + 0.004)
-    assert max(calls) > 20
-    calls.clear()
-    points._step_time = {10: 0.005}  # seconds: as if a step had taken longer than a slice
-    points.train(50, time.perf_counter() + 0.004)
-    assert calls[0] == 1
+        points.train(1 << 30, now() + 2.0**-8)
+    assert calls[0] == 1  # how long a step takes isn't known yet
+    assert max(calls) == max(1, 2.0**-8 / seconds)
 
 
 @pytest.mark.parametrize("executor", EXECUTORS)
