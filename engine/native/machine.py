@@ -17,18 +17,20 @@ import sys
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from engine.native.cache import cached, held
+from engine.errors import EngineError
+from engine.native.cache import cached, held, tidy, used
 from engine.native.crew import Crew
 from engine.native.expressions import expressions
 
 ENGINE = Path(__file__).resolve().parents[1]
 TILES = ("tile", "tile_apart", "tile_packed")  # functions of tiles.py
 KERNEL_FILE = "kernels.o"
+_FOLDER = "machine-"  # so begins what :func:`name` gives
 KERNELS = ("kernels", "reductions", "softmax", "products", "convolutions", "filters", "pools", "draws")
 # What compiled code is made from, and nothing else: tests/engine/test_native_cache.py reads it off the imports.
 SOURCES = (
@@ -73,14 +75,15 @@ def problem() -> str | None:
 def load(folder: Path, anew: bool = False) -> Machine:
     """The machine, from the cache in ``folder`` if it is there, else compiled now: some twenty seconds.
 
-    What is damaged there is compiled anew; with ``anew``, everything.  Raises ImportError without Numba, OSError if
-    the folder can't be written.
+    What is damaged there is compiled anew; with ``anew``, everything.  Where the folder can't be written, the machine
+    is compiled and used all the same, which is said in the log.  Raises ImportError without Numba, EngineError if the
+    engine's files have changed since they were imported.
     """
     folder, names = folder / name(), _names()
     with _LOADING:
-        folder.mkdir(parents=True, exist_ok=True)
+        used(folder)
         kernels, code = _kernels(folder, anew)
-        data = cached(folder / _file(names), lambda: _vector_code(names), anew)
+        data = cached(folder / _file(names), lambda: _compiled(partial(_vector_code, names), folder), anew)
         codes, vectors = _loaded(code, tuple(kernels)), _loaded(data, tuple(names.values()))
         crew = _crew(codes["help_crew"])
     run = _function(codes["run"], 1)
@@ -132,8 +135,23 @@ def _file(names: Mapping[str, str]) -> str:
 
 def _kernels(folder: Path, anew: bool) -> tuple[list[str], bytes]:
     """The names of the kernels and of the loop's functions, and their code."""
-    told, _, code = cached(folder / KERNEL_FILE, _kernel_code, anew).partition(b"\n")
+    data = cached(folder / KERNEL_FILE, lambda: _compiled(_kernel_code, folder), anew)
+    told, _, code = data.partition(b"\n")
     return told.decode().split(), code
+
+
+def _compiled(make: Callable[[], bytes], folder: Path) -> bytes:
+    """What ``make`` gives, of the sources that :func:`name` tells; old machines beside ``folder`` are removed."""
+    _refuse_other_sources()
+    code = make()
+    _refuse_other_sources()  # more of them were imported meanwhile
+    tidy(folder.parent.glob(f"{_FOLDER}*"))
+    return code
+
+
+def _refuse_other_sources() -> None:
+    if sources() != IMPORTED:
+        raise EngineError("the engine's files have changed since Python imported them; start Python anew")
 
 
 def _kernel_code() -> bytes:
@@ -144,20 +162,27 @@ def _kernel_code() -> bytes:
     return " ".join(frontend.ENTRIES).encode() + b"\n" + code
 
 
-def name(engine: Path = ENGINE) -> str:
+def _hash(*texts: str) -> str:
+    return hashlib.blake2b(" ".join(texts).encode(), digest_size=8).hexdigest()
+
+
+def sources(engine: Path = ENGINE) -> str:
+    """A digest of what compiled code is made from."""
+    return _hash(*[(engine / each).read_text(encoding="utf-8") for each in SOURCES])
+
+
+IMPORTED = sources()  # as they are when this package is imported: what they become later isn't what is computed with
+
+
+def name(made_from: str = IMPORTED) -> str:
     """The folder inside a cache folder: it tells all that the code is made from, and for which processor.
 
     The expressions are told by the file of vector code in it: an op more, and only that is made anew.
     """
     llvm = importlib.import_module("llvmlite.binding")
     versions = [importlib.metadata.version(each) for each in ("numba", "llvmlite")]  # to import Numba takes a while
-    texts = [(engine / each).read_text(encoding="utf-8") for each in SOURCES]
     told = [*versions, sys.version, llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()]
-    return f"machine-{_hash(*told, *texts)}"
-
-
-def _hash(*texts: str) -> str:
-    return hashlib.blake2b(" ".join(texts).encode(), digest_size=8).hexdigest()
+    return f"{_FOLDER}{_hash(*told, made_from)}"
 
 
 def _vector_code(names: Mapping[str, str]) -> bytes:

@@ -7,16 +7,15 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from engine.native import Native, load, machine, problem
-from engine.native.cache import cached, held
+from engine.native.cache import held
 from engine.native.machine import ENGINE, SOURCES
-from tests.running import MACHINE, wait_until
+from tests.running import MACHINE
 from tests.test_imports import imports_of
 
 pytestmark = pytest.mark.skipif(problem() is not None, reason=str(problem()))
@@ -43,26 +42,54 @@ def copy(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("source", SOURCES)
 def test_a_change_of_any_of_them_is_another_machine(copy: Path, source: str) -> None:
-    before = machine.name(copy)
+    before = machine.name(machine.sources(copy))
     assert before == machine.name()
     path = copy / source
     path.write_text(f"{path.read_text(encoding='utf-8')}CHANGED = 1\n", encoding="utf-8")
-    assert machine.name(copy) != before
+    assert machine.name(machine.sources(copy)) != before
 
 
 def test_a_constant_of_the_random_numbers_is_in_it(copy: Path) -> None:
-    before, path = machine.name(copy), copy / "ops" / "splitmix.py"
+    before, path = machine.sources(copy), copy / "ops" / "splitmix.py"
     path.write_text(path.read_text(encoding="utf-8").replace("0x9E37", "0x9E39"), encoding="utf-8")
-    assert machine.name(copy) != before
+    assert machine.sources(copy) != before
 
 
 @pytest.mark.parametrize(
     "source", ["graph.py", "ops/math.py", "ops/random.py", "native/executor.py", "native/lowering.py"]
 )
 def test_what_is_never_compiled_changes_nothing(copy: Path, source: str) -> None:
-    before, path = machine.name(copy), copy / source
+    before, path = machine.sources(copy), copy / source
     path.write_text(f"{path.read_text(encoding='utf-8')}CHANGED = 1\n", encoding="utf-8")
-    assert machine.name(copy) == before
+    assert machine.sources(copy) == before
+
+
+@pytest.mark.parametrize("when", ["before", "while"])
+def test_what_is_compiled_of_other_sources_is_not_filed(copy: Path, tmp_path: Path, when: str) -> None:
+    """Once they are imported, a change of the files is another machine, and this process's isn't that one."""
+    code = f"""
+import pathlib, engine.native
+from engine.native import machine
+source = pathlib.Path("engine/native/instructions.py")
+def change():
+    source.write_text(source.read_text() + "CHANGED = 1" + chr(10))
+def compiled():
+    if {when!r} == "while":
+        change()
+    return b""
+machine._kernel_code = compiled
+before = machine.name()
+if {when!r} == "before":
+    change()
+try:
+    machine.load(pathlib.Path("machines"))
+except engine.EngineError as error:
+    print(error, machine.name() == before)
+"""
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path)
+    changed = "the engine's files have changed since Python imported them; start Python anew"
+    assert told.stdout == f"{changed} True\n", told.stderr
+    assert not list((tmp_path / "machines").rglob("*.o"))
 
 
 def code_of_two_kernels(**switches: str) -> str:
@@ -113,108 +140,17 @@ def test_where_numba_may_not_compile_there_is_no_machine(monkeypatch: pytest.Mon
     assert "NUMBA_DISABLE_JIT" in str(problem())
 
 
-def emptied(path: Path) -> None:
-    path.write_bytes(b"")
-
-
-def cut(path: Path) -> None:
-    path.write_bytes(path.read_bytes()[:300])
-
-
-def flipped(path: Path) -> None:
-    data = bytearray(path.read_bytes())
-    for at in range(100, 600, 100):
-        data[at] ^= 0xFF
-    path.write_bytes(data)
-
-
-DAMAGES = [emptied, cut, flipped, Path.unlink]
-
-
-CODE = bytes(range(256)) * 4
-
-
-class Maker:
-    """Makes code, or fails at it, and counts how often."""
-
-    def __init__(self) -> None:
-        self.made = 0
-        self.problem: Exception | None = None
-
-    def __call__(self) -> bytes:
-        self.made += 1
-        if self.problem is not None:
-            raise self.problem
-        return CODE
-
-
-@pytest.mark.parametrize("damage", DAMAGES)
-def test_damaged_code_is_compiled_once_more(tmp_path: Path, damage: Callable[[Path], None]) -> None:
-    path, make = tmp_path / "kernels.o", Maker()
-    assert [cached(path, make), cached(path, make)] == [CODE] * 2
-    assert make.made == 1
-    damage(path)
-    assert held(path) is None
-    assert [cached(path, make), cached(path, make)] == [CODE] * 2
-    assert make.made == 2
-
-
 @pytest.mark.timeout(400)  # it compiles a machine
 def test_a_machine_that_is_damaged_is_made_anew_and_works(native: Native, tmp_path: Path) -> None:
     """Each of its files, in processes that have nothing of it yet."""
     folder = shutil.copytree(MACHINE / machine.name(), tmp_path / machine.name())
     for name in (machine.KERNEL_FILE, machine._file(machine._names())):
         file = folder / name
-        flipped(file)
+        file.write_bytes(file.read_bytes()[::-1])
         code = f"import pathlib; from engine import native; print(native.load(pathlib.Path({str(tmp_path)!r})).label)"
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ENGINE.parent)
         assert done.stdout.strip() == "CPU · native", done.stderr
         assert held(file) == held(MACHINE / machine.name() / file.name)
-
-
-def test_a_failed_compilation_leaves_nothing_behind(tmp_path: Path) -> None:
-    make = Maker()
-    make.problem = OSError("the disk is full")
-    with pytest.raises(OSError, match="full"):
-        cached(tmp_path / "kernels.o", make)
-    assert not [each for each in tmp_path.iterdir() if each.suffix != ".lock"]
-    make.problem = None
-    assert cached(tmp_path / "kernels.o", make) == CODE
-
-
-def test_what_cannot_be_kept_is_said(tmp_path: Path) -> None:
-    (tmp_path / "kernels.o").mkdir()  # what is to be moved there has no place
-    with pytest.raises(OSError, match="kernels"):
-        cached(tmp_path / "kernels.o", Maker())
-    assert not list(tmp_path.glob("*.part"))
-
-
-def test_one_of_several_processes_compiles_and_the_others_wait(tmp_path: Path) -> None:
-    code = """
-import pathlib, sys, time
-from engine.native import cache
-from engine.native.cache import cached
-def mark(what):
-    pathlib.Path(f"{sys.argv[1]}.{sys.argv[2]}.{what}").touch()
-lock = cache._lock
-def waits(file):
-    mark("here")  # it has seen that there is no file, and goes for the lock
-    lock(file)
-cache._lock = waits
-def make():
-    mark("made")
-    while not pathlib.Path(f"{sys.argv[1]}.go").exists():
-        time.sleep(0.01)
-    return bytes(range(256)) * 4
-assert cached(pathlib.Path(sys.argv[1]), make) == bytes(range(256)) * 4
-"""
-    command = [sys.executable, "-c", code, str(tmp_path / "kernels.o")]
-    all_of_them = [subprocess.Popen([*command, str(at)], cwd=ENGINE.parent) for at in range(3)]
-    wait_until(lambda: len(list(tmp_path.glob("*.here"))) == 3, "all want to compile", 60)
-    wait_until(lambda: any(tmp_path.glob("*.made")), "one compiles")
-    (tmp_path / "kernels.o.go").touch()
-    assert [each.wait(60) for each in all_of_them] == [0, 0, 0]
-    assert len(list(tmp_path.glob("*.made"))) == 1
 
 
 def test_threads_that_load_it_at_once_have_one_crew(native: Native) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import shutil
 import signal
@@ -56,14 +57,19 @@ def start(make_lab: Any, **choices: Any) -> Lab:
     return lab
 
 
-def deadly(folder: Path) -> Path:
-    """The compiled machine in another folder, whole, but LLVM ends any process over what lies there for its kernels."""
+def with_kernels(folder: Path, code: bytes) -> Path:
+    """The compiled machine in another folder, whole, but with this for its kernels."""
     load(MACHINE)
     place = folder / machine.name()
     shutil.copytree(MACHINE / machine.name(), place)
     (place / machine.KERNEL_FILE).unlink()
-    cached(place / machine.KERNEL_FILE, lambda: b"run help_crew\nno object file")
+    cached(place / machine.KERNEL_FILE, lambda: b"run help_crew\n" + code)
     return folder
+
+
+def deadly(folder: Path) -> Path:
+    """A compiled machine over which LLVM ends any process."""
+    return with_kernels(folder, b"no object file")
 
 
 def weights_after(steps: int, **settings: Any) -> np.ndarray:
@@ -158,15 +164,17 @@ def test_what_cannot_be_compiled_is_logged_once_and_numpy_trains(make_lab, open_
 
 @needs_numba
 def test_what_a_worker_cannot_load_is_logged_once_and_numpy_trains(make_lab, open_page, compiled, tmp_path, caplog):
-    (tmp_path / "machine").write_text("a file where a folder should be")
-    lab = start(make_lab, machine_dir=tmp_path / "machine", workers=2)
+    vectors = importlib.import_module("engine.native.vectors")
+    code = vectors.emitted(vectors.parsed("define void @another() {\n ret void\n}"))
+    lab = start(make_lab, machine_dir=with_kernels(tmp_path, code), workers=2)
     page = open_page(lab)
     run = page.open()
     compiled[0]()
     wait_until(lambda: lab.pool._load_failed and not any(handle.loading for handle in lab.pool._handles), "both", 30)
     train_up_to(page, run, 50)
     assert {event["executor"] for event in page.events} == {NUMPY}
-    assert str(tmp_path) in page.wait_event(type="status", machine="failed")["problem"]
+    told = page.wait_event(type="status", machine="failed")
+    assert told["problem"] == "LookupError: there is no run in the object file"
     assert len([record for record in caplog.records if "could not load" in record.message]) == 1
 
 
@@ -258,17 +266,40 @@ def test_what_becomes_of_the_native_machine_is_told_to_all_runs_and_to_those_tha
     assert [each.playing for each in bench.statuses[-2:]] == [True, False]
 
 
-def test_without_numba_the_compiling_process_says_so(tmp_path):
+def said_by_the_compiling_process(folder: Path, first: str) -> list[str]:
+    """The lines of a process that fails to compile into ``folder`` when this was done ``first``."""
     code = (
-        "import sys, pathlib; sys.modules['numba'] = None\n"
-        "from webapp.workers import compiler; sys.exit(compiler.main(pathlib.Path(sys.argv[1])))"
+        f"import pathlib, sys\n{first}\n"
+        "from webapp.workers import compiler\nsys.exit(compiler.main(pathlib.Path(sys.argv[1])))"
     )
-    command = [sys.executable, "-c", code, str(tmp_path)]
+    command = [sys.executable, "-c", code, str(folder)]
     with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
         said = process.stderr.read()
         assert process.wait() == 1
-    assert said.strip() == "Numba isn't installed; `pip install layerlab[native]` adds it"
+    return said.splitlines()
+
+
+def test_without_numba_the_compiling_process_says_so(tmp_path):
+    said = said_by_the_compiling_process(tmp_path, "sys.modules['numba'] = None")
+    assert said == ["Numba isn't installed; `pip install layerlab[native]` adds it"]
+
+
+@needs_numba
+@pytest.mark.skipif(os.name == "nt", reason="a limit of the size of files is POSIX's")
+def test_without_room_for_it_nothing_is_compiled(tmp_path):
+    said = said_by_the_compiling_process(
+        tmp_path, "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))"
+    )
+    assert said[-1] == "OSError: [Errno 27] File too large"
+    assert "compiling" not in said
+    assert not list(tmp_path.iterdir())
+
+
+@needs_numba
+def test_what_was_compiled_and_is_not_kept_is_no_machine_for_the_workers(tmp_path):
+    said = said_by_the_compiling_process(tmp_path, "from engine import native; native.load = lambda *_: None")
+    assert said == ["compiling", f"the compiled machine can't be kept in {tmp_path}"]
 
 
 def test_who_insists_on_native_is_told_in_one_line_what_is_missing(monkeypatch):

@@ -1,7 +1,7 @@
 """Compiles the engine's native machine once, in a process of its own, while the page runs on NumPy.
 
-The process compiles into a folder, from which each worker then loads the machine in about a second;
-where it lies there already, the process only sees that it can be loaded.  It has a low priority, and
+The process compiles into a folder, from which each worker then loads the machine in half a second, without
+Numba; where it lies there already, the process only sees that it can be loaded.  It has a low priority, and
 it ends with the server: the end of its standard input is the end of whoever started it.
 """
 
@@ -13,6 +13,7 @@ import os
 import queue
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -24,6 +25,7 @@ log = logging.getLogger(__name__)
 
 _COMPILES = "compiling"  # what the process says when it isn't there yet
 _NICE = 10  # the workers and the page go first
+_ROOM = 1 << 20  # bytes that a compiled machine needs, and more
 _CODE = Path(__file__).resolve().parents[2]  # the folder that holds webapp and engine
 
 
@@ -104,9 +106,19 @@ def main(folder: Path, anew: bool = False) -> str | None:
     problem: str | None = native.problem()
     if problem is None:
         if anew or not native.kept(folder):
+            _need_room(folder)
             print(_COMPILES, file=sys.stderr, flush=True)
         native.load(folder, anew)
+        if not native.kept(folder):  # this process has it, but each worker would have to compile it
+            problem = f"the compiled machine can't be kept in {folder}"
     return problem
+
+
+def _need_room(folder: Path) -> None:
+    """Raises OSError where a machine can't be kept, before one is compiled."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=folder) as file:
+        file.write(bytes(_ROOM))
 
 
 def _end_with_parent() -> None:
