@@ -7,8 +7,11 @@ whole.  What can be called from outside (:func:`entry`) is a plain C function on
 
 from __future__ import annotations
 
+import pickle
+import re
 from collections.abc import Callable
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from llvmlite import binding as llvm
@@ -19,9 +22,11 @@ from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import CompilerBase, DefaultPassBuilder
 from numba.core.registry import CPUDispatcher, cpu_target
 
-from engine.native.lanes import I64
+from engine.native.lanes import I64, llvm_function
 from engine.native.vectors import emitted
 
+# What may be raised, and ends the process: whether a step that is computed is 0 can't be known before.
+TRAPPED = ("range() arg 3 must not be zero", "tuple index out of range")
 ENTRIES: dict[str, Any] = {}  # the functions that can be called from outside, by their names
 
 
@@ -163,20 +168,40 @@ def _code(library: _Module) -> bytes:
     for name, function in ENTRIES.items():
         library.add_ir_module(_outside(library, name, function))  # type: ignore[no-untyped-call]
     module = library.module
+    _refuse_raises(module)
     for each in (*module.functions, *module.global_variables):
         if not each.is_declaration and each.name not in ENTRIES:
             each.linkage = llvm.Linkage.internal
     return emitted(module)
 
 
+def _refuse_raises(module: Any) -> None:
+    """Raises TypeError if a function can raise anything but what is TRAPPED: nobody would hear of it."""
+    for each in module.global_variables:
+        if each.name.startswith(".const.pickledata.") and ".sha1" not in each.name:
+            kind, given, place = pickle.loads(_bytes(str(each)))
+            if " ".join(map(str, given)) not in TRAPPED:
+                name, file, line = place
+                raise TypeError(f"{name} ({Path(file).name}:{line}) raises {kind.__name__}, of which nobody would hear")
+
+
+def _bytes(text: str) -> bytes:
+    """What a constant of LLVM's language holds: ``c"A\\00"``."""
+    found = text.split('c"', 1)[1].rsplit('"', 1)[0]
+    return re.sub(rb"\\([0-9A-F]{2})", lambda byte: bytes.fromhex(byte[1].decode()), found.encode())
+
+
 def _outside(library: _Module, name: str, function: Any) -> ir.Module:
-    """A module with the C function ``name``, which calls a function of Numba's."""
+    """A module with the C function ``name``, which calls a function of Numba's; one that fails ends the process."""
     context, kinds = cpu_target.target_context, (types.int64,) * function.py_func.__code__.co_argcount
     function.compile(kinds)
     module = library.create_ir_module(name)  # type: ignore[no-untyped-call]
     outside = ir.Function(module, ir.FunctionType(ir.VoidType(), [I64] * len(kinds)), name)
     b = ir.IRBuilder(outside.append_basic_block("entry"))
     inside = context.declare_function(module, function.overloads[kinds].fndesc)
-    context.call_conv.call_function(b, inside, types.void, kinds, outside.args)
+    status, _ = context.call_conv.call_function(b, inside, types.void, kinds, outside.args)
+    with b.if_then(status.is_error, likely=False):
+        llvm_function(b, "trap", ir.VoidType(), ())
+        b.unreachable()
     b.ret_void()
     return module

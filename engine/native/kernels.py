@@ -179,20 +179,20 @@ def scatter_rows(at, begin, count, room):
 
 @entry
 def add_whole(at, begin, count, room):
-    """Sums of int32, as counters need them."""
+    """Sums of int32, as counters need them, read on and on (A0, B0 are 1) or always the same (0)."""
     row = columns(at)
     o, x, y = i32s(row[OUT]), i32s(row[A]), i32s(row[B])
     for i in range(row[N]):
-        o[i] = x[i] + y[i]
+        o[i] = x[i * row[A0]] + y[i * row[B0]]
 
 
 @entry
 def equal_whole(at, begin, count, room):
-    """Which of int32 are the same, as bytes."""
+    """Which of int32 are the same, as bytes; they are read as by add_whole."""
     row = columns(at)
     o, x, y = u8s(row[OUT]), i32s(row[A]), i32s(row[B])
     for i in range(row[N]):
-        o[i] = x[i] == y[i]
+        o[i] = x[i * row[A0]] == y[i * row[B0]]
 
 
 @entry

@@ -51,7 +51,6 @@ def add_instructions(table: Table, step: Region, arrays: Mapping[Node, np.ndarra
             rule(table, first, arrays[step.last], [arrays[each] for each in (*first.inputs, *added)])
     except NotNative:
         del table.rows[mark:]
-        table.packed.clear()
         return False
     return True
 
@@ -289,9 +288,10 @@ def _random(table: Table, node: Node, out: np.ndarray, ins: Sequence[np.ndarray]
 
 @lowering("add", "equal")
 def _whole(table: Table, node: Node, out: np.ndarray, ins: Sequence[np.ndarray]) -> None:
-    if out.shape != ins[0].shape or out.shape != ins[1].shape:
+    if any(each.shape != out.shape and each.size != 1 for each in ins):
         raise NotNative
-    table.add(f"{node.op.name}_whole", out, int32(ins[0]), int32(ins[1]), n=out.size)
+    a, b = map(int32, ins)
+    table.add(f"{node.op.name}_whole", out, a, b, n=out.size, a0=int(a.size != 1), b0=int(b.size != 1))
 
 
 @lowering("broadcast_like", "broadcast_to", "copy", "assign", "pack", "concat", "slice_fill", "pad")

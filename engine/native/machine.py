@@ -26,6 +26,7 @@ from engine.errors import EngineError
 from engine.native.cache import cached, held, tidy, used
 from engine.native.crew import Crew
 from engine.native.expressions import expressions
+from engine.native.symbols import refuse_unknown
 
 ENGINE = Path(__file__).resolve().parents[1]
 TILES = ("tile", "tile_apart", "tile_packed")  # functions of tiles.py
@@ -159,6 +160,7 @@ def _kernel_code() -> bytes:
         importlib.import_module(f"engine.native.{each}")
     frontend = importlib.import_module("engine.native.frontend")
     code: bytes = frontend.code()
+    refuse_unknown(code)
     return " ".join(frontend.ENTRIES).encode() + b"\n" + code
 
 
@@ -186,6 +188,13 @@ def name(made_from: str = IMPORTED) -> str:
 
 
 def _vector_code(names: Mapping[str, str]) -> bytes:
+    code: bytes = importlib.import_module("engine.native.vectors").compiled(vector_module(names))
+    refuse_unknown(code)
+    return code
+
+
+def vector_module(names: Mapping[str, str]) -> Any:
+    """LLVM's language for tiles and expressions, each a function of the name that it has in ``names``."""
     vectors, tiles = (importlib.import_module(f"engine.native.{each}") for each in ("vectors", "tiles"))
     module = vectors.new_module()
     for text, name in names.items():
@@ -193,5 +202,4 @@ def _vector_code(names: Mapping[str, str]) -> bytes:
             tiles.tile(module, name)
         else:
             vectors.element_wise(module, name, text)
-    code: bytes = vectors.compiled(module)
-    return code
+    return module

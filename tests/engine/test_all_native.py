@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 import pytest
 
 import engine as en
@@ -91,3 +92,18 @@ def test_a_step_and_how_many_were_right(name: str, labels: str) -> None:
     if name == "recurrent":
         del feeds[train]
     assert not left([step, loss, right], feeds)
+
+
+@pytest.mark.parametrize(
+    "build", [lambda x: x + 1, lambda x: 2**31 - 1 + x, lambda x: x + x, lambda x: equal(x, 3), lambda x: equal(4, x)]
+)
+def test_whole_numbers_with_one_of_them(build: Callable[[en.Tensor], en.Tensor]) -> None:
+    with en.Graph() as graph:
+        x = en.placeholder((None, 7), "int32")
+        found = build(x)
+    assert not left([found], {x: (5, 7)})
+    value = np.arange(-3, 32, dtype="i4").reshape(5, 7)
+    native, numpy = (
+        en.Session(graph, **options).run(found, {x: value}) for options in ({"executor": load(MACHINE)}, {})
+    )
+    np.testing.assert_array_equal(native, numpy)

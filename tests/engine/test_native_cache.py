@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import os
 import shutil
 import subprocess
 import sys
@@ -90,49 +89,6 @@ except engine.EngineError as error:
     changed = "the engine's files have changed since Python imported them; start Python anew"
     assert told.stdout == f"{changed} True\n", told.stderr
     assert not list((tmp_path / "machines").rglob("*.o"))
-
-
-def code_of_two_kernels(**switches: str) -> str:
-    """A digest of the code, from a process of its own with these in its environment."""
-    code = """
-import hashlib
-from engine.native import frontend, kernels
-for name in set(frontend.ENTRIES) - {"fill", "copy_bytes"}:
-    del frontend.ENTRIES[name]
-print(hashlib.sha256(frontend.code()).hexdigest())
-"""
-    return subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ENGINE.parent,
-        env={**os.environ, **switches},
-    ).stdout  # fmt: skip
-
-
-def test_switches_for_debugging_make_no_other_machine() -> None:
-    """What Numba's variables say isn't part of the key, so it may change nothing."""
-    assert code_of_two_kernels() == code_of_two_kernels(
-        NUMBA_BOUNDSCHECK="1", NUMBA_OPT="0", NUMBA_DEBUGINFO="1", NUMBA_EXTEND_VARIABLE_LIFETIMES="1"
-    )
-
-
-def test_after_ctrl_c_it_is_compiled_from_the_beginning() -> None:
-    code = """
-from engine.native import frontend, kernels
-for name in set(frontend.ENTRIES) - {"fill", "copy_bytes"}:
-    del frontend.ENTRIES[name]
-good, calls = frontend._outside, []
-def interrupted(*given):
-    calls.append(given)
-    if len(calls) == 2:
-        raise KeyboardInterrupt
-    return good(*given)
-frontend._outside = interrupted
-try:
-    frontend.code()
-except KeyboardInterrupt:
-    print(len(frontend.code()) > 1000, len(calls))
-"""
-    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ENGINE.parent)
-    assert told.stdout == "True 4\n", told.stderr
 
 
 def test_where_numba_may_not_compile_there_is_no_machine(monkeypatch: pytest.MonkeyPatch) -> None:

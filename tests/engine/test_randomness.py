@@ -57,6 +57,23 @@ def test_a_session_s_state_restores_its_random_numbers():
     np.testing.assert_array_equal([session.run(numbers, feeds) for _ in range(2)], wanted)
 
 
+def test_it_draws_on_when_the_steps_have_no_number_left(options):
+    """After 2^31 - 1 steps they are counted from -2^31 on: no numbers come twice before 2^32 steps."""
+    with en.Graph() as graph:
+        state = random_state("dice")
+        numbers = random_uniform(next_state(state), en.constant(np.zeros(1000, "f4")))
+    session = en.Session(graph, **options)
+    key, _ = session.get(state)
+    session.set(state, [key, 2**31 - 3])
+    found = [session.run(numbers) for _ in range(4)]
+    assert session.get(state).tolist() == [key, -(2**31) + 1]
+    assert np.abs(np.corrcoef(found) - np.eye(4)).max() < 0.15
+    session.set(state, [key, -(2**31)])
+    np.testing.assert_array_equal(session.run(numbers), found[3])
+    session.set(state, [key, 2**31 - 1])
+    np.testing.assert_array_equal(session.run(numbers), found[2])
+
+
 def test_states_of_different_names_draw_different_numbers():
     with en.Graph() as graph:
         like = en.constant(np.zeros(1000, "f4"))
