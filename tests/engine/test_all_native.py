@@ -103,7 +103,5 @@ def test_whole_numbers_with_one_of_them(build: Callable[[en.Tensor], en.Tensor])
         found = build(x)
     assert not left([found], {x: (5, 7)})
     value = np.arange(-3, 32, dtype="i4").reshape(5, 7)
-    native, numpy = (
-        en.Session(graph, **options).run(found, {x: value}) for options in ({"executor": load(MACHINE)}, {})
-    )
+    native, numpy = (en.Session(graph, executor=each).run(found, {x: value}) for each in (load(MACHINE), None))
     np.testing.assert_array_equal(native, numpy)
