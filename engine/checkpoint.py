@@ -18,7 +18,7 @@ import numpy as np
 import safetensors
 import safetensors.numpy
 
-from engine.errors import CheckpointError, user_source
+from engine.errors import CheckpointError, doors, strict
 from engine.graph import Graph, Tensor
 from engine.session import Session
 from engine.tensor import shown
@@ -39,6 +39,7 @@ class Description:
     metadata: dict[str, str]  # the user's texts
 
 
+@strict
 def describe(graph: Graph) -> dict[str, Any]:
     """The graph as data: ``variables`` and ``operations`` in order of creation, ``optimizers`` by their node's name."""
     return {
@@ -56,12 +57,15 @@ def _named(tensor: Tensor) -> dict[str, Any]:
     return {"name": tensor.name, "shape": list(tensor.shape), "dtype": tensor.dtype}
 
 
+@strict
 def dumps(session: Session, metadata: Mapping[str, str] | None = None, random: Generators | None = None) -> bytes:
     """All variables, the states of the ``random`` generators and ``metadata`` (texts), in the safetensors format.
 
     Raises CheckpointError if ``metadata`` takes the name that the engine's own part has, or isn't texts.
     """
     _need_session(session)
+    if not isinstance(metadata, (Mapping, type(None))):
+        raise CheckpointError(f"metadata are texts by their names, got {shown(metadata)}")
     texts = dict(metadata or {})
     if KEY in texts:
         raise CheckpointError(f"the name {KEY!r} in a checkpoint's metadata is taken by the engine")
@@ -88,6 +92,7 @@ def _digest(own: Mapping[str, Any], texts: Mapping[str, str], arrays: Mapping[st
     return found.hexdigest()
 
 
+@strict
 def description(data: bytes) -> Description:
     """What the checkpoint ``data`` says of itself.  Raises CheckpointError if it isn't one of this engine's."""
     own, texts = _header(data)
@@ -115,6 +120,7 @@ def _header(data: bytes) -> tuple[dict[str, Any], dict[str, str]]:
     return own, texts
 
 
+@strict
 def loads(session: Session, data: bytes, random: Generators | None = None) -> None:
     """Put the variables of ``data`` into ``session``, and its random states into the generators of ``random``.
 
@@ -176,6 +182,7 @@ def _check(session: Session, arrays: Mapping[str, np.ndarray]) -> None:
             )
 
 
+@strict
 def save(
     session: Session,
     path: str | Path,
@@ -183,25 +190,32 @@ def save(
     random: Generators | None = None,
 ) -> None:
     """Write :func:`dumps` to a file; a file that was there is replaced as a whole."""
-    data, target = dumps(session, metadata, random), Path(path)
+    data, target = dumps(session, metadata, random), _path(path)
     part = target.with_name(target.name + ".part")
     part.write_bytes(data)
     part.replace(target)
 
 
+@strict
 def restore(session: Session, path: str | Path, random: Generators | None = None) -> None:
     """Read a file that :func:`save` wrote, as :func:`loads` does.  Raises CheckpointError or OSError."""
     _need_session(session)
-    data = Path(path).read_bytes()
+    data = _path(path).read_bytes()
     try:
         loads(session, data, random)
     except CheckpointError as error:
         raise CheckpointError(f"{path}: {error}") from None
 
 
+def _path(given: Any) -> Path:
+    if not isinstance(given, (str, Path)):
+        raise CheckpointError(f"a file is told by its path, a text, got {shown(given)}")
+    return Path(given)
+
+
 def _need_session(given: Any) -> None:
     if not isinstance(given, Session):
-        raise CheckpointError(f"the session comes first, save(session, path), got {shown(given)} ({user_source()})")
+        raise CheckpointError(f"the session comes first, save(session, path), got {shown(given)}")
 
 
 def _some(names: Collection[str]) -> str:
@@ -214,3 +228,6 @@ def _array_as_list(value: object) -> object:
     if isinstance(value, np.ndarray):
         return value.tolist()
     raise CheckpointError(f"{type(value).__name__} can't be written into a checkpoint")
+
+
+__getattr__, __dir__ = doors("checkpoint")

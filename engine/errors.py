@@ -9,15 +9,18 @@ import os
 import pickle
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache
+from functools import cache, wraps
 from pathlib import Path
-from types import FrameType
-from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
+from types import FrameType, ModuleType
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, TypeVar, cast
 
 from engine.foreign import elsewhere, names, setting
 
 # the engine, and the library's files by way of which `with` scopes are entered and copies are made
 _OURS = (str(Path(__file__).parent) + os.sep, *(str(each.__file__) for each in (contextlib, copy, pickle)))
+
+
+Called = TypeVar("Called", bound=Callable[..., Any])
 
 
 class EngineError(Exception):
@@ -52,9 +55,39 @@ class NoSuchName(EngineError, AttributeError):
     """A name that isn't here: another library's word, most often."""
 
 
+class Named:
+    """What says of a name that it doesn't have where that is found."""
+
+    __slots__ = ()
+
+    if not TYPE_CHECKING:  # who reads the types finds out before
+
+        def __getattr__(self, name: str) -> NoReturn:
+            own = type(self)
+            where = elsewhere(name, own.__module__.removeprefix("engine."), own.__name__)
+            raise NoSuchName(f"{own.__name__} has no {name}{where} ({user_source()})")
+
+
+class _Module(ModuleType):
+    """A module that says what is to be called instead of it."""
+
+    def __call__(self, *_: Any, **__: Any) -> NoReturn:
+        place, name = self.__name__.rpartition(".")[::2]
+        where = elsewhere(name, place.removeprefix("engine").lstrip("."), "module")
+        here = where or f"; dir({self.__name__.replace('engine', 'en')}) shows what is in it"
+        raise EngineError(f"{self.__name__} is a module, and isn't called{here} ({user_source()})")
+
+
 def doors(place: str = "") -> tuple[Callable[[str], NoReturn], Callable[[], list[str]]]:
-    """A module's ``__getattr__`` and ``__dir__``: of names that it doesn't have it says where they are found."""
+    """A module's ``__getattr__`` and ``__dir__``: of names that it doesn't have it says where they are found.
+
+    It and the modules in it aren't called, and say that too.
+    """
     module = f"engine.{place}".rstrip(".")
+    home = sys.modules[module]
+    for each in (home, *vars(home).values()):
+        if type(each) is ModuleType and each.__name__.startswith("engine"):
+            each.__class__ = _Module
 
     def missing(name: str) -> NoReturn:
         raise NoSuchName(f"{module} has no {name}{elsewhere(name, place)} ({user_source()})")
@@ -111,9 +144,22 @@ def misfit(called: Callable[..., Any], given: Sequence[Any], settings: Mapping[s
         strange = [name for name in settings if name not in known]
         why = f"there is no {strange[0]} to be set" if strange else str(error)
         here = setting(strange[0], known) if strange else ""
-        what = called.__qualname__.removesuffix(".__init__")
-        return EngineError(f"{what}: {why}; it takes {', '.join(known)}{here} ({user_source()})")
+        what = called.__qualname__.removesuffix(".__init__").removesuffix(".__call__")
+        return EngineError(f"{what}: {why}; it takes {', '.join(known) or 'nothing'}{here} ({user_source()})")
     return None
+
+
+def strict(called: Called) -> Called:
+    """``called``, with an EngineError for arguments that it doesn't take, and the user's line in all that it raises."""
+
+    @wraps(called)
+    def call(*given: Any, **settings: Any) -> Any:
+        try:
+            return called(*given, **settings)
+        except (TypeError, EngineError) as error:
+            raise misfit(called, given, settings) or placed(error) from None
+
+    return cast(Called, call)
 
 
 class Settings(type):

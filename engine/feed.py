@@ -16,13 +16,13 @@ from typing import Generic, TypeVar
 
 import numpy as np
 
-from engine.errors import FeedError, user_source
+from engine.errors import FeedError, Named, Settings, doors, strict, user_source
 from engine.tensor import shown
 
 Item = TypeVar("Item")
 
 
-class InputQueue(Generic[Item]):
+class InputQueue(Named, Generic[Item], metaclass=Settings):
     """What ``source`` gives, in its order, made at most ``capacity`` items ahead of whoever takes them.
 
     It is an iterator; several threads may take from it.  An error of the source comes out at the
@@ -112,6 +112,7 @@ class InputQueue(Generic[Item]):
                 self._changed.notify_all()
 
 
+@strict
 def batches(
     arrays: Sequence[np.ndarray], size: int, *, epochs: int | None = None, seed: int = 0
 ) -> Iterator[tuple[np.ndarray, ...]]:
@@ -122,6 +123,8 @@ def batches(
     """
     fits = isinstance(arrays, (list, tuple)) and all(np.ndim(each) for each in arrays)
     rows = {len(each) for each in arrays} if fits else set()
+    if epochs is not None and (isinstance(epochs, bool) or not isinstance(epochs, (int, np.integer))):
+        raise FeedError(f"epochs are a whole number, or None: without end; got {epochs!r:.60}")
     if len(rows) != 1 or 0 in rows or not isinstance(size, (int, np.integer)) or size < 1:
         found = f"arrays of {sorted(rows)} rows" if fits else f"{shown(arrays)}; a list of arrays is wanted"
         raise FeedError(f"batches of {size!r:.60} rows can't be drawn from {found} ({user_source()})")
@@ -136,3 +139,6 @@ def _batches(
         for start in range(0, rows, size):
             chosen = order[start : start + size]
             yield tuple(each[chosen] for each in arrays)
+
+
+__getattr__, __dir__ = doors("feed")

@@ -12,6 +12,8 @@ _VALUE = "it has no value yet; session.run(x) gives it"
 _TYPE = 'a type is said by its name, "float32"'
 _FULL = "en.ops.broadcast_to(en.constant(0.0), shape=(2, 3)) is full of a number"
 _BINARY = "en.losses.softmax_cross_entropy of two classes is the same loss"
+_VARIABLES = "graph.variables has all variables"
+_FIRST = "variables have their first values from the start; session.reset() puts them back"
 _ENTROPY = "en.losses.softmax_cross_entropy"
 _SPREAD = "en.ops.mean(en.ops.square(x - x.mean())) is the variance, its en.ops.sqrt the standard deviation"
 _DRAWN = "numbers are drawn from a state, in a tensor's shape: {0}(random_state(), constant(np.zeros((2, 3), 'f4')))"
@@ -53,11 +55,20 @@ _SENTENCES = {
     **dict.fromkeys(("tile", "repeat", "expandas"), "en.ops.broadcast_to(x, shape) repeats a size of 1, concat any"),
     **dict.fromkeys(("seed", "setrandomseed", "manualseed", "random"), "Session(graph, seed=1) is what chance goes by"),
     **dict.fromkeys(("nograd", "gradienttape"), _GRADIENTS),
-    **dict.fromkeys(("trainablevariables", "globalvariables"), "graph.variables has all variables"),
+    **dict.fromkeys(("trainablevariables", "globalvariables", "session.variables", "getcollection"), _VARIABLES),
     **dict.fromkeys(("saver", "save"), "en.checkpoint.save(session, path) keeps the values of variables"),
-    **dict.fromkeys(("globalvariablesinitializer", "initializeallvariables"), "variables have their first values from "
-                    "the start; session.reset() puts them back"),
+    **dict.fromkeys(("globalvariablesinitializer", "initializeallvariables"), _FIRST),
     "variable": "en.variable(first_value, name=...) is one", "train": "en.optim has the optimisers",
+    **dict.fromkeys(("asdefault",), "`with graph:` is what is built in, and session.run(x) says which session"),
+    **dict.fromkeys(("gettensorbyname", "getoperations", "asgraphdef"), "graph.tensors has all of them, in order"),
+    **dict.fromkeys(("graph.run", "op.run", "tensor.run"), "Session(graph).run(x) gives its value"),
+    **dict.fromkeys(("initializer", "initialize"), _FIRST),
+    **dict.fromkeys(("resetdefaultgraph", "graph.reset"), "a new Graph() has nothing in it"),
+    **dict.fromkeys(("weights", "kernel", "getweights"), "layer.build(x).variables are those that it makes"),
+    "sequential.add": "Sequential([a, b]) takes all its layers", "configproto": "Session(graph, threads=2) has them",
+    "module.trace": "en.trace.trace(session, y, feeds) measures",
+    "datasets": "`import engine.datasets.points` brings it", "exponentialdecay": "en.schedules.Exponential does that",
+    "getvalue": "en.theano.get_value(x) reads a shared one", "finalize": "a graph may grow at any time",
     "nn": "en.ops and en.layers have what it holds", "setshape": "x.shape has the sizes, None for those not known",
     "flatten": "x.reshape(shape) gives another shape; en.layers.Flatten() keeps the batch",
     "astype": 'x.cast("int32") gives the numbers as another type', "addn": "a + b + c adds up several",
@@ -80,16 +91,21 @@ _SETTINGS = {
     "kernel_initializer": ("initial",), "initializer": ("initial",), "initial_value": ("initial",),
     "bias_initializer": ("bias",), "clipnorm": ("clip_norm",), "clipvalue": ("clip_value",),
     "label_smoothing": ("smoothing",), "y_true": ("target", "labels"), "y_pred": ("output", "logits"),
-    "betas": ("beta1",), "input": ("x",), "stddev": ("std",),
+    "betas": ("beta1",), "feed": ("feeds",), "shape": ("shapes",), "grad_ys": ("seed",),
+    "batch_size": ("size",), "input": ("x",), "stddev": ("std",),
 }  # fmt: skip
 
 
-def elsewhere(name: str, own: str = "") -> str:
-    """Where ``name`` is found here, as the end of a sentence; "" if nowhere.  ``own``: the place to look in first."""
+def elsewhere(name: str, own: str = "", kind: str = "") -> str:
+    """Where ``name`` is found here, as the end of a sentence; "" if nowhere.
+
+    ``own``: the place to look in first; ``kind``: what it was looked for in, a class as a rule.
+    """
     if name.startswith("_"):  # Python's, or nobody's business
         return ""
     short = name.lower().replace("_", "")
-    for key in (short, *[short.removesuffix(end) for end in ("optimizer", "loss", "layer")]):
+    ends = ("optimizer", "loss", "layer")
+    for key in (f"{kind.lower()}.{short}", short, *[short.removesuffix(end) for end in ends]):
         if key in _SENTENCES:
             return f"; {_SENTENCES[key]}"
         if own and _NAMES.get(key, "").startswith(f"en.{own}."):

@@ -8,7 +8,7 @@ from functools import reduce
 from itertools import pairwise
 from typing import Any
 
-from engine.errors import EngineError, GradientError, ShapeError, user_source
+from engine.errors import EngineError, GradientError, ShapeError, strict, user_source
 from engine.graph import Tensor, device
 from engine.ops import broadcast_like, concat, sum_like
 from engine.ops.array import reshape_like, slice_fill
@@ -17,6 +17,7 @@ from engine.tensor import shown
 LIKE = (broadcast_like, reshape_like, slice_fill, sum_like)  # their result has the second input's shape
 
 
+@strict
 def gradients(y: Tensor, xs: Tensor | Sequence[Tensor], seed: Any = None) -> list[Tensor]:
     """d(sum of y)/dx for each x (a single tensor is a list of one), each of its x's shape.
 

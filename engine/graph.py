@@ -1,7 +1,6 @@
 """The graph: symbolic tensors that flow from operation to operation.
 
-Nothing here computes.  ``with Graph() as graph:`` collects what is built inside; a
-:class:`engine.session.Session` runs parts of it.
+Nothing here computes.  ``with Graph() as graph:`` collects what is built inside; a Session runs parts of it.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 
-from engine.errors import DeviceError, EngineError, ShapeError, misfit, placed, user_source
+from engine.errors import DeviceError, EngineError, Named, Settings, ShapeError, misfit, placed, strict, user_source
 from engine.op import Op, op
 from engine.spec import Shape, Spec, dtype_name
 from engine.tensor import HereOnly, shown
@@ -35,7 +34,7 @@ PLACEHOLDER = op("placeholder", "A value that is fed at each run.", spec=_source
 VARIABLE = op("variable", "A value that is kept between runs and changed by assign.", spec=_source_spec, pure=False)
 
 
-class Graph(HereOnly):
+class Graph(HereOnly, Named, metaclass=Settings):
     """All tensors built under ``with graph:``, in the order they were made."""
 
     def __init__(self) -> None:
@@ -328,11 +327,13 @@ def variable(
         raise _refusal(error, f"variable {name}", graph) from None
 
 
+@strict
 def name_scope(name: str) -> AbstractContextManager[None]:
     """Names of tensors made inside begin with ``name/``."""
     return current_graph().scope(name)
 
 
+@strict
 @contextmanager
 def device(name: str | None) -> Iterator[None]:
     """Operations made inside run on ``name`` (cpu:0, gpu:0; None: the session's device), and so do their gradients.
@@ -340,7 +341,7 @@ def device(name: str | None) -> Iterator[None]:
     Variables and feeds stay with the session; a plan copies where devices meet.  Raises DeviceError.
     """
     graph = current_graph()
-    if name is not None and not re.fullmatch(r"cpu:0|gpu:\d+", name):
+    if name is not None and not (isinstance(name, str) and re.fullmatch(r"cpu:0|gpu:\d+", name)):
         raise DeviceError(f"device {name!r} isn't known; cpu:0 and gpu:0 are ({graph.place()})")
     outer, graph.device = graph.device, name
     try:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from engine.errors import EngineError, Settings, ShapeError, doors, user_source
+from engine.errors import EngineError, Named, Settings, ShapeError, doors, strict, user_source
 
 Rng = np.random.Generator
 
@@ -25,8 +25,11 @@ def fans(shape: tuple[int, ...]) -> tuple[int, int]:
 
 
 @dataclass(frozen=True)
-class Initial(metaclass=Settings):
+class Initial(Named, metaclass=Settings):
     """What all initialisers share.  Raises EngineError for a setting that isn't a number."""
+
+    def __init_subclass__(cls) -> None:
+        cls.__call__ = strict(cls.__call__)  # type: ignore[method-assign]
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():

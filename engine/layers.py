@@ -12,7 +12,7 @@ import numpy as np
 
 from engine import ops
 from engine.attributes import spelled
-from engine.errors import EngineError, Settings, ShapeError, doors
+from engine.errors import EngineError, Named, Settings, ShapeError, doors, strict
 from engine.graph import Graph, Tensor, name_scope, need_tensors, variable
 from engine.init import Normal, glorot, he, zeros
 from engine.op import Op
@@ -34,10 +34,7 @@ Activation = str | Callable[[Tensor], Tensor] | None
 
 
 def activate(x: Tensor, activation: Activation) -> Tensor:
-    """``activation`` of ``x``: by its name in :data:`ACTIVATIONS`, or a function of a tensor; None is "linear".
-
-    Raises EngineError for a name that isn't known.
-    """
+    """``activation`` of ``x``: a known name, or a function of a tensor; None is "linear".  Raises EngineError."""
     op = _known(activation, x.graph)
     return x if op is None else op(x)
 
@@ -62,15 +59,17 @@ class Built:
     description: dict[str, Any]  # "layer": its class, "shape": of the output, "numbers": how many its variables hold
 
 
-class Layer(metaclass=Settings):
+class Layer(Named, metaclass=Settings):
     """Base of the layers; a subclass says in ``_make`` what its output and its variables are."""
 
     name: str = ""  # its variables' names begin with it
 
+    @strict
     def __call__(self, x: Tensor) -> Tensor:
         """The output for ``x``."""
         return self.build(x).output
 
+    @strict
     def build(self, x: Tensor) -> Built:
         """The output for ``x``, and what was made on the way: all of it, or nothing.  Raises what the class says."""
         need_tensors(type(self).__name__, x)

@@ -14,7 +14,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from engine.attributes import explained, spelled, unknown
-from engine.errors import EngineError, user_source
+from engine.errors import EngineError, Named, user_source
 from engine.expression import Tree, kernel, operands, parse
 from engine.foreign import call
 from engine.spec import Spec
@@ -54,7 +54,7 @@ PAIRS = (sample((3, 4), (3, 4)), sample((3, 4), (4,)), sample((2, 1), (3,)), sam
 
 
 @dataclass(frozen=True, eq=False)
-class Op:
+class Op(Named):
     """An operation: a name to which rules are attached.  Called with tensors, it adds a node to their graph."""
 
     name: str

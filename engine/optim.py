@@ -9,12 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass, fields, replace
 from functools import reduce
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 
-from engine.errors import EngineError, GradientError, NoSuchName, Settings, doors, user_source
-from engine.foreign import elsewhere
+from engine.errors import EngineError, GradientError, Named, Settings, doors, user_source
 from engine.grad import ancestors, gradients
 from engine.graph import Tensor, name_scope, need_tensors, variable, whole
 from engine.ops import assign, bounded, cast, flat, group, maximum, minimum, pack, sqrt, square, sum_
@@ -24,7 +23,7 @@ SMALLEST = 2.0**-126  # float32's smallest number that isn't subnormal
 
 
 @dataclass(frozen=True)
-class Optimizer(metaclass=Settings):
+class Optimizer(Named, metaclass=Settings):
     """What all optimisers share.  Every setting may be a number or a scalar tensor.
 
     ``rate``: a placeholder, fed anew at each step, changes it without a new plan; a schedule of
@@ -59,9 +58,6 @@ class Optimizer(metaclass=Settings):
                 raise EngineError(f"{type(self).__name__}: {name} is {kinds}, got {shown(value)} ({user_source()})")
             if isinstance(value, (int, float, np.number)) and not value >= 0:
                 raise EngineError(f"{type(self).__name__}: {name} must be at least 0, got {value} ({user_source()})")
-
-    def __getattr__(self, name: str) -> NoReturn:
-        raise NoSuchName(f"{type(self).__name__} has no {name}{elsewhere(name, 'optim')} ({user_source()})")
 
     @whole
     def minimize(self, loss: Tensor, over: Tensor | Sequence[Tensor] | None = None) -> Tensor:

@@ -17,7 +17,7 @@ from typing import Any, overload
 
 import numpy as np
 
-from engine.errors import EngineError, Settings, doors, user_source
+from engine.errors import EngineError, Named, Settings, doors, user_source
 from engine.graph import Tensor, name_scope
 from engine.ops import cast, cos, floor, maximum, minimum, power
 
@@ -27,7 +27,7 @@ _TENSORS = SimpleNamespace(smaller=minimum, larger=maximum, cos=cos, floor=floor
 
 
 @dataclass(frozen=True)
-class Schedule(metaclass=Settings):
+class Schedule(Named, metaclass=Settings):
     """What all schedules share.  Raises EngineError for a length or a factor that isn't above 0."""
 
     @overload
@@ -36,6 +36,10 @@ class Schedule(metaclass=Settings):
     def __call__(self, step: Tensor) -> Tensor: ...
 
     def __call__(self, step: Any) -> Any:
+        if not isinstance(step, (Tensor, int, float, np.number)):
+            raise EngineError(
+                f"{type(self).__name__}: a step is a number or a tensor, got {step!r:.60} ({user_source()})"
+            )
         if not isinstance(step, Tensor):
             return float(self.at(float(step), _NUMBERS))
         with step.graph, name_scope(type(self).__name__.lower()):

@@ -18,9 +18,13 @@ from engine.errors import (
     DeviceError,
     EngineError,
     GraphGrowsWarning,
+    Named,
+    Settings,
     ShapeError,
     Source,
+    misfit,
     placed,
+    strict,
     user_source,
 )
 from engine.executors import Executor, Program, Turn, reference
@@ -44,13 +48,13 @@ def _in_turn(method: Method) -> Method:
         try:
             with self._memory.turn:
                 return method(self, *given, **named)
-        except EngineError as error:
-            raise placed(error) from None
+        except (TypeError, EngineError) as error:
+            raise misfit(method, (self, *given), named) or placed(error) from None
 
     return cast(Method, alone)
 
 
-class Session(HereOnly):
+class Session(HereOnly, Named, metaclass=Settings):
     """Runs ``graph`` on ``device``; the first weights follow from ``seed`` and each variable's name.
 
     All variables of a dtype lie side by side in one array, in order of creation, so a checkpoint,
@@ -94,11 +98,15 @@ class Session(HereOnly):
         self._growths: Counter[Source] = Counter()  # the lines that added to the graph between runs
 
     def __enter__(self) -> Session:
-        """``with Session(graph) as session:`` reads well; nothing has to be closed."""
+        """``with Session(graph) as session:`` reads well."""
         return self
 
     def __exit__(self, *_: object) -> None:
-        pass
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the memory of programs that it keeps for later; nothing has to be closed, and it can go on."""
+        self._programs.clear()
 
     @overload
     def run(self, fetches: list[Tensor], feeds: Feeds = None, *, feed_dict: Feeds = None) -> list[Any]: ...
@@ -132,6 +140,7 @@ class Session(HereOnly):
             raise EngineError(f"threads is a whole number from 1 on, got {count!r:.40} ({user_source()})")
         self._memory.threads = int(count)
 
+    @strict
     def use(self, executor: Executor) -> None:
         """Make its programs with this executor from now on; those bound before stay as they are.
 
@@ -148,6 +157,7 @@ class Session(HereOnly):
             raise DeviceError(f"{executor.label} doesn't compute on {self.device.name}, this session's device")
         return executor
 
+    @strict
     def peek(self, tensor: Tensor, feeds: Feeds = None) -> Any:
         """The value of any tensor inside the graph; the same as :meth:`run` of that one."""
         return self.run(tensor, feeds)

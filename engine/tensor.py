@@ -95,8 +95,8 @@ class Tensor(HereOnly):
         self.device = graph.device  # where it is computed; None: on the session's device
         self.source: Source = user_source()
 
-    shape = property(lambda self: self.spec.shape)
-    dtype = property(lambda self: self.spec.dtype)
+    shape = property(lambda self: self.spec.shape, lambda self, _: self._fixed("x.reshape(shape) gives another shape"))
+    dtype = property(lambda self: self.spec.dtype, lambda self, _: self._fixed("x.cast(dtype) gives another type"))
     ndim = property(lambda self: self.spec.ndim)
     T = property(lambda self: self._apply("transpose", self), doc="With its axes in reverse order.")
 
@@ -113,6 +113,9 @@ class Tensor(HereOnly):
 
     def _refused(self, why: str) -> EngineError:
         return EngineError(f"{self.name} {self.spec} {why} ({user_source()})")
+
+    def _fixed(self, instead: str) -> NoReturn:
+        raise self._refused(f"stays as it is; {instead}")
 
     def _apply(self, name: str, *inputs: Any, **attrs: Any) -> Tensor:
         return self.graph.apply(REGISTRY[name], inputs, attrs, None)
@@ -148,6 +151,7 @@ class Tensor(HereOnly):
 
     __int__ = __index__ = _valueless("it isn't a number that can be used here")
     __float__ = _valueless("Python's functions of numbers can't compute with it; those of engine.ops can")
+    __round__ = _valueless("it isn't rounded; floor(x + 0.5) is the nearest whole number")
     __len__ = _valueless("it isn't counted; x.shape has its sizes")
     __contains__ = _valueless("`in` can't look into it")
 

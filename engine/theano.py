@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.errors import EngineError, FeedError, user_source
+from engine.errors import EngineError, FeedError, doors, strict, user_source
 from engine.grad import gradients
 from engine.graph import PLACEHOLDER, Graph, Tensor, current_graph, need_tensors, placeholder, variable, whole
 from engine.ops import assign, copy, group
@@ -51,16 +51,21 @@ def shared(value: Any, name: str = "shared", dtype: str | None = None) -> Tensor
         return variable(array, dtype=array.dtype.name, name=f"{name}_{taken}" if taken else name)
 
 
+@strict
 def get_value(tensor: Tensor) -> np.ndarray:
     """A copy of what a shared variable holds."""
+    need_tensors("get_value()", tensor)
     return _session(tensor.graph).get(tensor)
 
 
+@strict
 def set_value(tensor: Tensor, value: Any) -> None:
     """Put a value of its shape into a shared variable."""
+    need_tensors("set_value()", tensor)
     _session(tensor.graph).set(tensor, value)
 
 
+@strict
 def grad(cost: Tensor, wrt: Tensor | Sequence[Tensor]) -> Any:
     """d cost / d wrt: one tensor for one, a list for a list.  Raises GradientError as ``gradients`` does."""
     found = gradients(cost, wrt)
@@ -109,6 +114,7 @@ class Function:
     outputs: Tensor | tuple[Tensor, ...] | None
     update: Tensor | None
 
+    @strict
     def __call__(self, *values: Any) -> Any:
         """The outputs: an array for one tensor, a list for a list, or None."""
         names = ", ".join(each.name for each in self.inputs) or "no inputs"
@@ -158,3 +164,6 @@ def _check_inputs(inputs: Sequence[Tensor], values: Sequence[Tensor]) -> None:
     for each in found:
         if each.op is PLACEHOLDER and each not in fed:
             raise FeedError(f"placeholder {each.name} ({each.source}) is needed, but isn't an input ({user_source()})")
+
+
+__getattr__, __dir__ = doors("theano")

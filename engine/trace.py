@@ -16,12 +16,14 @@ from typing import Any
 
 import numpy as np
 
+from engine.errors import EngineError, doors, strict, user_source
 from engine.executors import Program
 from engine.executors.subnormal import Flushed
 from engine.fuse import Region
 from engine.graph import Tensor
 from engine.passes import Node
 from engine.session import Session
+from engine.tensor import shown
 
 
 @dataclass(frozen=True)
@@ -89,6 +91,7 @@ class Trace:
         return "\n".join(lines)
 
 
+@strict
 def trace(
     session: Session, fetches: Tensor | Sequence[Tensor], feeds: Mapping[Tensor, Any] | None = None, repeat: int = 20
 ) -> Trace:
@@ -96,6 +99,8 @@ def trace(
 
     The variables are as before afterwards, whatever the step assigns.  Raises as ``session.run`` does.
     """
+    if not isinstance(session, Session):
+        raise EngineError(f"the session comes first, trace(session, y, feeds), got {shown(session)}")
     before = session.state()
     try:
         session.run(fetches, feeds)  # checks what is fed, and puts it where the program reads it
@@ -111,6 +116,8 @@ def measure(program: Program, repeat: int = 20) -> Trace:
     What it assigns stays assigned.  Of a native program each instruction is timed by itself, and an operation
     may be several that were put together; those of a CUDA program are timed as CuPy runs them one by one.
     """
+    if isinstance(repeat, bool) or not isinstance(repeat, int) or repeat < 1:
+        raise EngineError(f"repeat is a whole number from 1 on, got {repeat!r:.60} ({user_source()})")
     whole = []
     for _ in range(repeat):
         start = perf_counter_ns()
@@ -175,3 +182,6 @@ def _flops(node: Node) -> float:
         }.get(name, (node.spec.concrete, shapes[1]))
         return 2.0 * math.prod(image[:-1]) * math.prod(filters)
     return node.op.flops * max([size, *(math.prod(shape) for shape in shapes)])
+
+
+__getattr__, __dir__ = doors("trace")

@@ -1,7 +1,7 @@
-"""What is said of the classic mistakes, or done (see mistakes.py).
+"""What is said of the classic mistakes, or done (see mistakes.py and misnamed.py).
 
-Each line is executed as line 7 of lesson.py.  Those of ``REFUSED`` are an EngineError that names that line and what
-would work; those of ``WORKS`` do what is meant.
+Each line is executed as line 7 of lesson.py.  Those of ``REFUSED`` and ``MISNAMED`` are an EngineError that names that
+line and what would work; those of ``WORKS`` do what is meant.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import pytest
 
 import engine as en
 from engine.op import REGISTRY, Op
+from tests.engine.misnamed import MISNAMED
 from tests.engine.mistakes import REFUSED, WORKS
 from tests.engine.tools import inputs_of
 
@@ -51,9 +52,9 @@ def do(line: str, lesson: dict[str, Any]) -> Any:
         return eval(code, lesson)
 
 
-@pytest.mark.parametrize("line", REFUSED)
+@pytest.mark.parametrize("line", REFUSED | MISNAMED)
 def test_a_classic_mistake_is_answered_with_its_line_and_what_would_work(line: str, lesson: dict[str, Any]):
-    with pytest.raises(en.EngineError, match=REFUSED[line]) as caught:
+    with pytest.raises(en.EngineError, match=(REFUSED | MISNAMED)[line]) as caught:
         do(line, lesson)
     assert f"lesson.py:{LINE})" in str(caught.value)
 
@@ -82,6 +83,28 @@ def test_a_run_answers_in_the_structure_that_it_was_asked_in(lesson):
     assert third == {}
     with en.Session(lesson["graph"]) as again:
         assert isinstance(again.run((w, w)), tuple)
+
+
+def test_a_session_may_be_closed_and_goes_on(lesson):
+    session, w = lesson["session"], lesson["w"]
+    with session:
+        first = session.run(w)
+    session.close()
+    np.testing.assert_array_equal(session.run(w), first)
+
+
+def test_what_goes_wrong_inside_is_no_misfit(lesson):
+    """A TypeError of what was called rightly stays what it is."""
+
+    def broken(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+        raise TypeError("my own")
+
+    with lesson["graph"]:
+        v = en.variable(broken, (2,), name="v")
+    with pytest.raises(TypeError, match="my own"):
+        lesson["session"].run(v)
+    with pytest.raises(TypeError, match="my own"):
+        lesson["session"].peek(v)
 
 
 def test_a_dropout_rate_may_be_fed(lesson):
