@@ -16,7 +16,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import engine as en
 from engine.fuse import Region
-from engine.native.expressions import CHAIN_FROM, LARGEST, accepts, pieces, single
+from engine.native.expressions import CHAIN_FROM, LARGEST, accepts, joined, pieces, single
 from engine.plan import make_plan
 from engine.spec import Spec
 
@@ -47,8 +47,12 @@ def expressions_of(fetch: en.Tensor, fed: dict[en.Tensor, tuple[int, ...]]) -> s
     found = set[str]()
     for taker in (Everything(), Everything(joins_from=1)):
         plan = make_plan([fetch], {each: Spec(shape, each.dtype) for each, shape in fed.items()}, taker=taker)
-        found |= {piece.text for step in plan.steps if step.work for piece in pieces(step, taker) or ()}
-    return found
+        for step in plan.steps:
+            made = (pieces(step, taker) if step.work else None) or []
+            found |= {piece.text for piece in made}
+            if len(made) > 1 and step.last.spec.size > 1:
+                found.add(joined(made))
+    return found - {""}
 
 
 def network(

@@ -2,6 +2,7 @@
 
 An input's letter tells its type: x float32, t bool, u uint8, i int32; a ``?`` in front, that the result is a bool.
 ``(tanh(x0)); (tanh_slope(x0))`` gives two results in one go: a function and its slope, which share most of their work.
+``((x0 * n1) + x2) | (x9 - (n10 * y0))`` is a chain: two instructions in one go (:func:`joined`).
 Each op's own code is there by itself.  ``expressions.txt`` holds those of training steps, found by
 ``python scripts/expressions.py``, which builds networks with every activation, loss and optimiser.
 What isn't in it is done in smaller parts, or op by op.
@@ -9,7 +10,7 @@ What isn't in it is done in smaller parts, or op by op.
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -19,7 +20,7 @@ from engine.errors import EngineError
 from engine.expression import operands, written
 from engine.fuse import Region, value_of
 from engine.graph import Tensor
-from engine.native.instructions import BLOCK, INPUTS
+from engine.native.instructions import BLOCK, INPUTS, LINK, OPERAND
 from engine.op import REGISTRY, Op, attributes
 from engine.ops.conv import conv2d
 from engine.ops.math import add, bounded, mul, step, where
@@ -127,6 +128,21 @@ def pieces(region: Region, known: Container[str]) -> list[Piece] | None:
         found.append(piece)
     whole = not several or len(inside) == len(region.work)
     return found if whole and (len(found) < 2 or (_is_long(region) and _goes_by_blocks(found))) else None
+
+
+def joined(found: Sequence[Piece]) -> str:
+    """Several pieces as the text of a chain that is done in one go; "" if one of them has two results."""
+    if any(len(piece.nodes) > 1 for piece in found):
+        return ""
+    names, links = dict[Node | float, str](), list[str]()
+    for link, piece in enumerate(found):
+        own = list[str]()
+        for at, each in enumerate(piece.inputs, INPUTS * link):
+            moves = isinstance(each, Node) and each.spec.size > 1
+            own.append(names.setdefault(each, f"x{at}") if moves else f"n{at}")
+        links.append(OPERAND.sub(lambda match, own=own: own[int(match[2])], piece.text))  # type: ignore[misc]
+        names[piece.nodes[0]] = f"y{link}"
+    return LINK.join(links)
 
 
 def _is_long(region: Region) -> bool:

@@ -8,6 +8,11 @@ is worth it.
 Element-wise instructions have three columns an input: its address, how many bytes it moves on an
 element (0: one number for the row), and from row to row; so has a second result, behind them.  The others have
 columns of their own.
+
+CHAIN: how many instructions, from this one on, go unit by unit, each what the one before has left in the caches;
+JOINED: the address of the code that does all of them at the same time, if there is some.  Its text is that of the
+links, in which the inputs of the second are x9, x10 and so on; n9 is one that is a single number, y0 the first's
+result.
 """
 
 from __future__ import annotations
@@ -15,7 +20,8 @@ from __future__ import annotations
 import re
 
 INPUTS = 9  # of an element-wise instruction, at most
-OP, UNITS, WORK, N, M, CHAIN, OUT, OUT_ROW, IN = range(9)
+LINK = " | "  # between two links of a chain in its text
+OP, UNITS, WORK, N, M, CHAIN, JOINED, OUT, OUT_ROW, IN = range(10)
 WIDTH = IN + 3 * INPUTS
 A, B, C, K, A0, A1, B0, B1, C0, C1, INFO, TILES, DEPTH, PARTS, PACKED, PACKS, AHEAD = range(IN, IN + 17)  # of others
 
@@ -50,10 +56,10 @@ TICKET, DONE, BUSY, STOP, AT, CUT, ROOM, ROOM_SIZE, WORKERS, YIELD, CREW_SIZE = 
     0, 128, 256, 384, 512, 520, 528, 536, 544, 552, 640,
 )  # fmt: skip
 
-_OPERAND = re.compile(r"(?<![\w.])([xtui])(\d+)\b")
+OPERAND = re.compile(r"(?<![\w.])([xtuin])(\d+)\b")
 
 
-def letters(text: str) -> str:
-    """The kinds of an expression's inputs, in order: x float32, t truth, u byte, i int32."""
-    found = {int(place): letter for letter, place in _OPERAND.findall(text)}
-    return "".join(found[at] for at in range(len(found)))
+def operands(text: str) -> dict[int, str]:
+    """The kind of each input of an expression, by its place: x float32, t truth, u byte, i int32, n one float32."""
+    found = {int(place): letter for letter, place in OPERAND.findall(text)}
+    return {place: found[place] for place in sorted(found)}

@@ -15,6 +15,7 @@ from engine.native.instructions import (
     CUT,
     DONE,
     GRAIN,
+    JOINED,
     LENGTH,
     MEMORY,
     MOVED,
@@ -46,11 +47,14 @@ PATIENCE = 1300  # looks at a crew that has nothing to do, until its helper leav
 
 @compiled
 def work(at, begin, count, room):
-    """Some units of the instruction at ``at``, or of the chain that begins there, which goes unit by unit."""
+    """Some units of the instruction at ``at``, or of the chain that begins there: joined, or unit by unit."""
     row = columns(at)
     chain = row[CHAIN]
     if chain <= 1:
         call_kernel(row[OP], at, begin, count, room)
+        return
+    if row[JOINED] != 0:
+        call_kernel(row[JOINED], at, begin, count, room)
         return
     for unit in range(begin, begin + count):
         for link in range(at, at + chain * ROW, ROW):

@@ -14,7 +14,7 @@ import numpy as np
 from engine.executors.base import together
 from engine.fuse import Region
 from engine.native import instructions as i
-from engine.native.expressions import Piece, pieces
+from engine.native.expressions import Piece, joined, pieces
 from engine.ops.array import stretches, window
 from engine.ops.lookup import MANY
 from engine.passes import Node
@@ -56,7 +56,7 @@ def add_instructions(table: Table, step: Region, arrays: Mapping[Node, np.ndarra
 
 
 def _chain(table: Table, found: Sequence[Piece], arrays: Mapping[Node, np.ndarray]) -> None:
-    """The results of a region one after the other: block by block, if there are several."""
+    """The results of a region one after the other: together or block by block, if there are several."""
     mark = len(table.rows)
     for piece in found:
         given = [
@@ -75,7 +75,7 @@ def _chain(table: Table, found: Sequence[Piece], arrays: Mapping[Node, np.ndarra
                 element_wise(table, piece.text, out, [*plain, *more])
     if len(table.rows) - mark == len(found) > 1:
         head, *links = table.rows[mark:]
-        head[i.CHAIN] = len(found)
+        head[i.CHAIN], head[i.JOINED] = len(found), table.codes.get(joined(found), 0)
         for row in links:  # the chain is shared out as one
             head[i.WORK] += row[i.WORK]
             row[i.WORK] = 0
@@ -220,7 +220,7 @@ def _in_long_rows(
 @cache
 def _nanoseconds(text: str) -> float:
     """Some time that an element of an expression takes."""
-    return 0.04 * len(i.letters(text)) + 0.3 * len(_SLOW.findall(text))
+    return 0.04 * len(i.operands(text)) + 0.3 * len(_SLOW.findall(text))
 
 
 def lowering(*names: str) -> Callable[[Lowering], Lowering]:

@@ -39,6 +39,7 @@ SOURCES = (
         f"native/{each}.py"
         for each in (
             *KERNELS,
+            "elements",
             "frontend",
             "instructions",
             "lanes",
@@ -195,11 +196,13 @@ def _vector_code(names: Mapping[str, str]) -> bytes:
 
 def vector_module(names: Mapping[str, str]) -> Any:
     """LLVM's language for tiles and expressions, each a function of the name that it has in ``names``."""
-    vectors, tiles = (importlib.import_module(f"engine.native.{each}") for each in ("vectors", "tiles"))
+    vectors, elements, tiles = (
+        importlib.import_module(f"engine.native.{each}") for each in ("vectors", "elements", "tiles")
+    )
     module = vectors.new_module()
     for text, name in names.items():
         if text in TILES:
             tiles.tile(module, name)
         else:
-            vectors.element_wise(module, name, text)
+            elements.element_wise(module, name, text)
     return module

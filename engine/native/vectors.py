@@ -1,28 +1,22 @@
-"""Vector code that is made by rule: element-wise expressions, and the tiles of products.
+"""What vector code that is made by rule is written with: loops, loads, stores; and what becomes of it.
 
-They become one module in LLVM's own language, which llvmlite compiles to an object file once a
-machine (:func:`compiled`) and loads in some milliseconds after that (:func:`addresses`).
+Element-wise expressions (``elements.py``) and the tiles of products become one module in LLVM's own language, which
+llvmlite compiles to an object file once a machine (:func:`compiled`) and loads in some milliseconds after that
+(:func:`addresses`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import llvmlite.binding as llvm
 from llvmlite import ir
 
-from engine.expression import evaluate, parse
-from engine.native import instructions as i
-from engine.native.lanes import FLOAT, I32, I64, VECTOR, WORDS, Lanes, W, llvm_function
-from engine.native.mathematics import MATH
+from engine.native.lanes import FLOAT, I32, I64, VECTOR, WORDS, W, llvm_function
 
 BYTE = ir.IntType(8)
-LANES = (
-    2 * W
-)  # that an expression goes through at a time: while one register's results are waited for, the other's turn
-ELEMENTS = {"x": FLOAT, "i": I32, "u": BYTE, "t": BYTE}  # of the inputs, by the letter in an expression
 
 
 def number(value: int) -> ir.Constant:
@@ -212,112 +206,3 @@ def new_module() -> ir.Module:
     module = ir.Module("layerlab_vectors")
     module.triple = llvm.get_default_triple()
     return module
-
-
-def element_wise(module: ir.Module, name: str, text: str) -> None:
-    """``name(instruction, begin, count)``: so many of its rows, or blocks of its only row, by an expression.
-
-    Its text is one of :mod:`engine.native.expressions`.  An input is read on and on, or is one number for
-    the whole row (its step is 0).  A result may lie where an input does: what is written has been read.
-    """
-    function = ir.Function(module, ir.FunctionType(ir.VoidType(), [I64] * 4), name)
-    b = ir.IRBuilder(function.append_basic_block("entry"))
-    at, begin, count, _ = function.args
-    instruction = b.inttoptr(at, I64.as_pointer())
-
-    def column(place: int) -> ir.Value:
-        return b.load(b.gep(instruction, [number(place)]))
-
-    blocks = b.icmp_signed("==", column(i.M), number(1))
-    lo = b.select(blocks, b.mul(begin, number(i.BLOCK)), number(0))
-    left, wanted = b.sub(column(i.N), lo), b.mul(count, number(i.BLOCK))
-    n = b.select(b.and_(blocks, b.icmp_signed("<", wanted, left)), wanted, left)
-    first_row, rows = b.select(blocks, number(0), begin), b.select(blocks, number(1), count)
-    inputs = [
-        _Input(b, letter, [column(i.IN + 3 * k + more) for more in range(3)], first_row, lo)
-        for k, letter in enumerate(i.letters(text))
-    ]
-    size = 1 if text.startswith("?") else 4
-    trees = [parse(each) for each in text.lstrip("?").split("; ")]
-    second = i.IN + 3 * len(inputs)
-    outs = [
-        (b.add(column(place), b.add(b.mul(lo, number(size)), b.mul(first_row, column(up)))), column(up))
-        for place, up in [(i.OUT, i.OUT_ROW), (second, second + 2)][: len(trees)]
-    ]
-    with loop(b, rows) as row:
-        for each in inputs:
-            each.begin(row)
-        with loop(b, n, LANES) as j:
-            left = b.sub(n, j)
-            whole = b.icmp_signed(">=", left, number(LANES))
-            read = zip(inputs, _read(b, inputs, j, whole, left), strict=True)
-            values = {f"{each.letter}{k}": each.converted(value) for k, (each, value) in enumerate(read)}
-            found = [evaluate(tree, values, MATH).value for tree in trees]
-            if size == 1:
-                found = [b.zext(each, ir.VectorType(BYTE, LANES)) for each in found]
-            places = [b.add(b.add(out, b.mul(row, up)), b.mul(j, number(size))) for out, up in outs]
-            _write(b, dict(zip(places, found, strict=True)), whole, left)
-    b.ret_void()
-
-
-def _read(b: ir.IRBuilder, inputs: Sequence[_Input], j: ir.Value, whole: ir.Value, left: ir.Value) -> list[ir.Value]:
-    """The inputs' elements from ``j`` on: LANES of them, or those that are left."""
-    places = [each.place(j) for each in inputs]
-    with b.if_else(whole) as (all_of_them, some):
-        with all_of_them:
-            read = [b.load(pointer(b, at, each.kind), align=1) for each, at in zip(inputs, places, strict=True)]
-            ended = b.block
-        with some:
-            rest = [load_first(b, at, each.kind, left) for each, at in zip(inputs, places, strict=True)]
-            broken_off = b.block
-    found = [b.phi(each.kind) for each in inputs]
-    for value, one, other in zip(found, read, rest, strict=True):
-        value.add_incoming(one, ended)
-        value.add_incoming(other, broken_off)
-    return found
-
-
-def _write(b: ir.IRBuilder, values: Mapping[ir.Value, ir.Value], whole: ir.Value, left: ir.Value) -> None:
-    """Each of the vectors at its place: all lanes, or as many as are left."""
-    with b.if_else(whole) as (all_of_them, some):
-        with all_of_them:
-            for place, value in values.items():
-                b.store(value, pointer(b, place, value.type), align=1)
-        with some:
-            for place, value in values.items():
-                store_first(b, place, value, left)
-
-
-class _Input:
-    """An input of an expression in the function that is being written."""
-
-    def __init__(self, b: ir.IRBuilder, letter: str, columns: Sequence[ir.Value], row: ir.Value, lo: ir.Value) -> None:
-        start, self._step, self._up = columns
-        self._b, self.letter = b, letter
-        self.kind = ir.VectorType(ELEMENTS[letter], LANES)
-        self._start = b.add(start, b.add(b.mul(lo, self._step), b.mul(row, self._up)))
-        self._moves = b.icmp_signed("!=", self._step, number(0))
-        self._same = b.alloca(self.kind)  # what doesn't move, in all lanes
-
-    def begin(self, row: ir.Value) -> None:
-        """At the start of a row."""
-        b = self._b
-        at = b.add(self._start, b.mul(row, self._up))
-        one = b.load(pointer(b, at, self.kind.element), align=1)
-        b.store(spread(b, one, self.kind), self._same)
-        self._at = b.select(self._moves, at, b.ptrtoint(self._same, I64))
-
-    def place(self, j: ir.Value) -> ir.Value:
-        """Where the elements from ``j`` on lie."""
-        return self._b.add(self._at, self._b.mul(j, self._step))
-
-    def converted(self, value: ir.Value) -> Lanes:
-        """The numbers, or truths, that the elements stand for."""
-        b, floats = self._b, ir.VectorType(FLOAT, LANES)
-        if self.letter == "t":
-            value = b.icmp_unsigned("!=", value, ir.Constant(value.type, None))
-        elif self.letter == "u":
-            value = b.uitofp(value, floats)
-        elif self.letter == "i":
-            value = b.sitofp(value, floats)
-        return Lanes(b, value)

@@ -24,12 +24,12 @@ BOUNDS = ["max({}, 0)", "max({}, -1)", "max(min({}, 2), -2)", "min({}, 1)"]
 
 def computed(texts: list[str], x: np.ndarray) -> list[np.ndarray]:
     """What each expression gives of numbers, (n,) float32."""
+    from engine.native import elements, vectors
     from engine.native import instructions as i
-    from engine.native import vectors
 
     module, names = vectors.new_module(), [f"made_{at}" for at in range(len(texts))]
     for name, text in zip(names, texts, strict=True):
-        vectors.element_wise(module, name, text)
+        elements.element_wise(module, name, text)
     kept, addresses = vectors.addresses(vectors.compiled(module), names)
     found = []
     for name in names:
