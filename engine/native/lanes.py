@@ -25,6 +25,7 @@ def _registers() -> tuple[int, int]:
 
 
 W, REGISTERS = _registers()
+FUSED = W > 4 or REGISTERS > 16  # whether a product and a sum can be one instruction, with one rounding
 BYTES = 4 * W
 
 FLOAT, I32, I64 = ir.FloatType(), ir.IntType(32), ir.IntType(64)

@@ -13,115 +13,43 @@ from typing import Any
 
 from llvmlite import ir
 
-from engine.native.lanes import (
-    FLOAT,
-    I32,
-    I64,
-    VECTOR,
-    WORDS,
-    Lanes,
-    W,
-    fabs,
-    floor,
-    larger,
-    llvm_function,
-    multiply_add,
-    named,
-    select,
-    smaller,
-    sqrt,
+from engine.native.bits import (
+    DOUBLE,
+    WHOLE,
+    bits,
+    is_number,
+    narrow,
+    of_bits,
+    polynomial,
+    reciprocal,
+    signed,
+    whole,
+    wide,
+    words,
 )
+from engine.native.lanes import FLOAT, FUSED, Lanes, fabs, floor, larger, multiply_add, named, select, smaller, sqrt
 
 LEAST = 2.0**-126  # the smallest normal number
-INFINITY, DOUBLE = math.inf, ir.DoubleType()
+INFINITY = math.inf
+LOG2E = 1.4426950408889634
 LN2, LN2_LEFT = 0.693359375, -2.12194440e-4  # the first has few digits: k times it is exact
-WHOLE = 1.5 * 2.0**23  # added to a number it leaves no digits behind the point, and the number in the lowest bits
-WHOLE_DOUBLE = 1.5 * 2.0**52
 
 
-def polynomial(x: Lanes, *coefficients: float) -> Lanes:
-    """The constant comes first.  By Estrin's rule: pairs, pairs of pairs and so on, which wait less for each other."""
-    terms: list[Any] = list(coefficients)
-    while len(terms) > 1:
-        pairs = [low + x * high for low, high in zip(terms[::2], terms[1::2], strict=False)]
-        terms, x = [*pairs, *terms[2 * len(pairs) :]], x * x
-    return terms[0]
-
-
-def words(x: Lanes, value: int) -> ir.Constant:
-    """A whole number in as many lanes."""
-    return ir.Constant(x.kind(I32), [value] * x.value.type.count)
-
-
-def bits(x: Lanes) -> ir.Value:
-    return x.builder.bitcast(x.value, x.kind(I32))
-
-
-def of_bits(x: Lanes, value: ir.Value) -> Lanes:
-    """In the function of ``x``."""
-    return Lanes(x.builder, x.builder.bitcast(value, x.kind(FLOAT)))
-
-
-def signed(x: Lanes, sign: ir.Value) -> Lanes:
-    """``x`` with its sign turned where the highest bit of ``sign`` is set."""
-    b = x.builder
-    return of_bits(x, b.xor(bits(x), b.and_(sign, words(x, 1 << 31))))
-
-
-def is_number(x: Lanes) -> Lanes:
-    """False for NaN."""
-    return x == x  # noqa: PLR0124
-
-
-def wide(x: Lanes) -> Lanes:
-    """As double."""
-    return Lanes(x.builder, x.builder.fpext(x.value, x.kind(DOUBLE)))
-
-
-def narrow(x: Lanes) -> Lanes:
-    return Lanes(x.builder, x.builder.fptrunc(x.value, x.kind(FLOAT)))
-
-
-def whole(x: Lanes) -> tuple[Lanes, ir.Value]:
-    """The nearest whole number to each double, and its lowest 32 bits."""
-    b = x.builder
-    shifted = x + WHOLE_DOUBLE
-    return shifted - WHOLE_DOUBLE, b.trunc(b.bitcast(shifted.value, x.kind(I64)), x.kind(I32))
-
-
-def reciprocal(x: Lanes) -> Lanes:
-    """1 / x within a last place or two, for x from 1 to 2^120.
-
-    AVX-512 has 14 binary digits of it, and a step of Newton's doubles them: half the time of a division.
-    """
-    if W == 16:
-        near = _in_halves(
-            x, "x86.avx512.rcp14.ps.512", ir.Constant(VECTOR, ir.Undefined), ir.Constant(ir.IntType(16), -1)
-        )
-        return near + near * (1 - x * near)
-    return 1 / x
-
-
-def _in_halves(x: Lanes, name: str, *more: ir.Value) -> Lanes:
-    """LLVM's function of that name, of W numbers and ``more``."""
-    b, count = x.builder, x.value.type.count
-    if count == W:
-        return Lanes(b, llvm_function(b, name, VECTOR, (x.value, *more)))
-    parts = [range(at, at + W) for at in range(0, count, W)]
-    halves = [b.shuffle_vector(x.value, x.value, ir.Constant(WORDS, list(part))) for part in parts]
-    found = [llvm_function(b, name, VECTOR, (half, *more)) for half in halves]
-    return Lanes(b, b.shuffle_vector(*found, ir.Constant(x.kind(I32), list(range(count)))))
-
-
-def _parted(x: Lanes, rest: Lanes | None = None) -> tuple[Lanes, ir.Value]:
-    """exp(x + rest) as 2^k (1 + p): p, and k's bits where float32 has the exponent's; the rest is small."""
-    b = x.builder
-    shifted = x * 1.4426950408889634 + WHOLE
+def _parted(x: Lanes) -> tuple[Lanes, ir.Value]:
+    """exp(x) as 2^k (1 + p): p, and k's bits where float32 has the exponent's."""
+    shifted = x * LOG2E + WHOLE
     k = shifted - WHOLE
-    r = (x - k * LN2) - k * LN2_LEFT
-    r = r if rest is None else r + rest
-    p = r + r * r * polynomial(r, 0.500000005848, 0.16666544173, 0.0416662866443, 0.00836656517387, 0.00139463691068)
-    return p, b.shl(bits(shifted), words(x, 23))
+    return _exp_near_0((x - k * LN2) - k * LN2_LEFT), _exponent(shifted)
+
+
+def _exp_near_0(r: Lanes) -> Lanes:
+    """exp(r) - 1, for r within half the logarithm of 2."""
+    return r + r * r * polynomial(r, 0.500000005848, 0.16666544173, 0.0416662866443, 0.00836656517387, 0.00139463691068)
+
+
+def _exponent(shifted: Lanes) -> ir.Value:
+    """A whole number to which WHOLE was added, where float32 has the exponent."""
+    return shifted.builder.shl(bits(shifted), words(shifted, 23))
 
 
 def _scaled(x: Lanes, exponent: ir.Value) -> Lanes:
@@ -222,37 +150,53 @@ def sigmoid_slope(x: Lanes) -> Lanes:
 
 _A = 2 * math.sqrt(2 / math.pi)
 _B = 0.044715 * _A
-_NOTHING = -10.3  # gelu and its slope are no normal numbers from here on
+_A_HIGH = round(_A * 2**20) / 2**20  # what is between 1 and 16 less this is exact
+_B_HIGH = round(_B * 2**27) / 2**27
+_NOTHING, _ALL = -10.3, 6  # gelu and its slope are no normal numbers before the one, and x and 1 after the other
+_SCALE = 32  # binary digits
 
 
-def _share(x: Lanes) -> tuple[Lanes, Lanes, Lanes, Lanes]:
-    """What gelu multiplies x with, 1 / (1 + E), as t / (t + t E), which doesn't overflow: t, t E, 1 / (t + t E).
+def _reduced(x: Lanes) -> tuple[Lanes, Lanes]:
+    """k and r of exp(-A x - B x^3) = 2^k exp(r): k with WHOLE added, and r right to its last places."""
+    if not FUSED:
+        d = wide(x)
+        power = d * (_A + _B * (d * d))
+        shifted = narrow(power) * -LOG2E + WHOLE
+        return shifted, narrow(wide(shifted - WHOLE) * -math.log(2) - power)
+    square = x * x
+    sum_ = multiply_add(square, _B_HIGH, _A_HIGH)
+    lost = multiply_add(square, _B_HIGH, _A_HIGH - sum_) + multiply_add(
+        multiply_add(x, x, -square), _B_HIGH, square * (_B - _B_HIGH) + (_A - _A_HIGH)
+    )
+    shifted = (x * sum_) * -LOG2E + WHOLE
+    k = shifted - WHOLE
+    return shifted, multiply_add(-x, sum_, k * -LN2) - k * LN2_LEFT - x * lost
 
-    And the power, A x + B x^3 = -log E, which must be right to the last place of E: in double.
+
+def _share(x: Lanes) -> tuple[Lanes, Lanes]:
+    """What gelu multiplies x with is 1 / (1 + E), E = exp(-A x - B x^3): t E and 1 / (t + t E) for t of 2^-SCALE.
+
+    So they are normal numbers, for x between NOTHING and ALL.
     """
-    b, d = x.builder, wide(x)
-    power = d * (_A + _B * (d * d))
-    high = narrow(power)
-    p, exponent = _parted(-high, -narrow(power - wide(high)))
-    far = high < -64
-    shift = b.select(far.value, words(x, -32 << 23), words(x, 0))
-    scaled = select(high > 87, 0, _scaled(1 + p, b.add(exponent, shift)))
-    t = select(far, 2.0**-32, 1)
-    return t, scaled, reciprocal(t + scaled), power
+    b = x.builder
+    shifted, r = _reduced(x)
+    scaled = of_bits(x, b.add(bits(1 + _exp_near_0(r)), b.sub(_exponent(shifted), words(x, _SCALE << 23))))
+    return scaled, reciprocal(2.0**-_SCALE + scaled)
 
 
 def gelu(x: Lanes) -> Lanes:
-    t, _, inverse, _ = _share(x)
-    return select(x < _NOTHING, 0, x * t * inverse)
+    _, inverse = _share(x)
+    return select(x > _ALL, x, select(x < _NOTHING, 0, x * inverse * 2.0**-_SCALE))
 
 
 def gelu_slope(x: Lanes) -> Lanes:
     """Near its zero, where the form that holds elsewhere is a difference of equals, a polynomial times the distance."""
-    t, scaled, inverse, power = _share(x)
+    scaled, inverse = _share(x)
     d = wide(x)
-    turn, rest = narrow(power + 2 * _B * (d * d * d)), select(x < 0, 1 - t * inverse, scaled * inverse)
-    found = t * (inverse * (1 + turn * rest))
-    found = select(x > 10, 1, select(x < _NOTHING, 0, found))
+    turn = narrow(d * (_A + 3 * _B * (d * d)))
+    rest = select(x < 0, 1 - 2.0**-_SCALE * inverse, scaled * inverse)
+    found = 2.0**-_SCALE * (inverse * (1 + turn * rest))
+    found = select(x > _ALL, 1, select(x < _NOTHING, 0, found))
     near = ((x + 0.7524614334106445) + -1.13396282e-08) * polynomial(
         x + 0.9375, 0.358852215968, 0.38218425501, 0.0429106849902, -0.0956581588223, -0.0316696199226,
         0.0124552135423, 0.00737748025944, -0.000807703972407, -0.00104637674075, -3.59057520117e-5,

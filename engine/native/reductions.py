@@ -1,4 +1,4 @@
-"""The native machine's reductions: sums, largest numbers and products along axes, and what batch norms need.
+"""The native machine's reductions: sums, largest numbers and products along axes.
 
 What is reduced is (M, K, N) along K: vectors of columns go down the rows, and a row (N is 1) goes by vectors too.
 K is cut into parts of DEPTH, each a row of the result and a unit of work; an instruction after it reduces the parts.
@@ -6,7 +6,7 @@ No sum is a running total: blocks of RUN vectors are added up, and what their su
 """
 
 from engine.native.frontend import compiled, entry
-from engine.native.instructions import A0, A1, DEPTH, OUT, PARTS, A, B, C, K, N
+from engine.native.instructions import A0, A1, DEPTH, OUT, PARTS, A, K, N
 from engine.native.kernels import LEAST, F, columns
 from engine.native.lanes import BYTES, W
 from engine.native.simd import (
@@ -23,7 +23,7 @@ from engine.native.simd import (
     largest,
     load,
     load_part,
-    maximum,
+    mark_nan,
     mul,
     multiplied,
     spread,
@@ -32,6 +32,7 @@ from engine.native.simd import (
     store_whole,
     sub,
     total,
+    with_marks,
     write,
     zero,
 )
@@ -71,25 +72,47 @@ def made_up(s, lost):
     return choose(finite(s), add(s, lost), s)
 
 
-def _four(combine, start, keep):
+@compiled
+def unmarked(marks, x, y):
+    return marks
+
+
+@compiled
+def as_it_is(x, marks):
+    return x
+
+
+def _four(combine, start, keep, seen):
     """A function that reduces four columns of whole vectors side by side, so that each line is read once."""
+    mark, marked = seen
+
+    @compiled
+    def two(s, marks, a, b):
+        """A column so far, with a vector of each of two rows."""
+        x, y = load(a), load(b)
+        return combine(s, combine(x, y)), mark(marks, x, y)
 
     @compiled
     def four(a, step, count):
         """A few rows of four vectors as one."""
         s, t, u, v = spread(start), spread(start), spread(start), spread(start)
-        w, x, y, z = s, t, u, v
+        p, q, r, z = zero(), zero(), zero(), zero()
         for _ in range(count >> 1):
             b = a + step
-            s, t = combine(s, load(a)), combine(t, load(a + BYTES))
-            u, v = combine(u, load(a + 2 * BYTES)), combine(v, load(a + 3 * BYTES))
-            w, x = combine(w, load(b)), combine(x, load(b + BYTES))
-            y, z = combine(y, load(b + 2 * BYTES)), combine(z, load(b + 3 * BYTES))
+            s, p = two(s, p, a, b)
+            t, q = two(t, q, a + BYTES, b + BYTES)
+            u, r = two(u, r, a + 2 * BYTES, b + 2 * BYTES)
+            v, z = two(v, z, a + 3 * BYTES, b + 3 * BYTES)
             a = b + step
+        s, t, u, v = marked(s, p), marked(t, q), marked(u, r), marked(v, z)
         if count & 1:
-            s, t = combine(s, load(a)), combine(t, load(a + BYTES))
-            u, v = combine(u, load(a + 2 * BYTES)), combine(v, load(a + 3 * BYTES))
-        return combine(s, w), combine(t, x), combine(u, y), combine(v, z)
+            s, t = joined(s, load(a)), joined(t, load(a + BYTES))
+            u, v = joined(u, load(a + 2 * BYTES)), joined(v, load(a + 3 * BYTES))
+        return s, t, u, v
+
+    @compiled
+    def joined(x, y):
+        return marked(combine(x, y), mark(zero(), x, y))
 
     @compiled
     def store_four(out, a, step, count):
@@ -104,7 +127,7 @@ def _four(combine, start, keep):
                 u, lost_u = added(u, lost_u, y)
                 v, lost_v = added(v, lost_v, z)
             else:
-                s, t, u, v = combine(s, w), combine(t, x), combine(u, y), combine(v, z)
+                s, t, u, v = joined(s, w), joined(t, x), joined(u, y), joined(v, z)
         if keep and count > RUN:
             s, t, u, v = made_up(s, lost_s), made_up(t, lost_t), made_up(u, lost_u), made_up(v, lost_v)
         store(out, s)
@@ -112,29 +135,33 @@ def _four(combine, start, keep):
         store(out + 2 * BYTES, u)
         store(out + 3 * BYTES, v)
 
-    return store_four
+    return joined, store_four
 
 
-def _folds(combine, across, start, keep):
+def _folds(combine, across, start, keep=False, seen=(unmarked, as_it_is)):
     """A function that reduces an instruction's units: ``combine`` of two vectors, ``across`` of one's lanes.
 
-    ``keep``: whether that is a sum.
+    ``keep``: whether that is a sum.  ``seen``: what is noted of pairs of vectors beside, as it may be lost when they
+    are combined, and how that comes to the result: for two vectors that takes less than a ``combine`` without loss.
     """
+    mark, marked = seen
+    joined, store_four = _four(combine, start, keep, seen)
 
     @compiled
     def run(a, step, count, whole, wanted):
         """A few vectors that lie ``step`` bytes apart, as one."""
-        x, y, z, u = spread(start), spread(start), spread(start), spread(start)
+        s, t, p, q = spread(start), spread(start), zero(), zero()
         for _ in range(count >> 2):
-            x = combine(x, taken(a, whole, wanted))
-            y = combine(y, taken(a + step, whole, wanted))
-            z = combine(z, taken(a + 2 * step, whole, wanted))
-            u = combine(u, taken(a + 3 * step, whole, wanted))
+            x, y = taken(a, whole, wanted), taken(a + step, whole, wanted)
+            s, p = combine(s, combine(x, y)), mark(p, x, y)
+            x, y = taken(a + 2 * step, whole, wanted), taken(a + 3 * step, whole, wanted)
+            t, q = combine(t, combine(x, y)), mark(q, x, y)
             a += 4 * step
+        s = joined(marked(s, p), marked(t, q))
         for _ in range(count & 3):
-            x = combine(x, taken(a, whole, wanted))
+            s = joined(s, taken(a, whole, wanted))
             a += step
-        return combine(combine(x, y), combine(z, u))
+        return s
 
     @compiled
     def down(a, step, count, whole, wanted):
@@ -145,10 +172,8 @@ def _folds(combine, across, start, keep):
             if keep:
                 s, lost = added(s, lost, x)
             else:
-                s = combine(s, x)
+                s = joined(s, x)
         return made_up(s, lost) if keep and count > RUN else s
-
-    store_four = _four(combine, start, keep)
 
     @compiled
     def along(a, n):
@@ -156,7 +181,7 @@ def _folds(combine, across, start, keep):
         whole = n - n % W
         rest = first(n - whole)
         x = choose(rest, load_part(a + 4 * whole, rest), spread(start))
-        return across(combine(x, down(a, BYTES, whole // W, True, rest)) if whole else x)
+        return across(joined(x, down(a, BYTES, whole // W, True, rest)) if whole else x)
 
     @compiled
     def units(at, begin, count):
@@ -177,10 +202,10 @@ def _folds(combine, across, start, keep):
     return down, along, units
 
 
-column_sum, _, _sums = _folds(add, total, F(0), True)
-_, row_maximum, _maxima = _folds(maximum, largest, LEAST, False)
-_, _, _products = _folds(mul, multiplied, F(1), False)
-_, edge, _ = _folds(bigger, biggest, LEAST, False)  # of a row of numbers alone, which is faster
+column_sum, _, _sums = _folds(add, total, F(0), keep=True)
+_, row_maximum, _maxima = _folds(bigger, largest, LEAST, seen=(mark_nan, with_marks))
+_, _, _products = _folds(mul, multiplied, F(1))
+_, edge, _ = _folds(bigger, biggest, LEAST)  # of a row of numbers alone
 
 
 @entry
@@ -243,94 +268,3 @@ def places(at, begin, count, room):
                 better = beats(x, best)
                 best, place = choose(better, x, best), choose(better, spread(F(q)), place)
             store_whole(out + 4 * j, place, wanted)
-
-
-@entry
-def moment_parts(at, begin, count, room):
-    """out (parts, 3, N) of a (K, N): mean, what that leaves of the mean, and the sum of squares about the mean."""
-    row = columns(at)
-    n, step = row[N], row[A1]
-    for unit in range(begin, begin + count):
-        a, k, _ = part(row, unit)
-        out, share = row[OUT] + 12 * n * unit, spread(F(1) / F(k))
-        for j in range(0, n, W):
-            wanted, whole = first(n - j), j + W <= n
-            mean = mul(column_sum(a + 4 * j, step, k, whole, wanted), share)
-            x, y, u, v = zero(), zero(), zero(), zero()
-            now = a + 4 * j
-            for _ in range(k >> 1):
-                d, e = sub(taken(now, whole, wanted), mean), sub(taken(now + step, whole, wanted), mean)
-                x, y, u, v = add(x, d), add(y, e), add(u, mul(d, d)), add(v, mul(e, e))
-                now += 2 * step
-            if k & 1:
-                d = sub(taken(now, whole, wanted), mean)
-                x, u = add(x, d), add(u, mul(d, d))
-            rest = mul(add(x, y), share)
-            store_part(out + 4 * j, mean, wanted)
-            store_part(out + 4 * (n + j), rest, wanted)
-            store_part(out + 4 * (2 * n + j), sub(add(u, v), mul(spread(F(k)), mul(rest, rest))), wanted)
-
-
-@entry
-def moments(at, begin, count, room):
-    """out (3, N) = center, rest, variance of what moment_parts found of K rows, the mean being center + rest.
-
-    A row was C rows of N numbers side by side.
-    """
-    row = columns(at)
-    n, k, depth, groups = row[N], row[K], row[DEPTH], row[C]
-    wide, share = 4 * n * groups, spread(F(1) / F(k * groups))
-    for j in range(0, n, W):
-        wanted = first(n - j)
-        base, rest, variance = load_part(row[A] + 4 * j, wanted), zero(), zero()
-        for squares in range(2):
-            s, lost = zero(), zero()
-            for g in range(groups):
-                now = row[A] + 4 * (g * n + j)
-                for done in range(0, k, depth):
-                    weight = spread(F(min(k - done, depth)))
-                    d = sub(add(sub(load_part(now, wanted), base), load_part(now + wide, wanted)), rest)
-                    x = mul(weight, d)
-                    if squares:
-                        x = add(load_part(now + 2 * wide, wanted), mul(x, d))
-                    s, lost = added(s, lost, x)
-                    now += 3 * wide
-            if squares:
-                variance = mul(made_up(s, lost), share)
-            else:
-                rest = mul(made_up(s, lost), share)
-        center = add(base, rest)
-        store_part(row[OUT] + 4 * j, center, wanted)
-        store_part(row[OUT] + 4 * (n + j), add(sub(base, center), rest), wanted)
-        store_part(row[OUT] + 4 * (2 * n + j), variance, wanted)
-
-
-@entry
-def slope_parts(at, begin, count, room):
-    """out (parts, 2, N) of g at A (K, N): its sum, and that of g times what x at B (K, N) is above C (N,)."""
-    row = columns(at)
-    n, step = row[N], row[A1]
-    for unit in range(begin, begin + count):
-        a, k, _ = part(row, unit)
-        out, b = row[OUT] + 8 * n * unit, row[B] + a - row[A]
-        for j in range(0, n, W):
-            wanted, whole = first(n - j), j + W <= n
-            center = load_part(row[C] + 4 * j, wanted)
-            s, lost, t, missed = zero(), zero(), zero(), zero()
-            g, x = a + 4 * j, b + 4 * j
-            for q in range(0, k, RUN):
-                s0, s1, t0, t1 = zero(), zero(), zero(), zero()
-                now = min(k - q, RUN)
-                for _ in range(now >> 1):
-                    g0, g1 = taken(g, whole, wanted), taken(g + step, whole, wanted)
-                    s0, s1 = add(s0, g0), add(s1, g1)
-                    t0 = add(t0, mul(g0, sub(taken(x, whole, wanted), center)))
-                    t1 = add(t1, mul(g1, sub(taken(x + step, whole, wanted), center)))
-                    g, x = g + 2 * step, x + 2 * step
-                if now & 1:
-                    g0 = taken(g, whole, wanted)
-                    s0, t0 = add(s0, g0), add(t0, mul(g0, sub(taken(x, whole, wanted), center)))
-                s, lost = added(s, lost, add(s0, s1))
-                t, missed = added(t, missed, add(t0, t1))
-            store_part(out + 4 * j, made_up(s, lost), wanted)
-            store_part(out + 4 * (n + j), made_up(t, missed), wanted)

@@ -16,8 +16,9 @@ from numba import types
 from numba.extending import intrinsic, models, register_model
 
 from engine.native import vectors
+from engine.native.bits import is_number
 from engine.native.lanes import FLOAT, I32, I64, TRUTHS, VECTOR, WORDS, Lanes, W, fabs, larger, llvm_function, select
-from engine.native.mathematics import exp, is_number
+from engine.native.mathematics import exp
 
 
 class Vec(types.Type):
@@ -83,7 +84,6 @@ first = _function(MASK, INT)(vectors.first)
 zero = _function(VEC)(lambda b: ir.Constant(VECTOR, [0.0] * W))
 
 add, sub, mul = (_of_lanes(each, VEC, VEC, VEC) for each in (operator.add, operator.sub, operator.mul))
-maximum = _of_lanes(larger, VEC, VEC, VEC)
 power_of_e = _of_lanes(exp, VEC, VEC)
 choose = _of_lanes(select, VEC, MASK, VEC, VEC)
 won = _of_lanes(lambda free, x, best: free & ((x == best) | ~is_number(x)), MASK, MASK, VEC, VEC)  # so does NaN
@@ -102,6 +102,17 @@ bigger = _of_lanes(_bigger, VEC, VEC, VEC)  # of numbers; of one and NaN it is e
 # NaN is larger than any number
 beats = _of_lanes(lambda x, best: (x > best) | (is_number(best) & ~is_number(x)), MASK, VEC, VEC)
 as_large = _of_lanes(lambda x, best: (x == best) | ~(is_number(x) | is_number(best)), MASK, VEC, VEC)
+
+
+def _mark_nan(b: ir.IRBuilder, marks: ir.Value, x: ir.Value, y: ir.Value) -> ir.Value:
+    found = b.sext(b.fcmp_unordered("uno", x, y), WORDS)
+    return b.bitcast(b.or_(b.bitcast(marks, WORDS), found), VECTOR)
+
+
+mark_nan = _function(VEC, VEC, VEC, VEC)(_mark_nan)  # all bits of the lanes where x or y is no number, and those marked
+with_marks = _function(VEC, VEC, VEC)(  # NaN where a mark is
+    lambda b, x, marks: b.bitcast(b.or_(b.bitcast(x, WORDS), b.bitcast(marks, WORDS)), VECTOR)
+)
 
 
 def _first_true(b: ir.IRBuilder, mask: ir.Value) -> ir.Value:

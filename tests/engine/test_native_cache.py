@@ -21,7 +21,7 @@ pytestmark = pytest.mark.skipif(problem() is not None, reason=str(problem()))
 
 
 def test_its_sources_are_all_that_compiled_code_imports() -> None:
-    waiting = [f"engine.native.{each}" for each in ("loop", *machine.KERNELS, "vectors", "tiles")]
+    waiting = [f"engine.native.{each}" for each in ("loop", *machine.KERNELS, "elements", "tiles")]
     reached: set[str] = set()
     while waiting:
         module = waiting.pop()

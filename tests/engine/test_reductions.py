@@ -288,3 +288,15 @@ def test_a_product_s_second_derivative_on_both_executors(options: dict[str, Any]
     for x, y, z in ([2, 3, 5], [0, 3, 5], [0, 3, 0], [0, 0, 0]):
         found = computed(hessian, [np.array([x, y, z], "f4")], options)
         np.testing.assert_allclose(found, [[0, z, y], [z, 0, x], [y, x, 0]], 1e-6, 1e-6)
+
+
+@pytest.mark.parametrize("axis", [0, 1, None])
+def test_a_maximum_tells_of_each_nan(options: dict[str, Any], axis: int | None) -> None:
+    """Wherever it stands: in a pair of vectors or left over from pairs, beside infinity, before and after numbers."""
+    places = [(row, column) for row in (0, 1, 31, 32, 33, 66) for column in (0, 9, 95, 96, 130, 514)]
+    for row, column in places:
+        x = rng.normal(size=(67, 515)).astype("f")
+        x[row - 1, column] = np.inf
+        x[row, column] = np.nan
+        found = computed(lambda x: max_(x, axis=axis), [x], options)
+        np.testing.assert_array_equal(found, x.max(axis=axis))
