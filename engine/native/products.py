@@ -197,11 +197,37 @@ def thin_product(at, begin, count, room):
 
 
 @compiled
-def four(x, y, y0, wanted):
-    """Four numbers times so much of four rows from y on, added up."""
+def four(x, y, y0):
+    """Four numbers times a vector of each of four rows from y on, added up."""
+    one = add(mul(x[0], load(y)), mul(x[1], load(y + y0)))
+    y += 2 * y0
+    return add(one, add(mul(x[2], load(y)), mul(x[3], load(y + y0))))
+
+
+@compiled
+def four_parts(x, y, y0, wanted):
+    """The lanes ``wanted`` of that."""
     one = add(mul(x[0], load_part(y, wanted)), mul(x[1], load_part(y + y0, wanted)))
     y += 2 * y0
     return add(one, add(mul(x[2], load_part(y, wanted)), mul(x[3], load_part(y + y0, wanted))))
+
+
+@compiled
+def along_rows(out, b, b0, x, a1, n):
+    """``out`` (n,) and four numbers from x on times four rows from b on, added up."""
+    xs = splat(x), splat(x + a1), splat(x + 2 * a1), splat(x + 3 * a1)
+    for j in range(0, n - 4 * W + 1, 4 * W):
+        to, y = out + 4 * j, b + 4 * j
+        s, t = add(load(to), four(xs, y, b0)), add(load(to + BYTES), four(xs, y + BYTES, b0))
+        u = add(load(to + 2 * BYTES), four(xs, y + 2 * BYTES, b0))
+        v = add(load(to + 3 * BYTES), four(xs, y + 3 * BYTES, b0))
+        store(to, s)
+        store(to + BYTES, t)
+        store(to + 2 * BYTES, u)
+        store(to + 3 * BYTES, v)
+    for j in range(n // (4 * W) * (4 * W), n, W):
+        wanted, to = first(n - j), out + 4 * j
+        store_part(to, add(load_part(to, wanted), four_parts(xs, b + 4 * j, b0, wanted)), wanted)
 
 
 @entry
@@ -209,24 +235,16 @@ def row_product(at, begin, count, room):
     """The product of a single row with a matrix whose rows have no gaps: four at a time are read on and on."""
     row = columns(at)
     a, a1, b0, k, n = row[A], row[A1], row[B0], row[K], row[N]
-    left, right, everywhere = edge(n, W, row[UNITS], begin), edge(n, W, row[UNITS], begin + count), first(W)
+    left, right = edge(n, W, row[UNITS], begin), edge(n, W, row[UNITS], begin + count)
     for strip in range(left, right, STRIP):
         wide = min(STRIP, right - strip)
-        out, b, pairs = row[OUT] + 4 * strip, row[B] + 4 * strip, wide // (2 * W) * (2 * W)
+        out, b = row[OUT] + 4 * strip, row[B] + 4 * strip
         if row[C]:
             copy_row(out, row[C] + 4 * strip, wide)
         else:
             fill_row(out, zero(), wide)
         for q in range(0, k - 3, 4):
-            x, y = a + q * a1, b + q * b0
-            xs = splat(x), splat(x + a1), splat(x + 2 * a1), splat(x + 3 * a1)
-            for j in range(0, pairs, 2 * W):
-                to, here = out + 4 * j, y + 4 * j
-                store(to, add(load(to), four(xs, here, b0, everywhere)))
-                store(to + BYTES, add(load(to + BYTES), four(xs, here + BYTES, b0, everywhere)))
-            for j in range(pairs, wide, W):
-                wanted, to = first(wide - j), out + 4 * j
-                store_part(to, add(load_part(to, wanted), four(xs, y + 4 * j, b0, wanted)), wanted)
+            along_rows(out, b + q * b0, b0, a + q * a1, a1, wide)
         for q in range(k & ~3, k):
             x = splat(a + q * a1)
             for j in range(0, wide, W):
