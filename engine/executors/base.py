@@ -9,12 +9,12 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from operator import call, length_hint
-from typing import Any, Protocol
+from typing import Any, NoReturn, Protocol
 
 import numpy as np
 
 from engine.devices import Device, find_device
-from engine.errors import EngineError, FeedError, user_source
+from engine.errors import EngineError, FeedError, Named, user_source
 from engine.executors.guards import Turn, Uninterrupted, WrongRow, is_compiled, refuse_wrong
 from engine.executors.subnormal import Flushed
 from engine.fuse import Region, Taker
@@ -42,7 +42,15 @@ class Memory(Protocol):
         ...
 
 
-class Program(HereOnly):
+class Fed(dict[Tensor, Any]):
+    """What is fed, and where it is put."""
+
+    def __missing__(self, tensor: Any) -> NoReturn:
+        known = ", ".join(each.name for each in self) or "nothing"
+        raise FeedError(f"{shown(tensor)} isn't fed in this program, which is fed {known} ({user_source()})")
+
+
+class Program(HereOnly, Named):
     """A plan bound to memory: fill :attr:`feeds`, :meth:`run`, read :attr:`results` or :meth:`fetch`.
 
     ``results`` are windows on the program's own memory (None for a group): the next run changes them.
@@ -62,7 +70,7 @@ class Program(HereOnly):
         self.arrays: dict[Node, Any] = {}
         for node in (node for step in plan.steps for node in step.nodes if node in step.stored or not node.computed):
             self.arrays[node] = self._array(node, memory)
-        self.feeds: Mapping[Tensor, Any] = {tensor: self.arrays[node] for tensor, node in plan.feeds.items()}
+        self.feeds: Mapping[Tensor, Any] = Fed({tensor: self.arrays[node] for tensor, node in plan.feeds.items()})
         self.results = [None if node.op is group else self.arrays[node] for node in plan.fetches]
         self._changes = any(node.op is assign for node in plan.nodes)
         self._fed, self.early = self._lookups()
@@ -175,19 +183,18 @@ class Program(HereOnly):
     def feeding(self, steps: int, streams: Mapping[Tensor, Any] | None) -> list[tuple[Any, Any]]:
         """(feed, stream) pairs of a run.  Raises FeedError for a stream that doesn't fit, EngineError once retired."""
         if self._retired is not None:
-            raise EngineError(self._retired)
+            raise EngineError(f"{self._retired} ({user_source()})")
         if not isinstance(steps, int):
             raise EngineError(f"run(steps, streams): steps is a whole number, got {shown(steps)} ({user_source()})")
         streams = streams or {}
-        pairs = [(self.feeds.get(tensor), stream) for tensor, stream in streams.items()]
+        pairs = [(self.feeds[tensor], stream) for tensor, stream in streams.items()]
         for (feed, stream), tensor in zip(pairs, streams, strict=True):
-            if feed is None:
-                raise FeedError(f"{tensor.name} ({tensor.source}) isn't fed in this program")
             if not hasattr(stream, "dtype"):
                 raise FeedError(f"the stream of {tensor.name} is an array, got {shown(stream)} ({user_source()})")
             if stream.dtype != feed.dtype or stream.shape[1:] != feed.shape or len(stream) < steps:
                 wanted = f"{feed.dtype}{(steps, *feed.shape)}"
-                raise FeedError(f"the stream of {tensor.name} must be {wanted}, got {stream.dtype}{stream.shape}")
+                found = f"{stream.dtype}{stream.shape}"
+                raise FeedError(f"the stream of {tensor.name} must be {wanted}, got {found} ({user_source()})")
         return pairs
 
     def _array(self, node: Node, memory: Memory) -> Any:

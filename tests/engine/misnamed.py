@@ -32,6 +32,10 @@ MISNAMED = {
     "en.device(0).__enter__()": "device 0 isn't known; cpu:0 and gpu:0",
     "en.gradients(y)": "gradients: missing a required argument: 'xs'; it takes y, xs",
     "en.gradients(y, w, grad_ys=[y])": "grad_ys is called seed here",
+    "session.bind(y, {x: (2, 4)}).foo": r"Program has no foo \(",
+    "session.bind(y, {x: (2, 4)}).feeds['x']": "'x' isn't fed in this program, which is fed x",
+    "session.bind(y, {x: (2, 4)}).run(1, {w: data})": r"w float32\(4, 3\) isn't fed in this program, which is fed x",
+    "session.bind(y, {x: (2, 4)}).run(2, {x: data})": r"the stream of x must be float32.*, got float32",
     # modules, and what lies in them
     "en.ops.norm(x)": r"engine.ops.norm is a module, and isn't called; en.ops.sqrt\(.*is a length",
     "en.layers(x)": r"engine.layers is a module, and isn't called; dir\(en.layers\) shows",
