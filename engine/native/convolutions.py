@@ -16,6 +16,7 @@ from engine.native.instructions import (
     CHANNELS,
     COUNT0,
     COUNT1,
+    DEPTH,
     DILATION0,
     DILATION1,
     FILTERS,
@@ -110,34 +111,36 @@ def framed(row, s, image, first, lines, room):
 
 
 @compiled
-def summed(tiles, out, up, a, a0, a1, b, b0, k, runs, a2, b2, wide, start, start0, rows, room):
-    """A tile (tiles.py): of many numbers in sums of SUMS sums of PIXELS, which lie in ``room`` meanwhile."""
+def summed(tiles, out, up, a, a0, a1, b, b0, k, runs, a2, b2, wide, rows, room):
+    """Tiles (tiles.py): of many numbers in sums of SUMS sums of PIXELS, which lie in ``room`` meanwhile."""
     if k * runs <= LONG:
-        tile(tiles, out, up, a, a0, a1, b, b0, k, runs, a2, b2, wide, start, start0, rows)
+        tile(tiles, out, up, a, a0, a1, b, b0, k, runs, a2, b2, wide, 0, 0, rows)
         return
-    deep, some, held = min(k, PIXELS), max(1, PIXELS // k), 0
-    for run in range(0, runs, some):
-        for q in range(0, k, deep):
-            tile(
-                tiles, room, 4 * PANEL, a + run * a2 + q * a1, a0, a1, b + run * b2 + q * b0, b0, min(deep, k - q),
-                min(some, runs - run), a2, b2, wide, room if held > 0 else 0, 4 * PANEL, rows,
-            )  # fmt: skip
-            held += 1
-            if held == SUMS:
-                add_rows(out, up, room, start, start0, wide, rows)
-                start, start0, held = out, up, 0
-    if held > 0:
-        add_rows(out, up, room, start, start0, wide, rows)
+    deep, some = min(k, PIXELS), max(1, PIXELS // k)
+    for first in range(0, rows, ROWS):
+        few, to, x, start, held = min(ROWS, rows - first), out + first * up, a + first * a0, 0, 0
+        for run in range(0, runs, some):
+            for q in range(0, k, deep):
+                tile(
+                    tiles, room, 4 * PANEL, x + run * a2 + q * a1, a0, a1, b + run * b2 + q * b0, b0, min(deep, k - q),
+                    min(some, runs - run), a2, b2, wide, room if held > 0 else 0, 4 * PANEL, few,
+                )  # fmt: skip
+                held += 1
+                if held == SUMS:
+                    add_rows(to, up, room, start, wide, few)
+                    start, held = to, 0
+        if held > 0:
+            add_rows(to, up, room, start, wide, few)
 
 
 @compiled
-def add_rows(out, up, found, start, start0, wide, rows):
-    """out (rows, wide) = what was ``found`` + start, if that isn't 0."""
+def add_rows(out, up, found, start, wide, rows):
+    """out (rows, wide) = what was ``found`` + what lies at ``start``, if that isn't 0, as out does."""
     for i in range(rows):
         for j in range(0, wide, W):
-            wanted, here = lanes(wide - j), i * start0 + 4 * j
+            wanted, here = lanes(wide - j), i * up + 4 * j
             x = load_part(found + 4 * (i * PANEL + j), wanted)
-            store_part(out + i * up + 4 * j, add(x, load_part(start + here, wanted)) if start != 0 else x, wanted)
+            store_part(out + here, add(x, load_part(start + here, wanted)) if start != 0 else x, wanted)
 
 
 @entry
@@ -195,6 +198,13 @@ def bounds(window, stride, dilation, pad, size, elements):
 
 
 @compiled
+def equal(number, most):
+    """How many at a time, so that each time there are about as many, and at most so many: one at least."""
+    times = max(1, (number + most - 1) // most)
+    return max(1, (number + times - 1) // times)
+
+
+@compiled
 def rectify(out, up, pixels, wide):
     """Numbers below 0 become 0 (relu), in so many rows ``up`` bytes apart."""
     if up == 4 * wide:
@@ -205,56 +215,66 @@ def rectify(out, up, pixels, wide):
             store_part(to, rectified(load_part(to, wanted)), wanted)
 
 
+@compiled
+def add_lines(row, s, first, lines, source, pitch, out, filters, wide, start, q, rows, e, runs, c, deep):
+    """To some lines of the result, some columns of it, is added what some of the windows' numbers are for.
+
+    ``rows`` of the windows from row q on; or of one row ``runs`` from run e on; ``deep`` numbers of a run, from
+    number c on.  What comes first has the sums begin at ``start``.
+    """
+    down, across, step = s[DILATION0] * pitch, s[DILATION1] * s[IMAGE2], s[STRIDE1] * s[IMAGE2]
+    run = s[CHANNELS] if s[DILATION1] != 1 else s[KERNEL1] * s[CHANNELS]
+    size = 4 * PANEL * s[KERNEL1] * s[CHANNELS]  # of what the panel has for a row of the windows
+    a2, b2 = (down, size) if rows > 1 else (across, 4 * PANEL * run if runs > 1 else 0)
+    for i in range(first, first + lines):
+        low, high = bounds(i, s[STRIDE0], s[DILATION0], s[PAD0], s[SIZE0], s[KERNEL0])
+        begin, end = max(low, q), min(high, q + rows)
+        fresh = e == 0 and c == 0 and (q <= low < q + rows if low < high else q == 0)
+        if begin < end or fresh:
+            x, to = source + (i * s[STRIDE0] - s[PAD0]) * pitch + begin * down + e * across + 4 * c, out + i * s[OUT1]
+            b = filters + begin * size + 4 * PANEL * (e * run + c)
+            tile(
+                row[TILES], to, s[OUT2], x, step, 4, b, 4 * PANEL, deep, max(0, end - begin) * runs, a2, b2, wide,
+                start if fresh else to, 0 if fresh else s[OUT2], s[COUNT1],
+            )  # fmt: skip
+
+
 @entry
 def convolution(at, begin, count, room):
     """Lines of the result from images at A and panels of filters at B; the sums begin at C (n,), if there is something.
 
     C0: whether numbers below 0 become 0 (relu).
-    Some panels at a time pass over all lines, so that they are read from the cache.
+    Some panels at a time pass over all lines, so that they are read from the cache, and of a panel, what DEPTH numbers
+    of each window meet: it stays in the nearest one.
     """
     row = columns(at)
-    s, tiles = i64s(row[INFO]), row[TILES]
-    height, width, channels, n = s[KERNEL0], s[KERNEL1], s[CHANNELS], s[FILTERS]
-    across, step = s[DILATION1] * s[IMAGE2], s[STRIDE1] * s[IMAGE2]
-    runs, run = (1, width * channels) if s[DILATION1] == 1 else (width, channels)  # numbers that lie side by side
-    size = 4 * PANEL * run * runs  # of a panel's part for one row of the windows
-    together = max(1, HELD // max(1, size * height)) * PANEL
-    parts, few, more = shares(s[COUNT1])
+    s = i64s(row[INFO])
+    height, n = s[KERNEL0], s[FILTERS]
+    runs, run = (1, s[KERNEL1] * s[CHANNELS]) if s[DILATION1] == 1 else (s[KERNEL1], s[CHANNELS])  # side by side
+    size = 4 * PANEL * run * runs * height  # of a panel
+    together = max(1, HELD // max(1, size)) * PANEL
+    deep = equal(run, row[DEPTH])
+    few = max(1, row[DEPTH] // max(1, run)) if deep == run else 1  # runs, or rows of one run each
+    rows_at_once, runs_at_once = (equal(height, few), 1) if runs == 1 else (1, equal(runs, few))
     for block in range(0, n, together):
         unit = begin
         while unit < begin + count:
             image, first = unit // s[COUNT0], unit % s[COUNT0]
             lines = min(s[LINES], s[COUNT0] - first, begin + count - unit)
-            source, pitch = framed(row, s, image, first, lines, room + SCRATCH)
-            down = s[DILATION0] * pitch
-            for i in range(first, first + lines):
-                low, high = bounds(i, s[STRIDE0], s[DILATION0], s[PAD0], s[SIZE0], height)
-                line = source + (i * s[STRIDE0] - s[PAD0]) * pitch + low * down
-                result = row[OUT] + image * s[OUT0] + i * s[OUT1]
-                for j in range(block, min(n, block + together), PANEL):
-                    wide = min(PANEL, n - j)
-                    start = row[C] + 4 * j if row[C] != 0 else 0
-                    filters = row[B] + j // PANEL * size * height + low * size
-                    x, out = line, result + 4 * j
-                    for part in range(parts):
-                        pixels = few + 1 if part < more else few
-                        if runs == 1 or low == high:
-                            summed(
-                                tiles, out, s[OUT2], x, step, 4, filters, 4 * PANEL, run, high - low, down, size, wide,
-                                start, 0, pixels, room,
+            source, pitch = framed(row, s, image, first, lines, room)
+            out = row[OUT] + image * s[OUT0]
+            for j in range(block, min(n, block + together), PANEL):
+                start, filters = row[C] + 4 * j if row[C] != 0 else 0, row[B] + j // PANEL * size
+                for q in range(0, max(1, height), rows_at_once):
+                    for e in range(0, runs, runs_at_once):
+                        for c in range(0, max(1, run), deep):
+                            add_lines(
+                                row, s, first, lines, source, pitch, out + 4 * j, filters, min(PANEL, n - j), start, q,
+                                min(rows_at_once, height - q), e, min(runs_at_once, runs - e), c, min(deep, run - c),
                             )  # fmt: skip
-                        else:
-                            here, up = start, 0
-                            for q in range(high - low):
-                                summed(
-                                    tiles, out, s[OUT2], x + q * down, step, 4, filters + q * size, 4 * PANEL, run,
-                                    runs, across, 4 * PANEL * run, wide, here, up, pixels, room,
-                                )  # fmt: skip
-                                here, up = out, s[OUT2]
-                        out += pixels * s[OUT2]
-                        x += pixels * step
-                if row[C0] != 0:
-                    rectify(result + 4 * block, s[OUT2], s[COUNT1], min(n - block, together))
+            if row[C0] != 0:
+                for i in range(first, first + lines):
+                    rectify(out + i * s[OUT1] + 4 * block, s[OUT2], s[COUNT1], min(n - block, together))
             unit += lines
 
 
@@ -264,7 +284,6 @@ def depthwise(at, begin, count, room):
     row = columns(at)
     s, tiles = i64s(row[INFO]), row[TILES]
     across, step = s[DILATION1] * s[IMAGE2], s[STRIDE1] * s[IMAGE2]
-    parts, few, more = shares(s[COUNT1])
     unit = begin
     while unit < begin + count:
         image, first = unit // s[COUNT0], unit % s[COUNT0]
@@ -274,16 +293,11 @@ def depthwise(at, begin, count, room):
             low, high = bounds(i, s[STRIDE0], s[DILATION0], s[PAD0], s[SIZE0], s[KERNEL0])
             x = source + (i * s[STRIDE0] - s[PAD0] + low * s[DILATION0]) * pitch
             out = row[OUT] + image * s[OUT0] + i * s[OUT1]
-            for part in range(parts):
-                pixels = few + 1 if part < more else few
-                for c in range(0, s[CHANNELS], W):
-                    summed(
-                        tiles, out + 4 * c, s[OUT2], x + 4 * c, step, across, row[B] + low * row[B0] + 4 * c, row[B1],
-                        s[KERNEL1], high - low, s[DILATION0] * pitch, row[B0], min(W, s[CHANNELS] - c), 0, 0, pixels,
-                        room,
-                    )  # fmt: skip
-                out += pixels * s[OUT2]
-                x += pixels * step
+            for c in range(0, s[CHANNELS], W):
+                summed(
+                    tiles, out + 4 * c, s[OUT2], x + 4 * c, step, across, row[B] + low * row[B0] + 4 * c, row[B1],
+                    s[KERNEL1], high - low, s[DILATION0] * pitch, row[B0], min(W, s[CHANNELS] - c), s[COUNT1], room,
+                )  # fmt: skip
         unit += lines
 
 
@@ -312,7 +326,7 @@ def thin_convolution(at, begin, count, room):
                     filters = row[B] + 4 * run * (d * s[KERNEL0] + low)
                     summed(
                         tiles, found_at, BYTES, x, step, BYTES, filters, BYTES, run // W, high - low,
-                        s[DILATION0] * pitch, 4 * run, W, 0, 0, pixels, room,
+                        s[DILATION0] * pitch, 4 * run, W, pixels, room,
                     )  # fmt: skip
                     for pixel in range(pixels):
                         found = total(load(found_at + pixel * BYTES)) + (read(row[C] + 4 * d) if row[C] != 0 else F(0))

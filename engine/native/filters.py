@@ -4,9 +4,10 @@ A unit is a tile of the result, so how the work is cut never changes a sum.  Som
 one, are gone through for all tiles: they stay in the cache.
 """
 
-from engine.native.convolutions import framed, span
+from engine.native.convolutions import equal, framed, span
 from engine.native.frontend import compiled, entry
 from engine.native.instructions import (
+    A0,
     CHANNELS,
     COUNT0,
     COUNT1,
@@ -18,18 +19,20 @@ from engine.native.instructions import (
     IMAGE2,
     IMAGES,
     INFO,
-    KERNEL0,
     KERNEL1,
     LINES,
     OUT,
     OUT0,
     OUT1,
     OUT2,
+    PACKED,
     PAD0,
     PIXELS,
     SIZE0,
     STRIDE0,
     STRIDE1,
+    SUMS,
+    TALL,
     TILES,
     TOGETHER,
     A,
@@ -37,13 +40,14 @@ from engine.native.instructions import (
     C,
     N,
 )
-from engine.native.kernels import columns, copy_row
-from engine.native.lanes import W
-from engine.native.packing import shares
+from engine.native.kernels import columns
+from engine.native.lanes import BYTES, W
+from engine.native.packing import pack_panels, shares
+from engine.native.products import narrow_block
 from engine.native.reductions import added, made_up
-from engine.native.simd import add, i64s, load_part, store_part, tile
+from engine.native.simd import add, i64s, load_part, store, store_part, tile, zero
 from engine.native.simd import first as lanes
-from engine.native.tiles import PANEL, ROWS
+from engine.native.tiles import LINE, PANEL, ROWS
 
 
 @compiled
@@ -51,20 +55,6 @@ def reach(shift, stride, size, windows):
     """The first and the end of those windows whose element ``shift`` pixels in lies on the image."""
     low = max(0, -(shift // stride))
     return low, max(low, min(windows, (size - 1 - shift) // stride + 1))
-
-
-@compiled
-def gradients_at_hand(row, s, image, images, line, lines, room):
-    """The gradients of these windows in ``room``, in panels without gaps; if there are more than one panel."""
-    panel = 4 * PANEL * images * lines * s[COUNT1]
-    for k in range(images):
-        g = row[B] + (image + k) * s[OUT0] + line * s[OUT1]
-        for pixel in range(lines * s[COUNT1]):
-            to = room + 4 * PANEL * (k * lines * s[COUNT1] + pixel)
-            for j in range(0, s[FILTERS], PANEL):
-                copy_row(to, g + 4 * j, min(PANEL, s[FILTERS] - j))
-                to += panel
-            g += s[OUT2]
 
 
 @compiled
@@ -114,8 +104,8 @@ def add_lost(at, begin, count, room):
 def filter_gradient(at, begin, count, room):
     """out (height, width, channels, n), which is 0, from images at A and g (images, rows, columns, n) at B.
 
-    A unit is a tile of it: some elements of a row of the windows, some filters.  C, if it isn't 0: where what is lost
-    to rounding is kept, which is 0 too at first.
+    A unit is a tile of it: some elements of a row of the windows, all filters, which are PANEL at most.  C, if it
+    isn't 0: where what is lost to rounding is kept, which is 0 too at first.
     """
     row = columns(at)
     s = i64s(row[INFO])
@@ -132,23 +122,134 @@ def filter_gradient(at, begin, count, room):
             source, pitch = framed(row, s, image, line, lines, frames)
             for k in range(1, images):
                 framed(row, s, image + k, line, lines, frames + k * apart)
-            packed = frames + images * (high - low) * s[FRAME]
-            pixels = lines * s[COUNT1]
-            if n > PANEL:
-                gradients_at_hand(row, s, image, images, line, lines, packed)
+            g = (row[B] + image * s[OUT0] + line * s[OUT1], s[OUT0], s[OUT1], s[OUT2])
             for unit in range(begin, begin + count):
-                part, q, j = unit % parts, unit // parts % (s[KERNEL0] * runs), unit // parts // (s[KERNEL0] * runs)
+                part, q = unit % parts, unit // parts
                 rows, skipped = few + 1 if part < more else few, part * few + min(part, more)
-                if n > PANEL:
-                    up = 4 * PANEL
-                    g = (packed + j * up * images * pixels, up * pixels, up * s[COUNT1], up)
-                else:
-                    g = (row[B] + image * s[OUT0] + line * s[OUT1], s[OUT0], s[OUT1], s[OUT2])
-                out = row[OUT] + 4 * ((q * run + skipped) * n + j * PANEL)
+                out = row[OUT] + 4 * (q * run + skipped) * n
                 sum_over_images(
                     row, s, (apart, pitch), source + q % runs * s[DILATION1] * s[IMAGE2] + 4 * skipped, 4, q // runs,
-                    images, line, lines, g, out, 4 * n, min(PANEL, n - j * PANEL), rows, room,
+                    images, line, lines, g, out, 4 * n, n, rows, room,
                 )  # fmt: skip
+
+
+@compiled
+def pack_elements(out, a, rows, images, apart, lines, up, pixels, step):
+    """What lies at ``rows`` elements of some windows, tile by tile, window by window.
+
+    ``apart``, ``up``, ``step``: bytes from image to image, line to line, window to window.
+    """
+    parts, few, more = shares(rows)
+    for part in range(parts):
+        tall = few + 1 if part < more else few
+        for image in range(images):
+            for line in range(lines):
+                x = a + image * apart + line * up
+                for _ in range(pixels):
+                    for v in range(0, tall, W):  # what is written beyond a window's numbers is written over
+                        store(out + 4 * v, load_part(x + 4 * v, lanes(tall - v)))
+                    out, x = out + 4 * tall, x + step
+        a += 4 * tall
+
+
+@compiled
+def add_products(row, s, source, apart, pitch, image, images, line, lines, pixel, pixels, begin, end, room):
+    """What some pixels of some lines and images give is added to some units' sums: a product of packed factors."""
+    n, partial, tiles = s[FILTERS], row[A0], row[TILES]
+    runs, run = (1, s[KERNEL1] * s[CHANNELS]) if s[DILATION1] == 1 else (s[KERNEL1], s[CHANNELS])
+    parts, step, had_top, had_bottom = (run + ROWS - 1) // ROWS, s[STRIDE1] * s[IMAGE2], 0, 0
+    unit = begin
+    while unit < end:
+        q, skipped = unit // parts, unit % parts * ROWS
+        last = min(unit + TALL // ROWS, end, (q + 1) * parts)
+        rows, shift = min(run - skipped, (last - unit) * ROWS), q // runs * s[DILATION0] - s[PAD0]
+        unit = last
+        low, high = reach(shift, s[STRIDE0], s[SIZE0], s[COUNT0])  # the other windows' pixels are padding
+        low, high = max(low, line), min(high, line + lines)
+        if low >= high:
+            continue
+        whole = images * (high - low) * pixels
+        top, bottom = (line, line + lines) if images == 1 else (low, high)  # of one image all lines are packed, once
+        held = images * (bottom - top) * pixels
+        if (top, bottom) != (had_top, had_bottom):
+            had_top, had_bottom = top, bottom
+            for k in range(images):
+                g = row[B] + (image + k) * s[OUT0] + top * s[OUT1] + pixel * s[OUT2]
+                to = room + 4 * PANEL * k * (bottom - top) * pixels
+                pack_panels(to, 4 * PANEL * held, g, (bottom - top) * pixels, n, s[OUT2], 4)
+        elements = room + 4 * PANEL * ((n + PANEL - 1) // PANEL) * held
+        x = source + q % runs * s[DILATION1] * s[IMAGE2] + 4 * skipped + pixel * step
+        pack_elements(
+            elements,
+            x + (low * s[STRIDE0] + shift) * pitch,
+            rows,
+            images,
+            apart,
+            high - low,
+            s[STRIDE0] * pitch,
+            pixels,
+            step,
+        )
+        for j in range(0, n, PANEL):
+            wide, to = min(PANEL, n - j), partial + 4 * ((q * run + skipped) * n + j)
+            b = room + 4 * j * held + 4 * PANEL * (low - top) * pixels
+            if wide > W:
+                tile(row[PACKED], to, 4 * n, elements, 4, 0, b, 4 * PANEL, whole, 1, 0, 0, wide, to, 4 * n, rows)
+            else:
+                narrow_block(tiles, to, 4 * n, elements, b, 4 * PANEL, 0, rows, wide, whole, to, 4 * n)
+
+
+@compiled
+def flush(out, partial, lost, n):
+    """out (n,) += partial, which becomes 0; what is lost to rounding is kept at ``lost``, if that isn't 0."""
+    for j in range(0, 4 * n, BYTES):
+        wanted = lanes(n - (j >> 2))
+        total, part = load_part(out + j, wanted), load_part(partial + j, wanted)
+        store_part(partial + j, zero(), wanted)
+        if lost != 0:
+            total, less = added(total, load_part(lost + j, wanted), part)
+            store_part(out + j, total, wanted)
+            store_part(lost + j, less, wanted)
+        else:
+            store_part(out + j, add(total, part), wanted)
+
+
+@entry
+def filter_products(at, begin, count, room):
+    """As filter_gradient, of any number of filters: products of what lies under the windows with g, both packed.
+
+    A unit is a row of tiles.  A0: where up to SUMS such products are added up, which is 0 at first; if they all are, it
+    is the result.
+    """
+    row = columns(at)
+    s = i64s(row[INFO])
+    run = s[CHANNELS] if s[DILATION1] != 1 else s[KERNEL1] * s[CHANNELS]
+    end, parts, sums = begin + count, (run + ROWS - 1) // ROWS, 0
+    first = begin // parts * run + begin % parts * ROWS  # of the filters' rows that these units are
+    moved, size = 4 * s[FILTERS] * first, (end // parts * run + end % parts * ROWS - first) * s[FILTERS]
+    out, partial, lost = row[OUT] + moved, row[A0] + moved, row[C] + moved if row[C] != 0 else 0
+    some = equal(s[COUNT1], PIXELS)
+    for image in range(0, s[IMAGES], s[TOGETHER]):
+        images = min(s[TOGETHER], s[IMAGES] - image)
+        for line in range(0, s[COUNT0], s[LINES]):
+            lines = min(s[LINES], s[COUNT0] - line)
+            low, high = span(s, line, lines)
+            apart = (high - low) * s[FRAME] if s[FRAME] else s[IMAGE0]
+            source, pitch = framed(row, s, image, line, lines, room)
+            for k in range(1, images):
+                framed(row, s, image + k, line, lines, room + k * apart)
+            packed = room + (images * (high - low) * s[FRAME] + LINE - 1) // LINE * LINE
+            for pixel in range(0, s[COUNT1], some):
+                pixels = min(some, s[COUNT1] - pixel)
+                add_products(
+                    row, s, source, apart, pitch, image, images, line, lines, pixel, pixels, begin, end, packed
+                )
+                sums += 1
+                if sums == SUMS and partial != out:
+                    flush(out, partial, lost, size)
+                    sums = 0
+    if sums > 0 and partial != out:
+        flush(out, partial, lost, size)
 
 
 @entry

@@ -25,7 +25,7 @@ LONG_ROW, MANY_ROWS = 512, 256  # numbers in a row of which beginning it is a sm
 PARTS = 64  # instructions that one element-wise operation may become
 BYTES_A_NS, PRODUCTS_A_NS = 10, 50  # what kernels get through, about
 USE_TILES = {
-    "product": "tile", "convolution": "tile", "filter_gradient": "tile",
+    "product": "tile", "convolution": "tile", "filter_gradient": "tile", "filter_products": "tile",
     "thin_convolution": "tile_apart", "depthwise": "tile_apart", "depthwise_gradient": "tile_apart",
 }  # fmt: skip
 _SLOW = re.compile(r"/|sqrt|exp|log|tanh|sin|cos|pow")

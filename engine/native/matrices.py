@@ -29,6 +29,7 @@ FEW_ROWS = 8  # that are multiplied one by one with columns without gaps
 NEAR = 2**18  # numbers of a second factor that stays in the second-level cache: a megabyte
 NARROW = 1024  # bytes from row to row of a second factor that is read as it lies
 LINE, SETS, WAYS = 64, 64, 8  # of the first-level cache: bytes of a line; which addresses go where; lines in a set
+AGAIN = 8  # panels of a second factor, for up to as many the first one isn't worth packing if it stays in that cache
 THIN, SHORT = 64, 32  # rows of a result, and numbers that are summed up, of which there are so few that a loop will do
 REPEATED = 4  # units at most where each packs a factor anew
 
@@ -147,13 +148,14 @@ def _add_part(table: Table, out: np.ndarray, a: np.ndarray, b: np.ndarray, start
 def _add_tiles(table: Table, out: np.ndarray, a: np.ndarray, b: np.ndarray, more: dict[str, int]) -> None:
     """The general way, in tiles: whether factors are packed, and how the result is cut."""
     tall, panel, vector = tile_sizes()
-    m, n, k, a1, b0 = (more[each] for each in ("m", "n", "k", "a1", "b0"))
+    m, n, k, a0, a1, b0 = (more[each] for each in ("m", "n", "k", "a0", "a1", "b0"))
     lies = more["b1"] == 4 and (m <= FEW or ((b0 <= NARROW or k * n <= NEAR) and m <= 4 * FEW))
     if m > tall and 4 * panel <= LINE and min(k, DEEP) > _held(b0):  # a panel is read again when the cache has lost it
         lies = False
     if a1 != 4 and m > FEW:  # a first factor that lies across is worth packing where it is read often
         lies = more["b1"] == 4 and n < 4 * panel
-    tiled = not lies and n >= 4 * panel and m > tall
+    scattered = 2 * _held(a1) < min(k, DEEP) if a0 == 4 else _held(a0) < 2 * tall
+    tiled = not lies and m > tall and n >= 4 * panel and (n > AGAIN * panel or scattered)
     depth = DEEP
     if lies and m <= FEW and k * n > 2 * NEAR:  # from farther away rows are read on and on, a few at a time
         depth = 64 if m <= 16 else 128

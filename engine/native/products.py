@@ -40,7 +40,7 @@ from engine.native.instructions import (
 )
 from engine.native.kernels import columns, copy_row, fill_row
 from engine.native.lanes import BYTES, W
-from engine.native.packing import pack, pack_panels, pack_tiles, shares
+from engine.native.packing import TOGETHER, pack, pack_panels, pack_tiles, shares
 from engine.native.simd import (
     add,
     beside1,
@@ -73,24 +73,28 @@ def edge(n, grain, units, unit):
 
 @compiled
 def block(tiles, packed, out, out0, a, a0, a1, b, b0, panel, ahead, m, n, k, start, start0):
-    """Tile by tile; ``panel`` is how far the panels of b lie apart.  ``packed`` isn't 0: both factors are packed."""
-    parts, few, more = shares(m)
+    """Panel by panel; ``panel`` is how far those of b lie apart.  ``packed`` isn't 0: both factors are packed."""
     for j in range(0, n, PANEL):
-        wide = min(PANEL, n - j)
-        to, x, here = out + 4 * j, a, start + 4 * j if start != 0 else 0
-        for part in range(parts):
-            rows = few + 1 if part < more else few
-            if packed == 0:
-                tile(tiles, to, out0, x, a0, a1, b, b0, k, 1, 0, ahead, wide, here, start0, rows)
-                x += a0 * rows
-            else:
-                best = packed if wide > W and parts > 1 else tiles
-                tile(best, to, out0, x, 4, 4 * rows, b, b0, k, 1, 0, ahead, wide, here, start0, rows)
-                x += 4 * k * rows
-            to += rows * out0
-            if start != 0:
-                here += rows * start0
+        wide, to, here = min(PANEL, n - j), out + 4 * j, start + 4 * j if start != 0 else 0
+        if packed == 0:
+            tile(tiles, to, out0, a, a0, a1, b, b0, k, 1, 0, ahead, wide, here, start0, m)
+        elif wide > W:
+            tile(packed, to, out0, a, 4, 0, b, b0, k, 1, 0, ahead, wide, here, start0, m)
+        else:
+            narrow_block(tiles, to, out0, a, b, b0, ahead, m, wide, k, here, start0)
         b += panel
+
+
+@compiled
+def narrow_block(tiles, out, out0, a, b, b0, ahead, m, n, k, start, start0):
+    """A few columns of a block whose factors are packed, tile by tile."""
+    parts, few, more = shares(m)
+    for part in range(parts):
+        rows = few + 1 if part < more else few
+        tile(tiles, out, out0, a, 4, 4 * rows, b, b0, k, 1, 0, ahead, n, start, start0, rows)
+        out, a = out + rows * out0, a + 4 * k * rows
+        if start != 0:
+            start += rows * start0
 
 
 @entry
@@ -119,10 +123,15 @@ def product(at, begin, count, room):
         left, right = edge(n, PANEL, units, begin), edge(n, PANEL, units, begin + count)
     tiled = room + 4 * each * (min(n, WIDE) + PANEL)  # where a is packed
     packed = row[PACKED] if packs & 2 else 0
-    for j in range(left, right, WIDE):
-        wide = min(WIDE, right - j)
-        for q in range(0, k, each):
-            deep = min(each, k - q)
+    once = (
+        high - low <= TALL
+    )  # a panel of b is read once then, so that few at a time are packed, and never left the cache
+    step = TOGETHER * PANEL if once else WIDE
+    for q in range(0, k, each):
+        deep = min(each, k - q)
+        here, here0 = (start, start0) if q == 0 else (out, out0)
+        for j in range(left, right, step):
+            wide = min(step, right - j)
             y, y0, panel = b + j * b1 + q * b0, b0, 4 * PANEL
             if packs & 1:
                 to, y0, panel = room, 4 * PANEL, 4 * PANEL * deep
@@ -132,12 +141,12 @@ def product(at, begin, count, room):
                 if not packs & 16:
                     pack_panels(to, panel, y, deep, wide, b0, b1)
                 y = to
-            here, here0 = (start, start0) if q == 0 else (out, out0)
             for i in range(low, high, TALL):
                 tall = min(TALL, high - i)
                 x = a + i * a0 + q * a1
                 if packs & 2:
-                    pack_tiles(tiled, x, tall, deep, a0, a1)
+                    if j == left or not once:
+                        pack_tiles(tiled, x, tall, deep, a0, a1)
                     x = tiled
                 block(
                     tiles, packed, out + 4 * j + i * out0, out0, x, a0, a1, y, y0, panel, ahead, tall, wide, deep,

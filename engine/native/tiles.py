@@ -26,29 +26,44 @@ _NAMES = ("out", "out0", "a", "a0", "a1", "b", "b0", "k", "runs", "a2", "b2", "c
 def tile(module: ir.Module, name: str) -> None:
     """out (rows, columns) = a (rows, runs * k) @ b (runs * k, columns) + start (rows, columns), if start isn't 0.
 
-    The function's arguments are those of :data:`_NAMES`, then ``rows``: at most ROWS; ``columns`` are at most
-    PANEL.  out0, a0, start0: bytes from row to row.  Within a run of k numbers, those of a lie a1 bytes apart
-    and the rows of b b0; from run to run it is a2 and b2.  What lies b2 further on in b is fetched meanwhile.
+    The function's arguments are those of :data:`_NAMES`, then ``rows``: they are shared out to tiles of at most ROWS,
+    some of which have one more than the others; ``columns`` are at most PANEL.  out0, a0, start0: bytes from row to
+    row.  Within a run of k numbers, those of a lie a1 bytes apart and the rows of b b0; from run to run it is a2
+    and b2.  What lies b2 further on in b is fetched meanwhile.
 
     "tile_apart": each column has an a of its own, (rows, runs * k, columns): a's numbers stand for W side by side,
-    and ``columns`` are at most W.  "tile_packed": there is one run, and the factors have no gaps, a column by
-    column, b row by row of PANEL, of which more than W count.
+    and ``columns`` are at most W.  "tile_packed": there is one run, and the factors have no gaps, b row by row of
+    PANEL, of which more than W count, and a tile by tile, each column by column.
     """
     apart, packed = name == "tile_apart", name == "tile_packed"
     function = ir.Function(module, ir.FunctionType(ir.VoidType(), [I64] * (len(_NAMES) + 1)), name)
     b = ir.IRBuilder(function.append_basic_block("entry"))
     *arguments, rows = function.args
-    wide = b.icmp_signed(">", arguments[_NAMES.index("columns")], number(W))
-    done = b.append_basic_block("done")
-    switch = b.switch(b.add(rows, b.select(wide, number(ROWS), number(0))), done)
-    for vectors in range(VECTORS if packed else 1, 2 if apart else VECTORS + 1):
-        for count in range(1, ROWS + 1):
-            block = b.append_basic_block("size")
-            switch.add_case(number(count + ROWS * (vectors - 1)), block)
-            b.position_at_end(block)
-            b.call(_of_size(module, name, count, vectors), arguments).tail = "tail"
-            b.branch(done)
-    b.position_at_end(done)
+    now: dict[str, ir.Value] = dict(zip(_NAMES, arguments, strict=True))
+    wide = b.icmp_signed(">", now["columns"], number(W))
+    base = b.select(wide, number(ROWS), number(0))
+    parts = b.sdiv(b.add(rows, number(ROWS - 1)), number(ROWS))
+    few = b.sdiv(rows, b.select(b.icmp_signed(">", parts, number(1)), parts, number(1)))
+    more = b.sub(rows, b.mul(few, parts))
+    moving = {each: b.alloca(I64) for each in ("out", "a", "start")}
+    for each, place in moving.items():
+        b.store(now[each], place)
+    with loop(b, parts) as part:
+        here = {each: b.load(place) for each, place in moving.items()}
+        count = b.select(b.icmp_signed("<", part, more), b.add(few, number(1)), few)
+        done = b.append_basic_block("done")
+        switch = b.switch(b.add(count, base), done)
+        for vectors in range(VECTORS if packed else 1, 2 if apart else VECTORS + 1):
+            for size in range(1, ROWS + 1):
+                block = b.append_basic_block("size")
+                switch.add_case(number(size + ROWS * (vectors - 1)), block)
+                b.position_at_end(block)
+                b.call(_of_size(module, name, size, vectors), list((now | here).values()))
+                b.branch(done)
+        b.position_at_end(done)
+        ups = {"out": now["out0"], "a": b.mul(number(4), now["k"]) if packed else now["a0"], "start": now["start0"]}
+        for each, place in moving.items():
+            b.store(b.add(here[each], b.mul(count, ups[each])), place)
     b.ret_void()
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from engine.native.folds import along
-from engine.native.instructions import AVERAGE, AVERAGE_WITH_PADDING, C0, MAX, OP, PIXELS, SUMS, WINDOW
+from engine.native.instructions import AVERAGE, AVERAGE_WITH_PADDING, C0, LONG, MAX, OP, PIXELS, SUMS, TALL, WINDOW
 from engine.native.lowering import (
     PARTS,
     PRODUCTS_A_NS,
@@ -21,8 +22,8 @@ from engine.native.lowering import (
     lowering,
     tile_sizes,
 )
-from engine.native.matrices import add_product
-from engine.ops import pool
+from engine.native.matrices import LINE, add_product
+from engine.ops import matrix, pool
 from engine.ops.window import Axis, Windows, settings, windows
 from engine.passes import Node
 
@@ -132,10 +133,28 @@ def _convolve(
         added = table.plain(start[0]) if start else None
         add_product(table, out.reshape(-1, n), image.reshape(-1, channels), filters[0, 0], added)
         return
+    if height > 1 and height * width * channels > matrix.LONG:
+        _convolve_in_halves(table, out, image, filters, over, *start)
+        return
     panels = table.keep(np.empty((-(-n // panel), height * width * channels, panel), np.float32))
     strides = dict(zip(("a0", "a1", "b0", "b1"), filters.strides, strict=True))
     table.add("filter_panels", panels, filters, n=n, units=height * width, m=height, k=width, c=channels, **strides)
-    _by_lines(table, "convolution", out, image, panels, *map(table.plain, start), over=over, work=work)
+    taps = height * width * channels
+    depth = taps if taps <= LONG else PIXELS
+    _by_lines(table, "convolution", out, image, panels, *map(table.plain, start), over=over, work=work, depth=depth)
+
+
+def _convolve_in_halves(
+    table: Table, out: np.ndarray, image: np.ndarray, filters: np.ndarray, over: Windows, *start: np.ndarray
+) -> None:
+    """The same by the upper half of the windows and by the lower one: a longer running total would lose digits."""
+    half, part, down = len(filters) // 2, table.keep(np.empty(out.shape, np.float32)), over.down
+    left = (down.kernel - half) * down.dilation
+    upper = replace(down, kernel=half, after=down.after - left)
+    lower = replace(down, kernel=down.kernel - half, before=down.before - half * down.dilation)
+    _convolve(table, out, image, filters[:half], Windows(upper, over.across), *start)
+    _convolve(table, part, image, filters[half:], Windows(lower, over.across))
+    element_wise(table, "(x0 + x1)", out, [out, part])
 
 
 def _convolve_apart(
@@ -214,9 +233,11 @@ def _filters(table: Table, node: Node, out: np.ndarray, ins: Sequence[np.ndarray
     if dense and _is_product(over, image, out):
         add_product(table, out[0, 0], image.reshape(-1, image.shape[3]).T, g.reshape(-1, g.shape[3]), None)
         return
-    nothing = table.keep(np.zeros(1, np.float32))
-    table.add("fill", out, nothing, n=out.size)
+    _fill(table, out)
     if image.size == 0:
+        return
+    if dense and out.shape[3] > tile_sizes()[1]:
+        _filter_products(table, out, image, g, over)
         return
     (height, width, channels, n), (tall, panel, vector), down = out.shape, tile_sizes(), over.down
     rows = _rows(over, channels, 1 if dense else n)
@@ -224,20 +245,56 @@ def _filters(table: Table, node: Node, out: np.ndarray, ins: Sequence[np.ndarray
     lines = max(1, min(down.windows, CACHE // line, SUMS * PIXELS // over.across.windows))
     sums = -(-down.windows // max(1, PIXELS // over.across.windows))  # of PIXELS, an image
     together = max(1, min(len(image), CACHE // (line * lines), SUMS // sums)) if lines == down.windows and dense else 1
-    panels = -(-n // panel)
-    packed = 4 * panels * panel * together * lines * over.across.windows if dense and panels > 1 else 0
-    table.room = max(table.room, 4 * tall * panel + together * _under(down, lines) * rows.pitch + packed)
-    runs, run = (1, width * channels) if over.across.dilation == 1 else (width, channels)
-    units = height * (runs * -(-run // tall) * panels if dense else -(-channels * n // vector))
-    times, lost = -(-len(image) // together) * -(-down.windows // lines), list[np.ndarray]()
-    if times > SUMS:  # what is added to the result so often has its rounding kept beside it
-        lost = [table.keep(np.empty(out.shape, np.float32))]
-        table.add("fill", lost[0], nothing, n=out.size)
-    table.add(
-        "filter_gradient" if dense else "depthwise_gradient", out, image, g, *lost, n=0, units=units,
-        work=g.size * height * width * (channels if dense else 1) // PRODUCTS_A_NS,
-        info=_info(table, over, image, g, rows=rows, lines=lines, together=together),
+    table.room = max(table.room, 4 * tall * panel + together * _under(down, lines) * rows.pitch)
+    runs, run = _runs(over, width, channels)
+    units = height * (runs * -(-run // tall) if dense else -(-channels * n // vector))
+    work = g.size * height * width * (channels if dense else 1) // PRODUCTS_A_NS
+    info = _info(table, over, image, g, rows=rows, lines=lines, together=together)
+    times = -(-len(image) // together) * -(-down.windows // lines)
+    kernel = "filter_gradient" if dense else "depthwise_gradient"
+    _add_filters(table, kernel, out, image, g, times=times, units=units, info=info, work=work)
+
+
+def _filter_products(table: Table, out: np.ndarray, image: np.ndarray, g: np.ndarray, over: Windows) -> None:
+    """The same of more filters than a tile has columns: by products of at most PIXELS windows at a time."""
+    (height, width, channels, n), (tall, panel, vector) = out.shape, tile_sizes()
+    rows, down, across = _rows(over, channels), over.down, over.across.windows
+    lines = max(1, min(down.windows, PIXELS // across))
+    runs, run = _runs(over, width, channels)
+    together = max(1, min(len(image), PIXELS // (lines * across))) if lines == down.windows and run > 4 * tall else 1
+    pixels = min(PIXELS, together * lines * across)
+    needed = pixels * (-(-n // panel) * panel + min(run, TALL)) + vector
+    table.room = max(table.room, together * _under(down, lines) * rows.pitch + LINE + 4 * needed)
+    products = -(-len(image) // together) * -(-down.windows // lines) * -(-across // PIXELS)
+    partial = out
+    if products > 2 * SUMS:
+        partial = _fill(table, table.keep(np.empty(out.shape, np.float32)))
+    info = _info(table, over, image, g, rows=rows, lines=lines, together=together)
+    work, units = g.size * height * width * channels // PRODUCTS_A_NS, height * runs * -(-run // tall)
+    packed = table.codes["tile_packed"]
+    _add_filters(
+        table, "filter_products", out, image, g, times=products // SUMS, a0=address(partial), packed=packed, info=info,
+        units=units, work=work,
     )  # fmt: skip
+
+
+def _runs(over: Windows, width: int, channels: int) -> tuple[int, int]:
+    """Of how many runs a row of the windows is, and how many numbers lie side by side in one."""
+    return (1, width * channels) if over.across.dilation == 1 else (width, channels)
+
+
+def _fill(table: Table, out: np.ndarray) -> np.ndarray:
+    """``out``, which becomes 0."""
+    table.add("fill", out, table.keep(np.zeros(1, np.float32)), n=out.size)
+    return out
+
+
+def _add_filters(
+    table: Table, kernel: str, out: np.ndarray, image: np.ndarray, g: np.ndarray, *, times: int, **more: int
+) -> None:
+    """The instruction; what is added to the result very often has its rounding kept beside it."""
+    lost = [_fill(table, table.keep(np.empty(out.shape, np.float32)))] if times > SUMS else []
+    table.add(kernel, out, image, g, *lost, n=0, **more)
     if lost:
         table.add("add_lost", out, lost[0], n=out.size)
 
