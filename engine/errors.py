@@ -109,17 +109,20 @@ class Source(NamedTuple):
         return f"{Path(self.file).name}:{self.line}"
 
 
+_line = cache(Source)
+
+
 @cache
 def _is_ours(file: str) -> bool:
     return file.startswith(_OURS)
 
 
-def user_source() -> Source:
-    """The nearest line of the call stack that lies outside the engine."""
-    frame = sys._getframe(1)
-    while frame.f_back is not None and (_is_ours(frame.f_code.co_filename) or _is_made(frame)):
-        frame = frame.f_back
-    return Source(frame.f_code.co_filename, frame.f_lineno)
+def user_source(above: int = 0) -> Source:
+    """The nearest line of the call stack that lies outside the engine, as its next frames ``above`` surely don't."""
+    frame = sys._getframe(1 + above)
+    while (_is_ours(frame.f_code.co_filename) or _is_made(frame)) and (caller := frame.f_back) is not None:
+        frame = caller
+    return _line(frame.f_code.co_filename, frame.f_lineno)
 
 
 def _is_made(frame: FrameType) -> bool:

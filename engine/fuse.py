@@ -9,8 +9,7 @@ at the same time, so what it reads and changes must lie in step.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
 from engine.graph import Tensor
@@ -50,24 +49,22 @@ class Order(NamedTuple):
     followers: Mapping[Node, Sequence[Node]]
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class Region:
     """Operations in the order in which they run, and those whose results are needed outside (``stored``)."""
 
     nodes: tuple[Node, ...]
     stored: tuple[Node, ...]
     made: Any = None  # what the executor that was asked whether it takes it has found for it, if it keeps that
+    work: tuple[Node, ...] = field(init=False)  # those where something is to be done
 
-    @cached_property
-    def work(self) -> tuple[Node, ...]:
-        """Those where something is to be done."""
-        return tuple(node for node in self.nodes if node.computed)
+    def __post_init__(self) -> None:
+        self.work = tuple([node for node in self.nodes if node.computed])
 
-    @cached_property
+    @property
     def inputs(self) -> tuple[Node, ...]:
         """What it reads from outside, each once."""
-        read = (each for node in self.work for each in node.reads if each not in self.nodes)
-        return tuple(dict.fromkeys(read))
+        return tuple(dict.fromkeys([each for node in self.work for each in node.reads if each not in self.nodes]))
 
     @property
     def last(self) -> Node:
@@ -105,7 +102,7 @@ class Region:
             if target is None:
                 continue
             cells = target.variables
-            aside = (each for each in self.inputs if each is not target or each.spec != node.spec or self.product)
+            aside = [each for each in self.inputs if each is not target or each.spec != node.spec or self.product]
             if changed & cells or any(each.variables & cells for each in aside):
                 return False
             changed |= cells
@@ -131,24 +128,28 @@ class _Fuser:
         self._fetched = {each for root in roots for each in (root, root.root)}
         self._order = {node: at for at, node in enumerate(nodes)}
         self._place = dict(self._order)  # of the region that it has come to
-        self._regions = dict(enumerate(Region((node,), (node,)) for node in nodes))
+        self._regions = dict(enumerate([Region((node,), (node,)) for node in nodes]))
+        # what is done element by element, as long as nothing else is done in its region
+        self._alone = {node for node in nodes if node.computed and node.element is not None}
 
     def run(self) -> list[Region]:
         for node in self._order:
-            if value_of(node) is not node:  # goes where its value goes
-                self._settle(self._place[value_of(node)], self._region((value_of(node), node)))
+            if (value := value_of(node)) is not node:  # goes where its value goes
+                self._settle(self._place[value], self._region((value, node)))
         for node in self._order:
-            self._pair(node)
-        for node in self._order:
-            self._add_to_product(node)
-        for node in reversed(self._order):
-            self._grow(node)
+            if node.op.slope_of is not None and node in self._alone:
+                self._pair(node)
+        for step, nodes in ((self._add_to_product, self._order), (self._grow, reversed(self._order))):
+            for node in nodes:
+                if node in self._alone:
+                    step(node)
         return self._join([self._regions[at] for at in sorted(self._regions)])
 
     def _region(self, nodes: Iterable[Node]) -> Region:
         """``nodes``, as they are ordered, as a region; what others read of it, or fetch, is stored."""
         inside = dict.fromkeys(nodes)
-        return Region(tuple(inside), tuple(node for node in inside if node.computed and self._is_needed(node, inside)))
+        stored = [node for node in inside if node.computed and self._is_needed(node, inside)]
+        return Region(tuple(inside), tuple(stored))
 
     def _is_needed(self, node: Node, inside: Collection[Node]) -> bool:
         """Whether somebody but those ``inside`` needs its value."""
@@ -161,6 +162,8 @@ class _Fuser:
             self._regions.pop(self._place[node], None)
             self._place[node] = at
         self._regions[at] = region
+        if len(region.work) > 1:
+            self._alone.difference_update(region.work)
 
     def _may_wait(self, node: Node, at: int, inside: Collection[Node]) -> bool:
         """Whether only those ``inside``, which come ``at`` a later place, need ``node`` and its region."""
@@ -168,31 +171,27 @@ class _Fuser:
             return False
         return all(each in inside or self._place[each] > at for each in self._followers[node])
 
-    def _is_alone(self, node: Node) -> bool:
-        """Whether ``node`` is done element by element, and nothing else is done in its region yet."""
-        first, *names = self._regions[self._place[node]].nodes
-        return first is node and node.computed and not any(each.computed for each in names) and node.element is not None
-
     def _pair(self, slope: Node) -> None:
         """Have a slope computed where its function is, if that is kept: for a reader that can't be in one region."""
-        for node in self._followers[slope.inputs[0]] if slope.op.slope_of else ():
-            if node.op is not slope.op.slope_of or not (self._is_alone(node) and self._is_alone(slope)):
+        for node in self._followers[slope.inputs[0]]:
+            at = self._place[node]
+            if node.op is not slope.op.slope_of or not {node, slope} <= self._alone:
                 continue
+            if any(self._place[each] <= at for each in self._followers[slope]):
+                continue  # it is needed before its function
             readers = [each for each in self._followers[node] if node in each.inputs]
             inside = [each for each in readers if each.element is not None and _alike(each, node)]
             if (len(readers) > 1 or self._is_needed(node, inside)) and not (node.into or slope.into):
-                self._offer(self._place[node], (node, slope))
+                self._offer(at, (node, slope))
 
     def _add_to_product(self, node: Node) -> None:
         """Take the product that only ``node`` reads together with it, and what else only it reads if that is wanted."""
-        if not self._is_alone(node):
-            return
         at = self._place[node]
         for product in node.reads:
             before = self._regions[self._place[product]]
             if not before.product or before.last is not product or not _alike(product, node):
                 continue
-            beside = [each for each in node.reads if self._is_alone(each) and self._may_wait(each, at, (node,))]
+            beside = [each for each in node.reads if each in self._alone and self._may_wait(each, at, (node,))]
             for more in (beside, []):
                 nodes = [*before.nodes, *more, *self._regions[at].nodes]
                 if all(self._may_wait(each, at, nodes) for each in before.nodes) and self._offer(at, nodes):
@@ -200,8 +199,6 @@ class _Fuser:
 
     def _grow(self, node: Node) -> None:
         """Take what only ``node``, or its region, reads together with it: the most that is accepted."""
-        if not self._is_alone(node):
-            return
         at = self._place[node]
         region = self._regions[at]
         inside, read = dict.fromkeys(region.nodes), [*node.reads]
@@ -241,7 +238,8 @@ class _Fuser:
             else:
                 at = len(done)
                 done.append([region])
-            place.update(dict.fromkeys(region.nodes, at))
+            for node in region.nodes:
+                place[node] = at
         return [region for each in done for region in each]
 
     def _home(
@@ -250,12 +248,13 @@ class _Fuser:
         """Which of the regions ``done``, from the ``first`` that it may join on, takes it; and what they are then."""
         if region.nodes[0].spec.size < self._taker.joins_from or region.product or not region.element_wise:
             return None
+        inputs = region.inputs
         for at in range(len(done) - 1, max(1, first, len(done) - BACK) - 1, -1):
             other = done[at][0]
             fits = _alike(other.last, region.last) and len(other.work) + len(region.work) <= self._taker.largest
             if not fits or not other.element_wise:
                 continue
-            if any(place.get(each) == at and each not in other.nodes for each in region.inputs):
+            if any(place.get(each) == at and each not in other.nodes for each in inputs):
                 continue  # it reads through a window
             both = self._region((*other.nodes, *region.nodes))
             if both.in_step() and self._taker.accepts(both):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Collection, Sequence
+from contextlib import nullcontext
 from functools import reduce
 from itertools import pairwise
 from typing import Any
@@ -34,7 +35,7 @@ def gradients(y: Tensor, xs: Tensor | Sequence[Tensor], seed: Any = None) -> lis
             raise GradientError(f"{each.name} ({each.source}) belongs to another graph than {y.name} ({y.source})")
         if not each.spec.is_float:
             raise GradientError(f"{each.name} holds {each.dtype}: only floats have gradients ({each.source})")
-    with y.graph, y.graph.whole():
+    with y.graph, y.graph.whole(), y.graph.scope("grad"):
         if seed is not None and not isinstance(seed, Tensor):
             seed = y.graph.constant(seed, y.dtype)
         if seed is not None and not y.spec.fits(seed.spec):
@@ -51,7 +52,7 @@ def _walk(y: Tensor, xs: Sequence[Tensor], seed: Tensor | None) -> list[Tensor]:
         sent[node] = [_summed(sent[node])]
         for x, part in zip(node.inputs, _parts(node, sent[node][0]), strict=True):
             if part is not None and x in path:
-                sent.setdefault(x, []).append(_fit(part, x))
+                sent.setdefault(x, []).append(part if _fits(part, x, node) else sum_like(part, x))
     return [_summed(sent[x]) if x in sent and x in path else _flat_or_missing(y, x) for x in xs]
 
 
@@ -93,7 +94,7 @@ def _parts(node: Tensor, g: Tensor) -> Sequence[Tensor | None]:
     """The gradients of ``node``'s inputs by its op's rule; None where the slope is 0 everywhere."""
     if node.op.grad is None:
         raise GradientError(f"{node.op.name} ({node.name} {node.spec}, {node.source}) has no gradient")
-    with node.graph.scope("grad"), device(node.device):
+    with nullcontext() if node.device == node.graph.device else device(node.device):
         try:
             return node.op.grad(node, g, *node.inputs, **node.attrs)
         except EngineError as error:
@@ -127,10 +128,11 @@ def _filled(value: float, like: Tensor) -> Tensor:
     return number if like.ndim == 0 else broadcast_like(number, like)
 
 
-def _fit(g: Tensor, x: Tensor) -> Tensor:
-    """Undo broadcasting, once for all rules: ``g`` summed to x's shape (nothing to do if the shapes agree)."""
-    made_like_x = g.op in LIKE and g.inputs[1] is x  # the shapes agree, be they known or not
-    return g if made_like_x or (g.spec.known and g.shape == x.shape) else sum_like(g, x)
+def _fits(part: Tensor, x: Tensor, node: Tensor) -> bool:
+    """Whether ``node`` hasn't broadcast ``x``; else its ``part`` of the gradient is summed, once for all rules."""
+    if part.op in LIKE and part.inputs[1] is x:
+        return True  # the shapes agree, be they known or not
+    return part.shape == x.shape and (part.spec.known or all(each is x or each.ndim == 0 for each in node.inputs))
 
 
 def _flat_or_missing(y: Tensor, x: Tensor) -> Tensor:

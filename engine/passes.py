@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property, partial
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -26,7 +26,9 @@ from engine.spec import Spec, broadcast
 
 FOLD_LIMIT = 65_536  # elements; a larger constant is computed at each run rather than kept
 SAME_LIMIT = 16  # elements; constants up to this size are compared by value, larger ones never
-COPIES = (copy, cast, broadcast_like, broadcast_to)  # an element is an input's element
+COPIES = (copy, cast, broadcast_like, broadcast_to, assign)  # an element is an input's element
+NOTHING: frozenset[Tensor] = frozenset()
+REPEATS = (broadcast_like, CONSTANT)  # what may hold the same elements many times
 
 
 def _transfer(xp: Any, out: Any, x: Any) -> Sequence[Call]:
@@ -38,7 +40,7 @@ def _transfer(xp: Any, out: Any, x: Any) -> Sequence[Call]:
 TRANSFER = Op("transfer", "The same numbers on another device.", spec=lambda x: x, kernel=_transfer)
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class Node:
     """One step of a run to be: a tensor whose shape is known and whose inputs are nodes."""
 
@@ -51,18 +53,32 @@ class Node:
     device: str = ""  # where it is computed, if that isn't the session's device
     order: int = 0
     into: Node | None = None  # the variable (or flat node) in whose memory the plan has it computed
+    reads: tuple[Node, ...] = field(init=False)  # the inputs whose elements it looks at when it runs
+    # what one element of it is, and of which nodes' elements; None if it isn't element-wise
+    element: tuple[Tree, Sequence[Node]] | None = field(init=False)
 
     def __post_init__(self) -> None:
-        # the node whose memory this one is a window on: itself, unless it is a view or an assignment
-        self.root: Node = self.inputs[0].root if self.op.view is not None or self.op is assign else self
-        # the inputs whose elements it looks at when it runs
-        self.reads = self.inputs[self.op is assign :] if self.op.kernel and self.op is not group else ()
+        op, inputs = self.op, self.inputs
+        self.reads = inputs[op is assign :] if op.kernel is not None and op is not group else ()
+        self.element = None
+        if 0 not in self.spec.shape:
+            if op.code:
+                self.element = op.tree, inputs
+            elif op in COPIES:
+                self.element = Operand("0"), self.reads[:1]
 
     def change(self, op: Op, inputs: tuple[Node, ...], attrs: Mapping[str, Any]) -> None:
         """Get to the same value in another way."""
         self.op, self.inputs, self.attrs = op, inputs, attrs
-        self.__dict__.pop("element", None)
         self.__post_init__()
+
+    @property
+    def root(self) -> Node:
+        """The node whose memory this one is a window on: itself, unless it is a view or an assignment."""
+        found = self
+        while found.op.view is not None or found.op is assign:
+            found = found.inputs[0]
+        return found
 
     @property
     def value(self) -> np.ndarray | None:
@@ -71,9 +87,10 @@ class Node:
     @property
     def variables(self) -> frozenset[Tensor]:
         """The variables whose memory this is a window on."""
-        if self.root.op is VARIABLE:
-            return frozenset((self.root.tensor,))
-        return frozenset(each.tensor for each in self.root.inputs) if self.root.op is flat else frozenset()
+        root = self.root
+        if root.op is VARIABLE:
+            return frozenset((root.tensor,))
+        return frozenset([each.tensor for each in root.inputs]) if root.op is flat else NOTHING
 
     @property
     def computed(self) -> bool:
@@ -81,17 +98,6 @@ class Node:
         if self.op is assign:
             return self.inputs[1].into is None
         return self.op.kernel is not None and self.op is not group
-
-    @cached_property
-    def element(self) -> tuple[Tree, Sequence[Node]] | None:
-        """What one element of it is, and of which nodes' elements; None if it isn't element-wise."""
-        if not self.spec.size:
-            return None
-        if self.op is assign:
-            return Operand("0"), self.inputs[1:]
-        if self.op in COPIES:
-            return Operand("0"), self.inputs[:1]
-        return (self.op.tree, self.inputs) if self.op.code else None
 
     def __repr__(self) -> str:
         return f"<{self.tensor.name}: {self.op.name} {self.spec}>"
@@ -122,8 +128,9 @@ def lower(fetches: Sequence[Tensor], fed: Mapping[Tensor, Spec], home: str = "cp
     tensors = needed(fetches, fed)
     made: dict[Tensor, Node] = {}
     shared: dict[object, Node] = {}
-    for tensor in tensors:
-        made[tensor] = _lower_one(tensor, made, fed, shared, home)
+    with np.errstate(all="ignore"):  # constants are folded
+        for tensor in tensors:
+            made[tensor] = _lower_one(tensor, made, fed, shared, home)
     changes = Counter(cell for node in made.values() if node.op is assign for cell in node.variables)
     roots = [_moved(_as_of_now(tensor, made[tensor], changes), "", shared) for tensor in fetches]
     kept = reachable(roots)
@@ -138,29 +145,35 @@ def _lower_one(
 ) -> Node:
     if tensor in fed:  # any tensor may be fed, not only placeholders
         return Node(PLACEHOLDER, (), {}, fed[tensor], tensor)
-    op, inputs, attrs = tensor.op, tuple([made[each] for each in tensor.inputs]), tensor.attrs.copy()
+    op, inputs = tensor.op, tuple([made[each] for each in tensor.inputs])
+    attrs: Mapping[str, Any] = tensor.attrs
     specs = [each.spec for each in inputs]
-    try:  # what was known when the graph was built is as it was
-        spec = tensor.spec if specs == [each.spec for each in tensor.inputs] else op.spec(*specs, **attrs)
-    except EngineError as error:
-        shown = ", ".join(f"{each.tensor.name} {each.spec}" for each in inputs)
-        raise type(error)(f"{op.name}({shown}): {error} ({tensor.name}, {tensor.source})") from None
+    # what was known when the graph was built is as it was
+    spec = tensor.spec if specs == [each.spec for each in tensor.inputs] else _spec(tensor, inputs)
     if op in (assign, flat):
         _refuse_fed_memory(tensor, inputs)
-    same = _identical_input(op, inputs, attrs, spec)
-    if same is not None:
+    if op.identity is not None and (same := _identical_input(op, inputs, attrs, spec)) is not None:
         return same
     if op.shape_only and all(inputs[at].spec.known for at in op.shape_only):
-        attrs["like"] = inputs[op.shape_only[0]].spec.shape
-        inputs = tuple(each for at, each in enumerate(inputs) if at not in op.shape_only)
+        attrs = {**attrs, "like": inputs[op.shape_only[0]].spec.shape}
+        inputs = tuple([each for at, each in enumerate(inputs) if at not in op.shape_only])
     device = _device(tensor, inputs, home)
     if op is not group:  # it reads nothing
-        inputs = tuple([_moved(each, device, shared) for each in inputs])
+        inputs = tuple([each if each.device == device else _moved(each, device, shared) for each in inputs])
     if op.code:
         inputs = _without_broadcasts(inputs, spec, shared)
     if op.needs_gapless and not inputs[0].gapless:
         inputs = (_shared(Node(copy, inputs, {}, inputs[0].spec, tensor, device=device), shared),)
     return _shared(Node(op, inputs, attrs, spec, tensor, _is_gapless(op, inputs, attrs), device), shared)
+
+
+def _spec(tensor: Tensor, inputs: Sequence[Node]) -> Spec:
+    """By its op's rule.  Raises what that raises, with the specs that the inputs have in this run."""
+    try:
+        return tensor.op.spec(*[each.spec for each in inputs], **tensor.attrs)
+    except EngineError as error:
+        shown = ", ".join(f"{each.tensor.name} {each.spec}" for each in inputs)
+        raise type(error)(f"{tensor.op.name}({shown}): {error} ({tensor.name}, {tensor.source})") from None
 
 
 def _device(tensor: Tensor, inputs: Sequence[Node], home: str) -> str:
@@ -199,8 +212,7 @@ def _refuse_fed_memory(tensor: Tensor, inputs: Sequence[Node]) -> None:
 
 def _identical_input(op: Op, inputs: tuple[Node, ...], attrs: Mapping[str, Any], spec: Spec) -> Node | None:
     """The input that the result equals (x * 1, x summed to its own shape), if there is one."""
-    if op.identity is None:
-        return None
+    assert op.identity is not None
     at = op.identity([each.spec for each in inputs], [each.value for each in inputs], **attrs)
     if at is None or inputs[at].spec != spec or inputs[at].variables:  # x * 1 keeps a variable's old value
         return None
@@ -211,7 +223,7 @@ def _without_broadcasts(inputs: tuple[Node, ...], spec: Spec, shared: dict[objec
     """Element-wise kernels broadcast by themselves: read what was broadcast, if the result's shape stays."""
     found = list(inputs)
     for at, each in enumerate(inputs):
-        smaller = _before_broadcast(each, shared)
+        smaller = _before_broadcast(each, shared) if each.op in REPEATS else None
         if smaller is not None:
             shapes = [smaller.spec.shape if i == at else one.spec.shape for i, one in enumerate(found)]
             if broadcast(shapes) == spec.shape:
@@ -223,8 +235,8 @@ def _before_broadcast(node: Node, shared: dict[object, Node]) -> Node | None:
     """What ``node`` repeats: the input of broadcast_like, or the one number that a constant is full of."""
     if node.op is broadcast_like:
         return None if node.inputs[0].variables else node.inputs[0]  # it keeps a variable's old value
-    value = node.value
-    if value is None or not 1 < value.size <= FOLD_LIMIT or value.tobytes() != value.flat[0].tobytes() * value.size:
+    value = node.attrs["value"]
+    if not 1 < value.size <= FOLD_LIMIT or value.tobytes() != value.flat[0].tobytes() * value.size:
         return None
     number = np.array(value.flat[0])
     spec = Spec((), node.spec.dtype)
@@ -260,7 +272,8 @@ def _key(node: Node) -> object:
         # a large one by identity: the node in the table holds the array, so its id stays its own
         same = value.tobytes() if value.size <= SAME_LIMIT else id(value)
         return ("constant", node.device, node.spec, same)
-    return (node.op, node.device, node.inputs, frozenset([(name, repr(value)) for name, value in node.attrs.items()]))
+    told = frozenset([(name, repr(value)) for name, value in node.attrs.items()]) if node.attrs else None
+    return (node.op, node.device, node.inputs, told)
 
 
 def _foldable(node: Node) -> bool:
@@ -279,9 +292,8 @@ def _fold(node: Node) -> Node:
         value = np.empty(node.spec.concrete, node.spec.dtype)
         assert node.op.kernel is not None, f"{node.op.name} has no kernel"
         try:
-            with np.errstate(all="ignore"):
-                for call in node.op.kernel(np, value, *arrays, **node.attrs):
-                    call()
+            for call in node.op.kernel(np, value, *arrays, **node.attrs):
+                call()
         except EngineError as error:
             raise type(error)(f"{node.op.name}: {error} ({node.tensor.name}, {node.tensor.source})") from None
     return Node(CONSTANT, (), {"value": value}, node.spec, node.tensor, bool(value.flags.c_contiguous), node.device)

@@ -11,6 +11,7 @@ from functools import wraps
 from typing import Any, TypeVar, cast, overload
 
 import numpy as np
+from numpy.random.bit_generator import ISeedSequence
 
 from engine.asked import Feeds, checked, fed_spec, leaves, like, no_tensor, pairs
 from engine.devices import Device, find_device
@@ -323,10 +324,21 @@ class _Memory:
         return self._sent[tensor]
 
 
+class _Key(ISeedSequence):
+    """What Philox is keyed with.  Given as a number, it would come at thrice the price."""
+
+    def __init__(self, key: bytes) -> None:
+        self._key = np.frombuffer(key, "<u8")
+
+    def generate_state(self, n_words: int, dtype: Any = None) -> np.ndarray:
+        """All words of the key."""
+        return self._key
+
+
 def name_rng(seed: int, name: str) -> np.random.Generator:
     """The random numbers that belong to (seed, name), whatever else was drawn before."""
-    digest = hashlib.blake2b(f"{seed}/{name}".encode(), digest_size=16).digest()
-    return np.random.Generator(np.random.Philox(key=int.from_bytes(digest, "little")))
+    key = hashlib.blake2b(f"{seed}/{name}".encode(), digest_size=16).digest()
+    return np.random.Generator(np.random.Philox(_Key(key)))  # type: ignore[arg-type]
 
 
 def _first_value(variable: Tensor, seed: int) -> np.ndarray:

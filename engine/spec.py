@@ -13,6 +13,7 @@ from engine.errors import DtypeError, ShapeError
 
 Shape = tuple[int | None, ...]
 DTYPES = ("float32", "float64", "int32", "int64", "uint8", "bool")
+_BYTES = {name: np.dtype(name).itemsize for name in DTYPES}  # of an element
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,7 @@ class Spec:
     dtype: str = "float32"
 
     def __post_init__(self) -> None:
-        if self.dtype not in DTYPES:
+        if self.dtype not in _BYTES:
             raise _unknown(self.dtype)
 
     def __str__(self) -> str:
@@ -60,7 +61,7 @@ class Spec:
 
     @property
     def nbytes(self) -> int:
-        return self.size * np.dtype(self.dtype).itemsize
+        return self.size * _BYTES[self.dtype]
 
     def fits(self, other: Spec) -> bool:
         """Whether a value of ``other`` may stand where this is asked for (unknown sizes fit all)."""

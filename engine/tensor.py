@@ -93,7 +93,7 @@ class Tensor(HereOnly):
         self.spec = spec
         self.name = name
         self.device = graph.device  # where it is computed; None: on the session's device
-        self.source: Source = user_source()
+        self.source: Source = user_source(above=2)
 
     shape = property(lambda self: self.spec.shape, lambda self, _: self._fixed("x.reshape(shape) gives another shape"))
     dtype = property(lambda self: self.spec.dtype, lambda self, _: self._fixed("x.cast(dtype) gives another type"))

@@ -25,6 +25,9 @@ from engine.passes import Node
 from engine.plan import ALIGN, Lookup, Plan
 from engine.tensor import HereOnly, shown
 
+# Bytes of a huge page, which is there as soon as some of 4096 bytes are; and of arrays for which NumPy asks for them.
+HUGE, NUMPY_ASKS = 1 << 21, 1 << 22
+
 
 class Memory(Protocol):
     """What a program needs of its session.  ``threads``: how many its programs may use, as far as they can."""
@@ -269,23 +272,25 @@ class Executor(Taker, Protocol):
         ...
 
 
-def together(arrays: Sequence[Any]) -> tuple[tuple[int, ...], list[tuple[int, ...]]]:
-    """The arrays' common shape and their strides in bytes, with neighbouring axes taken together where all allow it."""
+def together(sizes: Sequence[int], strides: Sequence[Sequence[int]]) -> tuple[tuple[int, ...], list[tuple[int, ...]]]:
+    """A shape and some arrays' strides with neighbouring axes taken together where all allow it."""
     shape: list[int] = []
-    strides: list[list[int]] = []  # of each axis, one an array
-    for at, size in enumerate(arrays[0].shape):
-        steps = [each.strides[at] for each in arrays]
+    found: list[list[int]] = []  # of each axis, one an array
+    for at, size in enumerate(sizes):
         if size == 1:
             continue
-        if strides and all(outer == size * step for outer, step in zip(strides[-1], steps, strict=True)):
-            shape[-1], strides[-1] = shape[-1] * size, steps
+        steps = [each[at] for each in strides]
+        if found and found[-1] == [size * step for step in steps]:
+            shape[-1], found[-1] = shape[-1] * size, steps
         else:
             shape.append(size)
-            strides.append(steps)
-    return tuple(shape), [tuple(each[at] for each in strides) for at in range(len(arrays))]
+            found.append(steps)
+    return tuple(shape), [tuple([each[at] for each in found]) for at in range(len(strides))]
 
 
 def _aligned(device: Device, nbytes: int) -> Any:
-    """``nbytes`` of memory that begin at a multiple of ALIGN."""
-    raw = device.empty((nbytes + ALIGN,), "uint8")
-    return raw[(start := -device.address(raw) % ALIGN) : start + nbytes]
+    """``nbytes`` of memory that begin at a multiple of ALIGN; where NumPy asks for huge pages, whole ones of those."""
+    whole = nbytes >= NUMPY_ASKS and not device.is_gpu
+    align, size = (HUGE, nbytes + -nbytes % HUGE) if whole else (ALIGN, nbytes)
+    raw = device.empty((size + align,), "uint8")
+    return raw[(start := -device.address(raw) % align) : start + nbytes]

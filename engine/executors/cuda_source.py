@@ -62,7 +62,7 @@ class Access:
 
 def access(device: Device, array: Any, shape: Sequence[int]) -> Access:
     """How a kernel over ``shape`` reads (or writes) ``array``, which is broadcast to it."""
-    sizes, (steps,) = together([device.xp.broadcast_to(array, shape)])
+    sizes, (steps,) = together(shape, [device.xp.broadcast_to(array, shape).strides])
     strides = tuple(step // array.itemsize for step in steps)
     return Access(device.address(array), array.dtype.name, sizes, strides)
 

@@ -43,7 +43,8 @@ class NativeProgram(Program):
         super().__init__(plan, memory)
         self._machine = machine
         self._table = Table(machine.codes)
-        self.parts = []  # tables, and what only Python can do
+        self._order: list[int | Call] = []  # rows of the table, and what only Python can do
+        self.parts = []  # whole tables, and what only Python can do
         self._places: dict[int, list[tuple[int, int]]] = {}  # see _readers
         self._guards: list[Guard] = []
         self.whole = False  # whether the machine can run many steps without coming back
@@ -51,8 +52,8 @@ class NativeProgram(Program):
         self._fill_table(memory, poison)
 
     def _fill_table(self, memory: Memory, poison: bool) -> None:
-        """Fill the table.  ``calls`` are for tracing: one instruction, or one Python call, each."""
-        order: list[int | Call] = []  # rows of the table and what only Python can do
+        """Fill the table."""
+        order = self._order
         self._add_guards(-1, order)
         for at, step in enumerate(self.plan.steps):
             mark = len(self._table.rows)
@@ -77,9 +78,13 @@ class NativeProgram(Program):
         self._shareable, self._pace = _shareable(self._code), 1  # steps that take an INTERVAL
         self._counter = np.array([[address(self._table.keep(np.zeros(1, np.int64))), 0, 0, 1]])
         self.whole = len(self.parts) == 1 and len(order) == len(self._code)
+
+    def singly(self) -> Sequence[tuple[Call, Region]]:
+        """One instruction, or one Python call, each."""
         alone = self._code.copy()
         alone[:, i.CHAIN] = 0
-        self.calls = [self._launch.once(alone[each : each + 1]) if isinstance(each, int) else each for each in order]
+        calls = [self._launch.once(alone[at : at + 1]) if isinstance(at, int) else at for at in self._order]
+        return list(zip(calls, self.owners, strict=False))  # a retired program has none
 
     def _add_guards(self, at: int, order: list[int | Call]) -> None:
         """What is looked up later than step ``at`` is checked behind it: before anything is assigned."""

@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
+from ctypes import addressof, c_char
 from dataclasses import dataclass, field
 from functools import cache
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -28,6 +30,7 @@ USE_TILES = {
     "product": "tile", "convolution": "tile", "filter_gradient": "tile", "filter_products": "tile",
     "thin_convolution": "tile_apart", "depthwise": "tile_apart", "depthwise_gradient": "tile_apart",
 }  # fmt: skip
+COLUMNS = {name.lower(): place for name, place in vars(i).items() if isinstance(place, int)}
 _SLOW = re.compile(r"/|sqrt|exp|log|tanh|sin|cos|pow")
 
 
@@ -83,7 +86,9 @@ def _chain(table: Table, found: Sequence[Piece], arrays: Mapping[Node, np.ndarra
 
 def address(array: np.ndarray) -> int:
     """Where the array's first element lies."""
-    return int(array.__array_interface__["data"][0])  # faster than its ctypes
+    if array.flags.carray and array.size:  # most often, and then at a third of the price
+        return addressof(c_char.from_buffer(array))  # type: ignore[arg-type]
+    return int(array.__array_interface__["data"][0])
 
 
 @dataclass
@@ -113,8 +118,9 @@ class Table:
         for column, array in zip((i.A, i.B, i.C), inputs, strict=False):
             row[column] = address(array)
         for name, value in more.items():
-            row[getattr(i, name.upper())] = value
-        self.changes(out)
+            row[COLUMNS[name]] = value
+        if self.packed:
+            self.changes(out)
         if kernel in USE_TILES:
             row[i.TILES] = self.codes[USE_TILES[kernel]]
         self.rows.append(row)
@@ -122,7 +128,7 @@ class Table:
 
     def changes(self, out: np.ndarray) -> None:
         """What was packed of this memory won't be the same."""
-        low, high = np.lib.array_utils.byte_bounds(out) if self.packed else (0, 0)
+        low, high = np.lib.array_utils.byte_bounds(out)
         self.packed = {
             key: each for key, each in self.packed.items() if each.bounds[1] <= low or high <= each.bounds[0]
         }
@@ -151,7 +157,8 @@ class Table:
 
     def copy(self, out: np.ndarray, array: np.ndarray) -> None:
         """``array`` (or what it is broadcast to) into ``out``; float32 with any strides, else both without gaps."""
-        array = np.broadcast_to(array, out.shape)
+        if array.shape != out.shape:
+            array = np.broadcast_to(array, out.shape)
         if out.flags.c_contiguous and array.flags.c_contiguous:
             self.add("copy_bytes", out, array, n=out.nbytes)
         elif out.dtype != np.float32:
@@ -160,7 +167,7 @@ class Table:
             try:
                 element_wise(self, "(x0)", out, [array])
             except NotNative:
-                sizes, (strides,) = together([array])
+                sizes, (strides,) = together(array.shape, [array.strides])
                 if not out.flags.c_contiguous or len(sizes) > 3:
                     raise
                 s0, s1, s2 = (0,) * (3 - len(sizes)) + strides
@@ -174,26 +181,34 @@ def element_wise(table: Table, text: str, out: np.ndarray, inputs: Sequence[np.n
     Behind the inputs comes the second result, if there are two.
     """
     out, inputs = _in_long_rows(table, out, inputs)
-    spread = [each if each.shape == out.shape else np.broadcast_to(each, out.shape) for each in inputs]
-    shape, strides = together([out, *spread])
+    shape, strides = together(out.shape, [_strides(each, out.shape) for each in (out, *inputs)])
     if shape and strides[0][-1] != out.itemsize:  # the result lies across: rows of one number
         shape, strides = (*shape, 1), [(*each, 0) for each in strides]
     outer, rows, n = shape[:-2], shape[-2] if len(shape) > 1 else 1, shape[-1] if shape else 1
-    sizes = [each.itemsize for each in (out, *spread)]
+    sizes = [each.itemsize for each in (out, *inputs)]
     steps = [each[-1] if each else 0 for each in strides]
     if any(step not in (0, size) for step, size in zip(steps, sizes, strict=True)):
         raise NotNative
     if math.prod(outer) > PARTS:
         raise NotNative
     ups = [each[-2] if len(each) > 1 else 0 for each in strides]
-    for place in np.ndindex(outer):
+    for place in product(*map(range, outer)):
         moved = [sum(p * s for p, s in zip(place, each[:-2], strict=True)) for each in strides]
         row = table.add(text, out, n=n, m=rows, out_row=ups[0])
         row[i.UNITS] = rows if rows > 1 else -(-n // i.BLOCK)
         row[i.WORK] = int(rows * n * _nanoseconds(text))
         row[i.OUT] += moved[0]
-        for at, array in enumerate(spread):
+        for at, array in enumerate(inputs):
             row[i.IN + 3 * at : i.IN + 3 * at + 3] = [address(array) + moved[at + 1], steps[at + 1], ups[at + 1]]
+
+
+def _strides(array: np.ndarray, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Those that it has when it is broadcast to ``shape``."""
+    if array.shape == shape:
+        return array.strides
+    lead = len(shape) - array.ndim
+    own = zip(array.strides, array.shape, shape[lead:], strict=True)
+    return (0,) * lead + tuple([step if size == wanted else 0 for step, size, wanted in own])
 
 
 def _in_long_rows(

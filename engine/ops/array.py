@@ -242,13 +242,13 @@ concat = op(
 def _broadcast_like_spec(g: Spec, x: Spec) -> Spec:
     if g.shape != x.shape and not Spec(x.shape).fits(Spec(broadcast([g.shape, x.shape]))):
         raise ShapeError(f"{g.shape} can't be repeated to {x.shape}")
-    return Spec(x.shape, g.dtype)
+    return x if x.dtype == g.dtype else Spec(x.shape, g.dtype)
 
 
 def _sum_like_spec(g: Spec, x: Spec) -> Spec:
     need_numbers(g)
     _broadcast_like_spec(x, g)
-    return Spec(x.shape, g.dtype)
+    return x if x.dtype == g.dtype else Spec(x.shape, g.dtype)
 
 
 broadcast_like = op(

@@ -80,6 +80,17 @@ def test_a_slope_is_where_its_function_is_if_that_is_kept() -> None:
     assert names(planned(changed, tanh_slope(v) @ v))[0] == "tanh_slope", "it reads what the function overwrites"
 
 
+def test_a_slope_that_is_needed_before_its_function_stays_where_it_is() -> None:
+    with en.Graph():
+        x = en.placeholder((4, 4))
+        slope = tanh_slope(x)
+        early = exp(slope)
+        y = tanh(x)
+    nodes = planned(early, y @ slope, y).nodes
+    for at, node in enumerate(nodes):
+        assert {*node.reads} <= {*nodes[:at]}, f"{node} reads what isn't there yet"
+
+
 def test_a_variable_is_changed_in_step_with_who_reads_it() -> None:
     with en.Graph():
         v = en.variable(np.eye(4), name="v")
