@@ -65,6 +65,6 @@ def test_a_trace_has_each_result_by_itself(native: Native) -> None:
     session, program = updating("momentum", native)
     other, pattern = updating("momentum", native)
     pattern.run(1)
-    for call in program.calls:
+    for call, _ in program.singly():
         call()
     assert state(session) == state(other)
