@@ -8,6 +8,7 @@ the vector code.
 from __future__ import annotations
 
 import ctypes
+import gc
 import hashlib
 import importlib
 import importlib.metadata
@@ -15,7 +16,8 @@ import importlib.util
 import os
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache, partial
 from pathlib import Path
@@ -146,10 +148,23 @@ def _kernels(folder: Path, anew: bool) -> tuple[list[str], bytes]:
 def _compiled(make: Callable[[], bytes], folder: Path) -> bytes:
     """What ``make`` gives, of the sources that :func:`name` tells; old machines beside ``folder`` are removed."""
     _refuse_other_sources()
-    code = make()
+    with _uncollected():
+        code = make()
     _refuse_other_sources()  # more of them were imported meanwhile
     tidy(folder.parent.glob(f"{_FOLDER}*"))
     return code
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Without Python's search for circles of garbage, which takes a fifth of the time: all that is made is kept."""
+    searching = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if searching:
+            gc.enable()
 
 
 def _refuse_other_sources() -> None:
@@ -190,7 +205,10 @@ def name(made_from: str = IMPORTED) -> str:
 
 
 def _vector_code(names: Mapping[str, str]) -> bytes:
-    code: bytes = importlib.import_module("engine.native.vectors").compiled(vector_module(names))
+    tiles = {text: name for text, name in names.items() if text in TILES}
+    plain = {text: name for text, name in names.items() if text not in TILES}
+    vectors = importlib.import_module("engine.native.vectors")
+    code: bytes = vectors.compiled(vector_module(tiles), vector_module(plain))
     refuse_unknown(code)
     return code
 

@@ -17,6 +17,7 @@ from llvmlite import ir
 from engine.native.lanes import FLOAT, I32, I64, VECTOR, WORDS, W, llvm_function
 
 BYTE = ir.IntType(8)
+PLAIN = ("sroa", "simplify_cfg", "instruction_combine", "new_gvn", "simplify_cfg")  # passes
 
 
 def number(value: int) -> ir.Constant:
@@ -158,9 +159,15 @@ def _suffix(kind: ir.VectorType) -> str:
     return f"v{kind.count}{'f' if element == FLOAT else 'i'}{32 if element in (FLOAT, I32) else 8}"
 
 
-def compiled(module: ir.Module) -> bytes:
-    """As an object file for this processor; its loops are written as they shall be."""
-    return emitted(parsed(str(module)), unroll=False)
+def compiled(module: ir.Module, plain: ir.Module | None = None) -> bytes:
+    """As an object file for this processor.
+
+    ``plain``: more functions, in which a few passes find all there is: the usual ones would take five times as long.
+    """
+    found = _optimised(parsed(str(module)))
+    if plain is not None:
+        found.link_in(_optimised(parsed(str(plain)), PLAIN))
+    return bytes(_target().emit_object(found))
 
 
 def parsed(text: str) -> Any:
@@ -168,15 +175,22 @@ def parsed(text: str) -> Any:
     return llvm.parse_assembly(text)
 
 
-def emitted(module: Any, unroll: bool = True) -> bytes:
+def emitted(module: Any) -> bytes:
     """A module of LLVM's as an object file for this processor; the module is optimised."""
+    return bytes(_target().emit_object(_optimised(module)))
+
+
+def _optimised(module: Any, names: Sequence[str] = ()) -> Any:
+    """The module after these passes, or all that are usual; loops stay as they are written."""
     module.verify()
-    target, how = _target(), llvm.create_pipeline_tuning_options(speed_level=3)
-    how.loop_unrolling = unroll
-    builder = llvm.create_pass_builder(target, how)
-    builder.getModulePassManager().run(module, builder)
-    data: bytes = target.emit_object(module)
-    return data
+    how = llvm.create_pipeline_tuning_options(speed_level=3)
+    how.loop_unrolling = False
+    builder = llvm.create_pass_builder(_target(), how)
+    passes = llvm.create_new_module_pass_manager() if names else builder.getModulePassManager()
+    for each in names:
+        getattr(passes, f"add_{each}_pass")()
+    passes.run(module, builder)
+    return module
 
 
 def _target() -> Any:

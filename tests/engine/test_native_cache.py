@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -29,6 +31,21 @@ def test_its_sources_are_all_that_compiled_code_imports() -> None:
             reached.add(module)
             waiting += imports_of(module)
     assert {f"engine.{source.removesuffix('.py').replace('/', '.')}" for source in SOURCES} == reached
+
+
+@pytest.mark.parametrize("error", [None, KeyboardInterrupt])
+def test_garbage_is_left_alone_while_it_is_compiled_and_no_longer(
+    error: type[BaseException] | None, tmp_path: Path
+) -> None:
+    def make() -> bytes:
+        assert not gc.isenabled()
+        if error is not None:
+            raise error
+        return b"code"
+
+    with nullcontext() if error is None else pytest.raises(error):
+        machine._compiled(make, tmp_path / "machine-there")
+    assert gc.isenabled()
 
 
 @pytest.fixture

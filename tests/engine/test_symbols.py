@@ -54,7 +54,7 @@ def test_the_machine_needs_the_c_library_s_functions_alone(monkeypatch: pytest.M
     frontend, vectors = (importlib.import_module(f"engine.native.{each}") for each in ("frontend", "vectors"))
     strange = vectors.emitted(vectors.parsed(CALLS))
     monkeypatch.setattr(frontend, "code", lambda: strange)
-    monkeypatch.setattr(vectors, "compiled", lambda _: strange)
+    monkeypatch.setattr(vectors, "compiled", lambda *_: strange)
     for make in (machine._kernel_code, lambda: machine._vector_code({})):
         with pytest.raises(EngineError, match="icc_rt"):
             make()
