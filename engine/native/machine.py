@@ -34,7 +34,9 @@ ENGINE = Path(__file__).resolve().parents[1]
 TILES = ("tile", "tile_apart", "tile_packed")  # functions of tiles.py
 KERNEL_FILE = "kernels.o"
 _FOLDER = "machine-"  # so begins what :func:`name` gives
-KERNELS = ("kernels", "reductions", "moments", "softmax", "products", "convolutions", "filters", "pools", "draws")
+KERNELS = (
+    "kernels", "reductions", "moments", "softmax", "products", "rows", "convolutions", "filters", "pools", "draws",
+)  # fmt: skip
 # What compiled code is made from, and nothing else: tests/engine/test_native_cache.py reads it off the imports.
 SOURCES = (
     *(

@@ -26,6 +26,7 @@ from engine.passes import Node
 
 FEW = 64  # rows of a first factor for which the second isn't worth packing
 FEW_ROWS = 8  # that are multiplied one by one with columns without gaps
+SOME_ROWS, FAR, MEASURED = 4, 2**20, 8  # rows multiplied at once with so many numbers, where vectors are so long
 NEAR = 2**18  # numbers of a second factor that stays in the second-level cache: a megabyte
 NARROW = 1024  # bytes from row to row of a second factor that is read as it lies
 LINE, SETS, WAYS = 64, 64, 8  # of the first-level cache: bytes of a line; which addresses go where; lines in a set
@@ -139,6 +140,9 @@ def _add_part(table: Table, out: np.ndarray, a: np.ndarray, b: np.ndarray, start
     elif thin:
         table.add("thin_product", out, a, b, **more)
         table.room = max(table.room, 4 * vector * (k + vector))
+    elif 1 < m <= SOME_ROWS and b1 == 4 and k % 4 == 0 and k * n >= FAR and vector == MEASURED:
+        table.add("few_rows_product", out, a, b, units=-(-n // i.COLUMNS), **more)
+        table.room = max(table.room, 4 * i.COLUMNS * (4 + m + 1))
     elif m == 1 and b1 == 4 and k * n > 2**14:
         table.add("row_product", out, a, b, units=-(-n // vector), **more)
     else:

@@ -18,6 +18,7 @@ from engine.native.instructions import OP, PACKS, UNITS
 from engine.native.lowering import LOWERINGS, Table, tile_sizes
 
 pytestmark = pytest.mark.skipif(problem() is not None, reason=str(problem()))
+FEW = "few_rows_product" if problem() is None and tile_sizes()[2] == matrices.MEASURED else "product"
 SIZES: dict[tuple[int, ...], list[str]] = {  # (rows, inner size, columns, a turned, b turned): the kernels that do it
     (3, 5, 37, 0, 0): ["product"],
     (10, 2, 1, 0, 0): ["thin_product"],  # whole vectors of its rows
@@ -28,6 +29,9 @@ SIZES: dict[tuple[int, ...], list[str]] = {  # (rows, inner size, columns, a tur
     (50, 1, 70, 0, 0): ["(x0 * x1)"],
     (37, 300, 70, 0, 0): ["product"],  # as they lie, in two parts
     (5, 1030, 600, 0, 0): ["product"],  # a large second factor, read in short parts
+    (3, 1028, 1027, 0, 0): [FEW],  # four blocks and four numbers to sum over, eight units and three columns
+    (4, 1024, 1045, 1, 0): [FEW],
+    (2, 2048, 512, 0, 0): [FEW],
     (20, 70, 512, 0, 0): ["product"],  # rows of the second factor lie 2 KB apart
     (90, 40, 1100, 0, 0): ["product"],  # both packed, the second in two parts
     (700, 270, 131, 1, 0): ["product"],  # both packed, the first in three blocks; cut by rows
