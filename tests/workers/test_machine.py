@@ -81,6 +81,12 @@ def weights_after(steps: int, **settings: Any) -> np.ndarray:
     return np.concatenate([reference.model.weights(layer).ravel() for layer in layers])
 
 
+def snapshot_of(lab: Lab, run: str) -> object:
+    """The one that its run would go on from."""
+    kept = lab.runs.record(run)
+    return kept and kept.snapshot
+
+
 def train_up_to(page: Page, run: str, steps: int) -> None:
     """Play; wait until the run is further than ``steps``."""
     page.command("play", run=run)
@@ -126,7 +132,8 @@ def test_a_worker_that_dies_later_comes_back_native(make_lab, open_page):
     run = page.open(speed="max")
     page.wait_event(type="status", executor=NATIVE, seconds=60)
     train_up_to(page, run, 1000)
-    wait_until(lambda: (kept := lab.runs.record(run)) and kept.snapshot, "a snapshot")
+    earlier = snapshot_of(lab, run)  # of the first step, perhaps
+    wait_until(lambda: snapshot_of(lab, run) is not earlier, "a snapshot of what was trained", 30)
     page.events.clear()
     os.kill(lab.pool.pids[0], signal.SIGKILL)
     page.wait_event(type="notice", code="worker_restarted")
