@@ -166,14 +166,12 @@ def _folds(combine, across, start, keep=False, seen=(unmarked, as_it_is)):
     @compiled
     def down(a, step, count, whole, wanted):
         """``count`` vectors that lie ``step`` bytes apart, as one."""
+        if not keep:
+            return run(a, step, count, whole, wanted)
         s, lost = run(a, step, min(count, RUN), whole, wanted), zero()
         for done in range(RUN, count, RUN):
-            x = run(a + done * step, step, min(count - done, RUN), whole, wanted)
-            if keep:
-                s, lost = added(s, lost, x)
-            else:
-                s = joined(s, x)
-        return made_up(s, lost) if keep and count > RUN else s
+            s, lost = added(s, lost, run(a + done * step, step, min(count - done, RUN), whole, wanted))
+        return made_up(s, lost) if count > RUN else s
 
     @compiled
     def along(a, n):
