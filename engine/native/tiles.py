@@ -40,9 +40,11 @@ def tile(module: ir.Module, name: str) -> None:
     b = ir.IRBuilder(function.append_basic_block("entry"))
     *arguments, rows = function.args
     now: dict[str, ir.Value] = dict(zip(_NAMES, arguments, strict=True))
-    wide = b.icmp_signed(">", now["columns"], number(W))
+    wide = b.icmp_signed(">=" if apart else ">", now["columns"], number(W))
     base = b.select(wide, number(ROWS), number(0))
-    parts = b.sdiv(b.add(rows, number(ROWS - 1)), number(ROWS))
+    tall = {1: ROWS, 2: 2 * ROWS if apart else ROWS}  # one vector of sums a row leaves room for twice as many rows
+    most = b.select(wide, number(tall[2]), number(tall[1]))
+    parts = b.sdiv(b.sub(b.add(rows, most), number(1)), most)
     few = b.sdiv(rows, b.select(b.icmp_signed(">", parts, number(1)), parts, number(1)))
     more = b.sub(rows, b.mul(few, parts))
     moving = {each: b.alloca(I64) for each in ("out", "a", "start")}
@@ -53,8 +55,10 @@ def tile(module: ir.Module, name: str) -> None:
         count = b.select(b.icmp_signed("<", part, more), b.add(few, number(1)), few)
         done = b.append_basic_block("done")
         switch = b.switch(b.add(count, base), done)
-        for vectors in range(VECTORS if packed else 1, 2 if apart else VECTORS + 1):
-            for size in range(1, ROWS + 1):
+        for vectors in range(
+            VECTORS if packed else 1, VECTORS + 1
+        ):  # of "tile_apart": 2 if all lanes of one are wanted
+            for size in range(1, tall[vectors] + 1):
                 block = b.append_basic_block("size")
                 switch.add_case(number(size + ROWS * (vectors - 1)), block)
                 b.position_at_end(block)
@@ -68,70 +72,98 @@ def tile(module: ir.Module, name: str) -> None:
 
 
 def _of_size(module: ir.Module, name: str, rows: int, vectors: int) -> ir.Function:
-    apart, packed = name == "tile_apart", name == "tile_packed"
-    function = ir.Function(module, ir.FunctionType(ir.VoidType(), [I64] * len(_NAMES)), f"{name}_{rows}_{vectors}")
-    function.linkage = "internal"
-    b = ir.IRBuilder(function.append_basic_block("entry"))
-    now: dict[str, ir.Value] = dict(zip(_NAMES, function.args, strict=True))
-    if packed:
-        known = {"a0": 4, "a1": 4 * rows, "b0": 4 * PANEL, "b2": 4 * PANEL * AHEAD, "runs": 1}
-        now |= {each: number(value) for each, value in known.items()}
-    starts = b.icmp_signed("!=", now["start"], number(0))
-    short = b.icmp_signed("<=", b.mul(now["runs"], now["k"]), number(SHORT))
-    at_first, at_last = b.and_(starts, short), b.and_(starts, b.not_(short))
-    last = first(b, b.sub(now["columns"], number((vectors - 1) * W)))
-    everywhere = ir.Constant(TRUTHS, [1] * W)
-    wanted = [*[everywhere] * (vectors - 1), last]
-    read = [everywhere] * vectors if packed else wanted  # a packed panel has all columns
-    sums = {(i, v): b.alloca(VECTOR) for i in range(rows) for v in range(vectors)}
-    bases = range(0, rows, 3)  # three rows by one address: x86 adds a register, once or twice, for nothing
-    walks, walk = {q: b.alloca(I64) for q in bases}, b.alloca(I64)
+    tile_of_size = _Tile(module, name, rows, vectors)
+    tile_of_size.begin()
+    tile_of_size.add_up()
+    tile_of_size.end()
+    return tile_of_size.function
 
-    def place(base: ir.Value, up: str, i: int, v: int) -> ir.Value:
-        return b.add(b.add(base, b.mul(number(i), now[up])), number(v * BYTES))
 
-    def steps(count: int) -> None:
+class _Tile:
+    """The function for tiles of so many rows and vectors, while it is written."""
+
+    def __init__(self, module: ir.Module, name: str, rows: int, vectors: int) -> None:
+        self.apart, self.packed = name == "tile_apart", name == "tile_packed"
+        kind = ir.FunctionType(ir.VoidType(), [I64] * len(_NAMES))
+        self.function = ir.Function(module, kind, f"{name}_{rows}_{vectors}")
+        self.function.linkage = "internal"
+        self.b = b = ir.IRBuilder(self.function.append_basic_block("entry"))
+        self.now: dict[str, ir.Value] = dict(zip(_NAMES, self.function.args, strict=True))
+        everywhere = ir.Constant(TRUTHS, [1] * W)
+        all_lanes = self.apart and vectors > 1
+        last = everywhere if all_lanes else first(b, b.sub(self.now["columns"], number((vectors - 1) * W)))
+        self.rows, self.vectors = rows, 1 if self.apart else vectors
+        if self.packed:
+            known = {"a0": 4, "a1": 4 * rows, "b0": 4 * PANEL, "b2": 4 * PANEL * AHEAD, "runs": 1}
+            self.now |= {each: number(value) for each, value in known.items()}
+        self.wanted = [*[everywhere] * (self.vectors - 1), last]
+        self.read = [everywhere] * self.vectors if self.packed else self.wanted  # a packed panel has all columns
+        self.sums = {(i, v): b.alloca(VECTOR) for i in range(rows) for v in range(self.vectors)}
+        bases = range(0, rows, 3)  # three rows by one address: x86 adds a register, once or twice, for nothing
+        self.walks, self.walk = {q: b.alloca(I64) for q in bases}, b.alloca(I64)
+        starts = b.icmp_signed("!=", self.now["start"], number(0))
+        short = b.icmp_signed("<=", b.mul(self.now["runs"], self.now["k"]), number(SHORT))
+        self.at_first, self.at_last = b.and_(starts, short), b.and_(starts, b.not_(short))
+
+    def begin(self) -> None:
+        """The sums begin with 0, or with what is added."""
+        b = self.b
+        _fetch(b, [self._place("out", i, 0) for i in range(self.rows if self.packed else 0)])
+        for total in self.sums.values():
+            b.store(ir.Constant(VECTOR, [0.0] * W), total)
+        with b.if_then(self.at_first):
+            for (i, v), total in self.sums.items():
+                b.store(masked_load(b, self._place("start", i, v), self.wanted[v]), total)
+        with b.if_then(self.at_last):
+            _fetch(b, [self._place("start", i, v) for i, v in self.sums], level=2)
+
+    def add_up(self) -> None:
+        """All runs, some steps at a time."""
+        b, now = self.b, self.now
+        with loop(b, now["runs"]) as run:
+            for q, walk in self.walks.items():
+                b.store(b.add(b.add(now["a"], b.mul(run, now["a2"])), b.mul(number(q), now["a0"])), walk)
+            b.store(b.add(now["b"], b.mul(run, now["b2"])), self.walk)
+            whole = b.and_(now["k"], number(-UNROLLED)) if self.packed else number(0)
+            with loop(b, whole, UNROLLED):
+                self._steps(UNROLLED if self.packed else 0)
+            with loop(b, b.sub(now["k"], whole)):
+                self._steps(1)
+
+    def end(self) -> None:
+        """What is added last, and the result."""
+        b, sums = self.b, self.sums
+        with b.if_then(self.at_last):
+            for (i, v), total in sums.items():
+                start = masked_load(b, self._place("start", i, v), self.wanted[v])
+                b.store(b.fadd(b.load(total), start), total)
+        for (i, v), total in sums.items():
+            masked_store(b, self._place("out", i, v), b.load(total), self.wanted[v])
+        b.ret_void()
+
+    def _place(self, name: str, i: int, v: int) -> ir.Value:
+        """The address of a row's vector in ``out`` or ``start``."""
+        b = self.b
+        return b.add(b.add(self.now[name], b.mul(number(i), self.now[f"{name}0"])), number(v * BYTES))
+
+    def _steps(self, count: int) -> None:
         """``count`` rows of b."""
+        b, now = self.b, self.now
         for at in range(count):
-            right = b.add(b.load(walk), b.mul(number(at), now["b0"]))
-            _fetch(b, _soon(b, (rows, vectors, at), packed, b.load(walks[0]), b.add(right, now["b2"])))
-            ys = [masked_load(b, b.add(right, number(v * BYTES)), read[v]) for v in range(vectors)]
-            for i in range(rows):
+            right = b.add(b.load(self.walk), b.mul(number(at), now["b0"]))
+            size = (self.rows, self.vectors, at)
+            _fetch(b, _soon(b, size, self.packed, b.load(self.walks[0]), b.add(right, now["b2"])))
+            ys = [masked_load(b, b.add(right, number(v * BYTES)), each) for v, each in enumerate(self.read)]
+            for i in range(self.rows):
                 more = b.add(b.mul(number(at), now["a1"]), b.mul(number(i % 3), now["a0"]))
-                left = b.add(b.load(walks[i // 3 * 3]), more)
-                x = masked_load(b, left, last) if apart else _everywhere(b, left)
-                for v in range(vectors):
-                    total = sums[i, v]
+                left = b.add(b.load(self.walks[i // 3 * 3]), more)
+                x = masked_load(b, left, self.wanted[0]) if self.apart else _everywhere(b, left)
+                for v in range(self.vectors):
+                    total = self.sums[i, v]
                     b.store(llvm_function(b, f"fma.v{W}f32", VECTOR, (x, ys[v], b.load(total))), total)
-        for q in bases:
-            b.store(b.add(b.load(walks[q]), b.mul(number(count), now["a1"])), walks[q])
-        b.store(b.add(b.load(walk), b.mul(number(count), now["b0"])), walk)
-
-    _fetch(b, [place(now["out"], "out0", i, 0) for i in range(rows if packed else 0)])
-    for total in sums.values():
-        b.store(ir.Constant(VECTOR, [0.0] * W), total)
-    with b.if_then(at_first):
-        for (i, v), total in sums.items():
-            b.store(masked_load(b, place(now["start"], "start0", i, v), wanted[v]), total)
-    with b.if_then(at_last):
-        _fetch(b, [place(now["start"], "start0", i, v) for i, v in sums], level=2)
-    with loop(b, now["runs"]) as run:
-        for q in bases:
-            b.store(b.add(b.add(now["a"], b.mul(run, now["a2"])), b.mul(number(q), now["a0"])), walks[q])
-        b.store(b.add(now["b"], b.mul(run, now["b2"])), walk)
-        whole = b.and_(now["k"], number(-UNROLLED)) if packed else number(0)
-        with loop(b, whole, UNROLLED):
-            steps(UNROLLED if packed else 0)
-        with loop(b, b.sub(now["k"], whole)):
-            steps(1)
-    with b.if_then(at_last):
-        for (i, v), total in sums.items():
-            start = masked_load(b, place(now["start"], "start0", i, v), wanted[v])
-            b.store(b.fadd(b.load(total), start), total)
-    for (i, v), total in sums.items():
-        masked_store(b, place(now["out"], "out0", i, v), b.load(total), wanted[v])
-    b.ret_void()
-    return function
+        for walk in self.walks.values():
+            b.store(b.add(b.load(walk), b.mul(number(count), now["a1"])), walk)
+        b.store(b.add(b.load(self.walk), b.mul(number(count), now["b0"])), self.walk)
 
 
 def _soon(
