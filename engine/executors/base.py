@@ -13,8 +13,9 @@ from typing import Any, NoReturn, Protocol
 
 import numpy as np
 
+from engine.asked import checked
 from engine.devices import Device, find_device
-from engine.errors import EngineError, FeedError, Named, user_source
+from engine.errors import EngineError, FeedError, Named, ShapeError, user_source
 from engine.executors.guards import Turn, Uninterrupted, WrongRow, is_compiled, refuse_wrong
 from engine.executors.subnormal import Flushed
 from engine.fuse import Region, Taker
@@ -46,7 +47,31 @@ class Memory(Protocol):
 
 
 class Fed(dict[Tensor, Any]):
-    """What is fed, and where it is put."""
+    """What is fed, and where it is put: ``fed[x] = value`` writes there, as ``fed[x][...] = value`` does.
+
+    Raises FeedError, DtypeError or ShapeError for a value that doesn't fit; what was there stays.
+    """
+
+    def __init__(self, places: Mapping[Tensor, Any], device: Device) -> None:
+        super().__init__(places)
+        self._device = device
+
+    def __setitem__(self, tensor: Tensor, value: Any) -> None:
+        place = self[tensor]
+        if value is place:  # fed[x] += 1 has been done in place
+            return
+        array = checked(tensor, value)
+        if array.shape != place.shape:
+            raise ShapeError(
+                f"{tensor.name} {tensor.spec} ({tensor.source}) has the shape {place.shape} in this program, "
+                f"and was fed {array.shape} ({user_source()})"
+            )
+        place[...] = self._device.send(array)
+
+    def update(self, *given: Any, **_: Any) -> None:  # a dict's own would go past the above
+        """``fed.update({x: value})`` writes each value."""
+        for tensor, value in dict(*given).items():
+            self[tensor] = value
 
     def __missing__(self, tensor: Any) -> NoReturn:
         known = ", ".join(each.name for each in self) or "nothing"
@@ -54,7 +79,7 @@ class Fed(dict[Tensor, Any]):
 
 
 class Program(HereOnly, Named):
-    """A plan bound to memory: fill :attr:`feeds`, :meth:`run`, read :attr:`results` or :meth:`fetch`.
+    """A plan bound to memory: fill :attr:`feeds` (zeros at first), :meth:`run`, read :attr:`results` or :meth:`fetch`.
 
     ``results`` are windows on the program's own memory (None for a group): the next run changes them.
     Feeding, fetching and what errors say is the same whoever computes; an executor's own says what it calls.
@@ -73,7 +98,7 @@ class Program(HereOnly, Named):
         self.arrays: dict[Node, Any] = {}
         for node in (node for step in plan.steps for node in step.nodes if node in step.stored or not node.computed):
             self.arrays[node] = self._array(node, memory)
-        self.feeds: Mapping[Tensor, Any] = Fed({tensor: self.arrays[node] for tensor, node in plan.feeds.items()})
+        self.feeds = Fed({tensor: self.arrays[node] for tensor, node in plan.feeds.items()}, memory.device)
         self.results = [None if node.op is group else self.arrays[node] for node in plan.fetches]
         self._changes = any(node.op is assign for node in plan.nodes)
         self._fed, self.early = self._lookups()
@@ -208,7 +233,9 @@ class Program(HereOnly, Named):
             folded = node.tensor.attrs.get("value") is not value
             found = self.devices[node.device].send(value) if folded or node.device else memory.sent(node.tensor)
         elif op is PLACEHOLDER:
-            found = self.device.empty(node.spec.concrete, node.spec.dtype)
+            found = self.device.xp.zeros(
+                node.spec.concrete, node.spec.dtype
+            )  # nobody reads chance: it may not be filled
         elif op is VARIABLE:
             found = memory.window([node.tensor]).reshape(node.spec.concrete)
         elif op is flat:
