@@ -16,7 +16,10 @@ _VARIABLES = "graph.variables has all variables"
 _FIRST = "variables have their first values from the start; session.reset() puts them back"
 _ENTROPY = "en.losses.softmax_cross_entropy"
 _SPREAD = "en.ops.mean(en.ops.square(x - x.mean())) is the variance, its en.ops.sqrt the standard deviation"
-_DRAWN = "numbers are drawn from a state, in a tensor's shape: {0}(random_state(), constant(np.zeros((2, 3), 'f4')))"
+_DRAWN = (
+    "numbers are drawn from a state, in a tensor's shape, and anew in each run if it moves on: "
+    "{0}(next_state(random_state()), constant(np.zeros((2, 3), 'f4')))"
+)
 
 # A name's own case and its underscores don't count, nor "Optimizer", "Loss" or "Layer" at its end.
 _NAMES = {

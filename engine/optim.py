@@ -20,6 +20,7 @@ from engine.ops import assign, bounded, cast, flat, group, maximum, minimum, pac
 from engine.tensor import shown
 
 SMALLEST = 2.0**-126  # float32's smallest number that isn't subnormal
+SHARES = ("momentum", "decay", "beta1", "beta2")  # how much of an average is kept: of all of it, nothing new comes in
 
 
 @dataclass(frozen=True)
@@ -56,8 +57,11 @@ class Optimizer(Named, metaclass=Settings):
             if not fits:
                 kinds = "a number, a tensor () or a schedule" if name == "rate" else "a number or a tensor ()"
                 raise EngineError(f"{type(self).__name__}: {name} is {kinds}, got {shown(value)} ({user_source()})")
-            if isinstance(value, (int, float, np.number)) and not value >= 0:
-                raise EngineError(f"{type(self).__name__}: {name} must be at least 0, got {value} ({user_source()})")
+            most = " and below 1" if name in SHARES else ""
+            if isinstance(value, (int, float, np.number)) and (not value >= 0 or (most and value >= 1)):
+                raise EngineError(
+                    f"{type(self).__name__}: {name} must be at least 0{most}, got {value} ({user_source()})"
+                )
 
     @whole
     def minimize(self, loss: Tensor, over: Tensor | Sequence[Tensor] | None = None) -> Tensor:

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from engine.errors import ShapeError
+import numpy as np
+
+from engine.errors import EngineError, ShapeError, user_source
 from engine.graph import Tensor
 from engine.op import Call, Op, op, sample
 from engine.ops.array import count
@@ -35,8 +37,13 @@ def batch_norm(
 
     While training, mean and variance are the batch's own, and a run that uses the result moves the
     running averages towards them (unless the batch is empty); else they are those averages.
-    ``train`` is a bool, or a bool tensor () that is fed.
+    ``train`` is a bool, or a bool tensor () that is fed.  Raises EngineError for a negative ``epsilon``, and for
+    averages that don't lie between what they were and what is found: their momentum isn't from 0 to 1.
     """
+    for name, value, most in (("epsilon", epsilon, math.inf), ("momentum", averages.momentum, 1.0)):
+        if isinstance(value, (int, float, np.number)) and not 0 <= value <= most:
+            bounds = "at least 0" + (f" and at most {most:.0f}" if most < math.inf else "")
+            raise EngineError(f"{name} of batch normalisation must be {bounds}, got {value} ({user_source()})")
     if train is False:
         return normalize(x, averages.mean, scale / sqrt(averages.variance + epsilon), shift)
     found = moments(x)

@@ -133,3 +133,14 @@ def test_a_state_of_another_kind_is_refused():
             random_uniform(x, x)
         with pytest.raises(en.ShapeError, match="two numbers"):
             random_uniform(en.constant([1, 2, 3]), x)
+
+
+def test_numbers_are_new_in_each_run_as_the_error_tells(options):
+    with en.Graph() as graph:
+        with pytest.raises(en.EngineError) as caught:
+            random_normal((2, 3))
+        advised = str(caught.value).split("if it moves on: ")[1].rsplit(" (", 1)[0]
+        numbers = eval(advised, {**vars(en), **vars(en.ops), "np": np})
+    session = en.Session(graph, **options)
+    assert numbers.shape == (2, 3)
+    assert not np.array_equal(session.run(numbers), session.run(numbers))
