@@ -310,8 +310,8 @@ def variable(
 ) -> Tensor:
     """A tensor that keeps its value between runs.
 
-    ``initial`` is a number, an array, or an initialiser of :mod:`engine.init`, which is drawn from
-    (the session's seed, this name), so that the same seed always gives the same first weights.
+    ``initial`` is a number, an array (of which float32 is made unless ``dtype`` says otherwise), or an initialiser
+    of :mod:`engine.init`, drawn from (the session's seed, this name): the same seed gives the same first weights.
     Raises EngineError if the name is taken, ShapeError and DtypeError if ``initial`` doesn't fit.
     """
     graph = current_graph()

@@ -186,3 +186,11 @@ def test_a_fed_variable_is_read_but_can_t_be_assigned():
         with pytest.raises(en.FeedError, match="v can't be fed in a run that needs the variable itself"):
             session.run(wanted, {v: [5.0]})
     assert session.get(v).tolist() == [1]
+
+
+def test_what_computes_with_a_variable_takes_the_old_value_and_a_fetch_of_it_the_new(options):
+    with en.Graph() as graph:
+        v = en.variable(1.0, name="v")
+        up = assign(v, v + 1.0)
+        tenfold = v * 10.0
+    assert [float(each) for each in en.Session(graph, **options).run([tenfold, up, v])] == [10.0, 2.0, 2.0]
