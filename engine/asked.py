@@ -8,13 +8,40 @@ from typing import Any
 import numpy as np
 
 from engine.errors import DtypeError, EngineError, FeedError, ShapeError, user_source
-from engine.graph import PLACEHOLDER, Tensor
+from engine.graph import PLACEHOLDER, Graph, Tensor
 from engine.spec import DTYPES, Spec
 from engine.tensor import shown
 from engine.values import as_array
 
 _TYPES = {name: np.dtype(name) for name in DTYPES}
 Feeds = Mapping[Tensor, Any] | None
+
+
+class State(dict[str, np.ndarray]):
+    """The numbers of a graph's variables, one flat array a dtype; ``layout``: each one's name and kind, in order."""
+
+    def __init__(self, arrays: Mapping[str, np.ndarray], graph: Graph) -> None:
+        super().__init__(arrays)
+        self.layout = _layout(graph)
+
+
+def _layout(graph: Graph) -> tuple[str, ...]:
+    return tuple([f"{each.name} {each.spec}" for each in graph.variables])
+
+
+def check_state(state: Any, graph: Graph) -> None:
+    """Raises EngineError unless the state has room for just this graph's variables, and is theirs, if it tells."""
+    if not isinstance(state, (dict, Mapping)):
+        raise EngineError(f"a state is what state() gave, got {shown(state)} ({user_source()})")
+    flat = {name: each for name, each in state.items() if isinstance(each, np.ndarray) and each.ndim == 1}
+    held = {name: each.size for name, each in flat.items() if each.dtype.name == name}
+    if held != graph.sizes or len(held) < len(state):
+        found = {name: shown(each) for name, each in state.items()}
+        raise EngineError(f"the state holds {found}, this graph's variables need {graph.sizes} elements")
+    layout = _layout(graph)
+    for theirs, ours in zip(state.layout, layout, strict=False) if isinstance(state, State) else ():
+        if theirs != ours:
+            raise EngineError(f"this is another graph's state: it holds {theirs} where this graph has {ours}")
 
 
 def leaves(fetches: Any) -> Iterator[Tensor]:

@@ -13,7 +13,7 @@ from typing import Any, TypeVar, cast, overload
 import numpy as np
 from numpy.random.bit_generator import ISeedSequence
 
-from engine.asked import Feeds, checked, fed_spec, leaves, like, no_tensor, pairs
+from engine.asked import Feeds, State, check_state, checked, fed_spec, leaves, like, no_tensor, pairs
 from engine.devices import Device, find_device
 from engine.errors import (
     DeviceError,
@@ -232,21 +232,18 @@ class Session(HereOnly, Named, metaclass=Settings):
 
     @_in_turn
     def state(self) -> dict[str, np.ndarray]:
-        """All variables (weights and the optimiser's): one flat copy a dtype."""
+        """All variables (weights and the optimiser's): one flat copy a dtype, which knows whose numbers they are."""
         self._grow()
-        return {dtype: self.device.fetch(arena) for dtype, arena in self._memory.arenas.items()}
+        return State({dtype: self.device.fetch(arena) for dtype, arena in self._memory.arenas.items()}, self.graph)
 
     @_in_turn
     def load_state(self, state: Mapping[str, np.ndarray]) -> None:
-        """Go back to a :meth:`state` of a session of the same graph.  Raises EngineError if the sizes differ."""
+        """Go back to a :meth:`state` of a session of the same graph.
+
+        Raises EngineError if names or shapes of the variables differ; of arrays in a dict of one's own, the sizes.
+        """
         self._grow()
-        if not isinstance(state, (dict, Mapping)):
-            raise EngineError(f"a state is what state() gave, got {shown(state)} ({user_source()})")
-        flat = {name: each for name, each in state.items() if isinstance(each, np.ndarray) and each.ndim == 1}
-        held = {name: each.size for name, each in flat.items() if each.dtype.name == name}
-        if held != self.graph.sizes or len(held) < len(state):
-            found = {name: shown(each) for name, each in state.items()}
-            raise EngineError(f"the state holds {found}, this graph's variables need {self.graph.sizes} elements")
+        check_state(state, self.graph)
         for dtype, array in state.items():
             self._memory.arenas[dtype][...] = self.device.send(array)
 

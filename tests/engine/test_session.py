@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import gc
+import pickle
 import weakref
 
 import numpy as np
@@ -92,6 +94,23 @@ def test_a_state_that_doesn_t_fit_is_refused_and_changes_nothing(lesson, state):
     with pytest.raises(en.EngineError, match="this graph's variables need"):
         session.load_state(wrong)
     np.testing.assert_array_equal(session.state()["float32"], before)
+
+
+@pytest.mark.parametrize(("named", "shape"), [("v", (3, 2)), ("w", (2, 3))], ids=["another shape", "another name"])
+def test_another_network_s_state_of_the_same_size_is_refused(named, shape, options):
+    def session(name, shape):
+        with en.Graph() as graph:
+            en.variable(np.arange(6).reshape(shape), name=name)
+        return en.Session(graph, **options)
+
+    ours, other = session("v", (2, 3)), session(named, shape)
+    for state in (other.state(), pickle.loads(pickle.dumps(other.state())), copy.deepcopy(other.state())):
+        with pytest.raises(
+            en.EngineError, match=r"another graph's state: it holds (v|w) .* where .* has v float32\(2, 3\)"
+        ):
+            ours.load_state(state)
+    ours.load_state(dict(other.state()))  # arrays alone don't tell whose they are
+    session("v", (2, 3)).load_state(ours.state())
 
 
 def test_variables_of_several_types_live_in_arenas_of_their_own():
