@@ -62,8 +62,10 @@ class Named:
 
     if not TYPE_CHECKING:  # who reads the types finds out before
 
-        def __getattr__(self, name: str) -> NoReturn:
+        def __getattr__(self, name: str) -> Any:
             own = type(self)
+            if any(name in vars(each) for each in own.__mro__):  # what it is made by lacks something: that is said
+                return object.__getattribute__(self, name)
             where = elsewhere(name, own.__module__.removeprefix("engine."), own.__name__)
             raise NoSuchName(f"{own.__name__} has no {name}{where} ({user_source()})")
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from engine.errors import strict
 from engine.native import machine
 from engine.native.executor import Native, NativeProgram
 from engine.native.machine import kept, problem
@@ -16,7 +17,8 @@ from engine.native.machine import kept, problem
 __all__ = ["Native", "NativeProgram", "kept", "load", "problem"]
 
 
-def load(folder: Path, anew: bool = False) -> Native:
+@strict
+def load(folder: Path | str, anew: bool = False) -> Native:
     """The executor, its machine from the cache in ``folder`` if it is there (half a second), else compiled now.
 
     What is damaged there is compiled anew; with ``anew``, everything.  Raises ImportError without Numba

@@ -137,7 +137,7 @@ def _wait(file: IO[bytes], path: Path) -> bool:
                 return True
     except OSError as error:
         if error.errno not in _NO_LOCKS:
-            raise
+            log.warning("%s can't be locked, so other processes may compile it too: %s", path, error)
     else:
         log.warning("another process has been compiling %s for too long: it is compiled once more", path)
     return False

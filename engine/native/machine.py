@@ -79,15 +79,15 @@ def problem() -> str | None:
     return None
 
 
-def load(folder: Path, anew: bool = False) -> Machine:
+def load(folder: Path | str, anew: bool = False) -> Machine:
     """The machine, from the cache in ``folder`` if it is there, else compiled now: some twenty seconds.
 
     What is damaged there is compiled anew; with ``anew``, everything.  Where the folder can't be written, the machine
     is compiled and used all the same, which is said in the log.  Raises ImportError without Numba, EngineError if the
     engine's files have changed since they were imported.
     """
-    folder, names = folder / name(), _names()
-    with _LOADING:
+    folder, names = Path(folder) / name(), _names()
+    with _LOADING.lock:
         used(folder)
         kernels, code = _kernels(folder, anew)
         data = cached(folder / _file(names), lambda: _compiled(partial(_vector_code, names), folder), anew)
@@ -98,7 +98,19 @@ def load(folder: Path, anew: bool = False) -> Machine:
     return Machine(run, crew, MappingProxyType(named))
 
 
-_LOADING = threading.Lock()  # one thread of a process at a time
+class _Loading:
+    """One thread of a process at a time; a process that is forked off meanwhile has its own."""
+
+    def __init__(self) -> None:
+        self._begin()
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=self._begin)  # the thread that would let go isn't there
+
+    def _begin(self) -> None:
+        self.lock = threading.Lock()
+
+
+_LOADING = _Loading()
 
 
 @cache

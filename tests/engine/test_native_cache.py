@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import importlib
+import os
 import shutil
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from engine.errors import EngineError
 from engine.native import Native, load, machine, problem
 from engine.native.cache import held
 from engine.native.machine import ENGINE, SOURCES
@@ -130,6 +132,24 @@ def test_threads_that_load_it_at_once_have_one_crew(native: Native) -> None:
     with ThreadPoolExecutor(4) as threads:
         found = list(threads.map(lambda _: load(MACHINE), range(4)))
     assert {id(each.machine.crew) for each in found} == {id(native.machine.crew)}
+
+
+def test_the_folder_may_be_told_as_a_text(native: Native) -> None:
+    assert load(str(MACHINE)).machine.crew is native.machine.crew
+
+
+def test_without_a_folder_it_is_told_what_is_missing() -> None:
+    with pytest.raises(EngineError, match=r"load: missing a required argument: 'folder'.*test_native_cache.py"):
+        load()  # type: ignore[call-arg]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there are no forks here")
+def test_a_child_that_was_forked_while_a_thread_loads_can_load(native: Native) -> None:
+    with machine._LOADING.lock:
+        child = os.fork()
+        if child == 0:
+            os._exit(0 if machine._LOADING.lock.acquire(blocking=False) else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
 def test_what_an_object_file_lacks_is_named() -> None:
