@@ -122,9 +122,12 @@ def checked(tensor: Tensor, value: Any) -> np.ndarray:
         where = f"{tensor.name} {tensor.spec} ({tensor.source})"
         raise FeedError(f"{where} can't be fed this: {error} ({user_source()})") from None
     if array.dtype != _TYPES[tensor.dtype] and array.dtype.name != tensor.dtype:  # by name, whose bytes are turned
-        hint = f"write value.astype(np.{tensor.dtype}) ({user_source()})"
-        shape = "" if Spec(tensor.shape).fits(Spec(array.shape)) else f" of shape {array.shape}"
-        raise DtypeError(f"{tensor.name} {tensor.spec} ({tensor.source}) was fed {array.dtype.name}{shape}; {hint}")
+        known = array.dtype.kind in "fiub"
+        hint = f"; write value.astype(np.{tensor.dtype})" if known else ", and those aren't numbers that are known here"
+        fits = Spec(tensor.shape).fits(Spec(array.shape))
+        shape, other = ("", "") if fits else (f" of shape {array.shape}", "; neither type nor shape fits")
+        found = f"{array.dtype.name}{shape}{other}{hint}"
+        raise DtypeError(f"{tensor.name} {tensor.spec} ({tensor.source}) was fed {found} ({user_source()})")
     if array.shape != tensor.spec.shape:
         fed_spec(tensor, array.shape)
     return array

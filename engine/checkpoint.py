@@ -64,6 +64,7 @@ def dumps(session: Session, metadata: Mapping[str, str] | None = None, random: G
     Raises CheckpointError if ``metadata`` takes the name that the engine's own part has, or isn't texts.
     """
     _need_session(session)
+    _need_generators(random)
     if not isinstance(metadata, (Mapping, type(None))):
         raise CheckpointError(f"metadata are texts by their names, got {shown(metadata)}")
     texts = dict(metadata or {})
@@ -128,6 +129,7 @@ def loads(session: Session, data: bytes, random: Generators | None = None) -> No
     differ, a generator's state isn't there, or the data isn't what was written.
     """
     _need_session(session)
+    _need_generators(random)
     try:
         arrays = safetensors.numpy.load(data)
     except (safetensors.SafetensorError, ValueError, TypeError) as error:
@@ -145,6 +147,16 @@ def loads(session: Session, data: bytes, random: Generators | None = None) -> No
         session.set(wanted[name], array)
     for name, each in (random or {}).items():
         each.bit_generator.state = states[name]
+
+
+def _need_generators(random: Any) -> None:
+    named = isinstance(random, (Mapping, type(None))) and all(
+        isinstance(name, str) and isinstance(each, np.random.Generator) for name, each in (random or {}).items()
+    )
+    if not named:
+        raise CheckpointError(
+            f'random is NumPy\'s generators by their names, {{"dice": np.random.default_rng(3)}}, got {shown(random)}'
+        )
 
 
 def _states(random: Generators, data: bytes) -> dict[str, Any]:

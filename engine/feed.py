@@ -12,12 +12,13 @@ import threading
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import count
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 
 from engine.errors import FeedError, Named, Settings, doors, strict, user_source
 from engine.tensor import shown
+from engine.values import as_array
 
 Item = TypeVar("Item")
 
@@ -27,13 +28,19 @@ class InputQueue(Named, Generic[Item], metaclass=Settings):
 
     It is an iterator; several threads may take from it.  An error of the source comes out at the
     taker, after the items before it, and at each later attempt.  Use it under ``with``, or
-    :meth:`close` it: the thread waits for room until then.  Raises FeedError for a capacity below 1.
+    :meth:`close` it: the thread waits for room until then.  Raises FeedError for a capacity below 1,
+    and for a source that nothing can be taken from.
     """
 
     def __init__(self, source: Iterable[Item], capacity: int = 4) -> None:
         if not isinstance(capacity, (int, np.integer)) or capacity < 1:
             raise FeedError(
                 f"an input queue needs room for one item at least, got capacity {capacity!r:.60} ({user_source()})"
+            )
+        if not hasattr(source, "__iter__") and not hasattr(source, "__getitem__"):
+            raise FeedError(
+                f"an input queue is filled from batches() or something else that gives items, got {shown(source)} "
+                f"({user_source()})"
             )
         self.capacity = capacity
         self._changed = threading.Condition()  # guards what follows, and wakes who waits for a change of it
@@ -114,14 +121,18 @@ class InputQueue(Named, Generic[Item], metaclass=Settings):
 
 @strict
 def batches(
-    arrays: Sequence[np.ndarray], size: int, *, epochs: int | None = None, seed: int = 0
+    arrays: Sequence[Any], size: int, *, epochs: int | None = None, seed: int = 0
 ) -> Iterator[tuple[np.ndarray, ...]]:
-    """Mini-batches of ``size`` rows of all ``arrays``, in a new order each epoch; the last one may be shorter.
+    """Mini-batches of ``size`` rows of all ``arrays`` (or lists), in a new order each epoch; the last may be shorter.
 
     The order follows from (seed, number of the epoch) alone.  ``epochs`` None: without end.
     Raises FeedError, at the call, if the arrays aren't equally long or empty, or ``size`` is below 1.
     """
+    if isinstance(arrays, (list, tuple)):
+        arrays = [as_array(each, None) if isinstance(each, (list, tuple)) else each for each in arrays]
     fits = isinstance(arrays, (list, tuple)) and all(np.ndim(each) for each in arrays)
+    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0:
+        raise FeedError(f"the seed of the order is a whole number from 0 on, got {seed!r:.60}")
     rows = {len(each) for each in arrays} if fits else set()
     if epochs is not None and (isinstance(epochs, bool) or not isinstance(epochs, (int, np.integer))):
         raise FeedError(f"epochs are a whole number, or None: without end; got {epochs!r:.60}")

@@ -44,6 +44,7 @@ _NAMES = {
     "henormal": "en.init.He", "interactivesession": "en.Session", "t": "x.T", "view": "x.reshape(shape)",
     "ravel": "x.reshape(shape)", "swapaxes": "x.transpose(axes)", "savestate": "session.state()",
     "load": "en.checkpoint.restore", "applygradients": "apply(grads, variables)",
+    "lstmcell": "en.layers.LSTM", "basiclstmcell": "en.layers.LSTM", "grucell": "en.layers.GRU",
 }  # fmt: skip
 _SENTENCES = {
     **dict.fromkeys(("numpy", "item", "eval", "tolist", "data", "value"), _VALUE),
@@ -61,7 +62,8 @@ _SENTENCES = {
     **dict.fromkeys(("trainablevariables", "globalvariables", "session.variables", "getcollection"), _VARIABLES),
     **dict.fromkeys(("saver", "save"), "en.checkpoint.save(session, path) keeps the values of variables"),
     **dict.fromkeys(("globalvariablesinitializer", "initializeallvariables"), _FIRST),
-    "variable": "en.variable(first_value, name=...) is one", "train": "en.optim has the optimisers",
+    "variable": "en.variable(first_value, name=...) is one",
+    "train": "en.optim has the optimisers, en.checkpoint what a Saver does",
     **dict.fromkeys(("asdefault",), "`with graph:` is what is built in, and session.run(x) says which session"),
     **dict.fromkeys(("gettensorbyname", "getoperations", "asgraphdef"), "graph.tensors has all of them, in order"),
     **dict.fromkeys(("graph.run", "op.run", "tensor.run"), "Session(graph).run(x) gives its value"),
@@ -79,6 +81,8 @@ _SENTENCES = {
     "norm": "en.ops.sqrt(en.ops.sum_(en.ops.square(x))) is a length", "log1p": "en.ops.log(1 + x) is it",
     "relu6": "en.ops.clip(x, 0.0, 6.0) is it", "getvariable": "en.variable(first_value, name=...) makes one",
     "getdefaultgraph": "`with en.Graph() as graph:` makes a graph, and x.graph is a tensor's",
+    "controldependencies": "en.ops.after(x, first) is x, once `first` has run",
+    "einsum": "en.ops.matmul, transpose and sum_ together do that",
     "floormod": "a - b * en.ops.floor(a / b) is what is left over", "step": "minimize(loss) is what a session runs",
 }  # fmt: skip
 _SETTINGS = {

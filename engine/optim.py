@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.errors import EngineError, GradientError, Named, Settings, doors, user_source
+from engine.errors import EngineError, GradientError, Named, Settings, doors, strict, user_source
 from engine.grad import ancestors, gradients
 from engine.graph import Tensor, name_scope, need_tensors, variable, whole
 from engine.ops import assign, bounded, cast, flat, group, maximum, minimum, pack, sqrt, square, sum_
@@ -77,8 +77,14 @@ class Optimizer(Named, metaclass=Settings):
         variables = _listed("over", over)
         return self.apply(gradients(loss, variables), variables)
 
-    def apply(self, grads: Sequence[Tensor], variables: Sequence[Tensor]) -> Tensor:
-        """A tensor that, when run, changes ``variables`` along ``grads`` (one each, of the same shapes)."""
+    @strict
+    def apply(self, grads: Any, variables: Tensor | Sequence[Tensor] | None = None) -> Tensor:
+        """A tensor that, when run, changes ``variables`` along ``grads`` (one each, of the same shapes).
+
+        Without ``variables``, ``grads`` are pairs (gradient, variable).
+        """
+        if variables is None:
+            grads, variables = _parted(grads)
         grads, variables = _listed("grads", grads), _listed("variables", variables)
         if not variables:
             raise EngineError(f"there is no trainable variable to change ({user_source()})")
@@ -134,6 +140,18 @@ class Optimizer(Named, metaclass=Settings):
     def step(self, weights: Tensor, gradient: Tensor) -> Tensor:
         """What is taken from the weights."""
         raise NotImplementedError
+
+
+def _parted(pairs: Any) -> tuple[list[Any], list[Any]]:
+    """Gradients and variables of pairs."""
+    found = [] if isinstance(pairs, Tensor) or not hasattr(pairs, "__iter__") else list(pairs)
+    if not found or not all(isinstance(each, (list, tuple)) and len(each) == 2 for each in found):
+        given = shown(pairs if isinstance(pairs, Tensor) else found or pairs)
+        raise EngineError(
+            f"apply() takes gradients and variables, apply(grads, variables), or pairs of them, got {given} "
+            f"({user_source()})"
+        )
+    return [gradient for gradient, _ in found], [each for _, each in found]
 
 
 def _listed(what: str, given: Any) -> list[Tensor]:

@@ -32,7 +32,7 @@ from engine.executors import Executor, Program, Turn, reference
 from engine.graph import VARIABLE, Graph, Tensor
 from engine.plan import make_plan
 from engine.tensor import HereOnly, shown
-from engine.values import sizes
+from engine.values import drawn, sizes
 
 PROGRAMS = 64  # plans kept: (fetches, fed shapes) that were used last
 GROWTHS = 30  # runs before which one line may add to the graph until it is taken for a loop
@@ -341,7 +341,8 @@ def name_rng(seed: int, name: str) -> np.random.Generator:
 def _first_value(variable: Tensor, seed: int) -> np.ndarray:
     initial, spec = variable.attrs["initial"], variable.spec
     if callable(initial):
-        initial = np.asarray(initial(name_rng(seed, variable.name), spec.concrete), spec.dtype)
+        whose = f"{variable.name} {spec} ({variable.source}): its initialiser"
+        initial = drawn(initial, name_rng(seed, variable.name), spec, whose)
         if initial.shape != spec.shape:
-            raise ShapeError(f"{variable.name} {spec} ({variable.source}): its initialiser gave shape {initial.shape}")
+            raise ShapeError(f"{whose} gave shape {initial.shape}")
     return np.broadcast_to(initial, spec.concrete)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
 
-from engine.errors import DtypeError, ShapeError
+from engine.errors import DtypeError, EngineError, ShapeError
 from engine.spec import Spec
 
 _SAFE = 1e38  # a number below it is one in float32 too
@@ -46,6 +49,26 @@ def as_array(value: Any, dtype: str | None) -> np.ndarray:
     return found
 
 
+def drawn(initial: Callable[..., Any], rng: np.random.Generator, spec: Spec, whose: str) -> np.ndarray:
+    """What an initialiser gives, as an array of ``spec``'s type.  Raises EngineError, saying ``whose``, for what isn't.
+
+    A TypeError of one that takes a generator and a shape stays what it is.
+    """
+    try:
+        given = initial(rng, spec.concrete)
+    except TypeError:
+        with suppress(ValueError):  # compiled functions don't tell what they take
+            try:
+                inspect.signature(initial).bind(rng, spec.concrete)
+            except TypeError as error:
+                raise EngineError(f"{whose} is called with a random generator and a shape: {error}") from None
+        raise
+    try:
+        return as_array(given, spec.dtype)
+    except EngineError as error:
+        raise type(error)(f"{whose} gave something else than its numbers: {error}") from None
+
+
 def sizes(shape: Any, unknown: bool = False) -> tuple[Any, ...]:
     """``shape`` as a tuple of whole numbers (and None, if sizes may be ``unknown``).  Raises ShapeError."""
     if isinstance(shape, (int, np.integer)):
@@ -58,5 +81,7 @@ def sizes(shape: Any, unknown: bool = False) -> tuple[Any, ...]:
     for size in found:
         whole = isinstance(size, (int, np.integer)) and not isinstance(size, bool) and size >= 0
         if not whole and not (unknown and size is None):
-            raise ShapeError(f"sizes must be whole numbers{', or None' if unknown else ''}, got {found}")
+            none = ", or None for any size" if unknown else ""
+            hint = "" if unknown else "; only a placeholder has None for any size"
+            raise ShapeError(f"sizes must be whole numbers{none}, got {found}{hint}")
     return tuple([size if size is None else int(size) for size in found])

@@ -20,6 +20,8 @@ from typing import TypeVar
 
 import numpy as np
 
+from engine.errors import strict
+
 ARCHIVE = Path(__file__).with_name("mnist.npz")
 FOLDER = "mnist"
 SIDE = 28
@@ -57,6 +59,7 @@ class Digits:
     test_labels: np.ndarray
 
 
+@strict
 def load(data_dir: Path | str) -> Digits:
     """All digits, mapped into memory from ``data_dir``; unpacked there (55 MB) on the first use.
 

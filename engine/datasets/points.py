@@ -81,12 +81,12 @@ def generate(name: str, count: int = 500, noise: float = 0.1, seed: int = 1) -> 
     The same arguments give the same points, always.  Raises ValueError for an unknown name,
     fewer than two points or a noise outside 0 to 0.5.
     """
-    if name not in SETS:
+    if not isinstance(name, str) or name not in SETS:
         raise ValueError(f"no set of points is called {name!r}; there are {', '.join(SETS)}")
-    if count < 2:
-        raise ValueError(f"a set has at least 2 points, one of each class; got count={count}")
-    if not 0.0 <= noise <= 0.5:
-        raise ValueError(f"noise goes from 0 to 0.5; got {noise}")
+    if not isinstance(count, (int, np.integer)) or count < 2:
+        raise ValueError(f"a set has at least 2 points, one of each class; got count={count!r}")
+    if not isinstance(noise, (int, float, np.number)) or not 0.0 <= noise <= 0.5:
+        raise ValueError(f"noise goes from 0 to 0.5; got {noise!r}")
     random = _random(name, seed)
     positive = count // 2
     draw = SETS[name]

@@ -149,7 +149,8 @@ class Program(HereOnly, Named):
         is at work in another thread.
         """
         with self._turn:
-            self._run(steps, streams or {}, self.feeding(steps, streams))
+            feeding = self.feeding(steps, streams)
+            self._run(int(steps), streams or {}, feeding)
 
     @property
     def threads(self) -> int:
@@ -212,8 +213,10 @@ class Program(HereOnly, Named):
         """(feed, stream) pairs of a run.  Raises FeedError for a stream that doesn't fit, EngineError once retired."""
         if self._retired is not None:
             raise EngineError(f"{self._retired} ({user_source()})")
-        if not isinstance(steps, int):
-            raise EngineError(f"run(steps, streams): steps is a whole number, got {shown(steps)} ({user_source()})")
+        if isinstance(steps, bool) or not isinstance(steps, (int, np.integer)) or steps < 0:
+            raise EngineError(
+                f"run(steps, streams): steps is a whole number, from 0 on, got {shown(steps)} ({user_source()})"
+            )
         streams = streams or {}
         pairs = [(self.feeds[tensor], stream) for tensor, stream in streams.items()]
         for (feed, stream), tensor in zip(pairs, streams, strict=True):

@@ -66,7 +66,7 @@ BUILDING: list[tuple[Callable[[], object], type[en.EngineError], str]] = [
     (lambda: en.constant([[1, 2], [3]]), en.ShapeError, r"constant: this isn't an array of numbers.*HERE"),
     (lambda: x(3) + None, en.DtypeError, r"add\(x float32\(3,\), None\): 'None' isn't a number \(HERE\)"),
     (lambda: x(3, dtype="float16"), en.DtypeError, r"dtype 'float16' isn't known; float32, float64.*\(HERE\)"),
-    (lambda: x(3, -1), en.ShapeError, r"placeholder x: sizes must be .*, or None, got \(3, -1\) \(HERE\)"),
+    (lambda: x(3, -1), en.ShapeError, r"placeholder x: sizes must be .*, or None for any size, got \(3, -1\) \(HERE\)"),
     (lambda: en.variable(0.0, (2, -1), name="v"), en.ShapeError,
      r"variable v: sizes must be whole numbers, got .*HERE"),
     (lambda: en.variable(np.ones((2, 3)), (3, 2), name="v"), en.ShapeError,
@@ -282,3 +282,13 @@ def test_only_tensors_are_fed(graph, wrong):
         session.run(known, {wrong: [1.0]})
     with pytest.raises(en.EngineError, match="tensors of the graph are fetched and fed"):
         session.bind(known, {wrong: (3,)})
+
+
+def test_what_a_property_lacks_inside_is_said_as_it_is():
+    class Half(en.errors.Named):
+        @property
+        def whole(self):
+            return (1).missing  # type: ignore[attr-defined]
+
+    with pytest.raises(AttributeError, match="'int' object has no attribute 'missing'"):
+        Half().whole  # noqa: B018

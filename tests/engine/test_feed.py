@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from itertools import count
+from typing import Any
 
 import numpy as np
 import pytest
@@ -83,8 +84,32 @@ def test_an_error_comes_out_at_the_taker_after_the_items_before_it():
 
 
 def test_what_can_t_be_iterated_is_an_error_at_the_taker():
-    with InputQueue(7) as queue, pytest.raises(TypeError, match="not iterable"):  # type: ignore[arg-type,var-annotated]
+    class Torn:
+        def __iter__(self) -> Iterator[int]:
+            raise TypeError("not iterable today")
+
+    with InputQueue(Torn()) as queue, pytest.raises(TypeError, match="not iterable today"):
         next(queue)
+
+
+@pytest.mark.parametrize("source", [7, None, batches])
+def test_a_source_that_nothing_can_be_taken_from_is_refused(source: Any):
+    with pytest.raises(en.FeedError, match=r"filled from batches\(\) .*got .*test_feed.py:"):
+        InputQueue(source)
+
+
+@pytest.mark.parametrize("rows", [[0.5, 1.5, 2.5], (0.5, 1.5, 2.5), np.array([0.5, 1.5, 2.5])])
+def test_batches_of_lists_are_what_a_run_takes(rows: Any):
+    found = [
+        each for batch in batches([rows, [[1, 2], [3, 4], [5, 6]]], 2, epochs=1) for each in zip(*batch, strict=True)
+    ]
+    assert sorted((float(number), pair.tolist()) for number, pair in found) == [
+        (0.5, [1, 2]),
+        (1.5, [3, 4]),
+        (2.5, [5, 6]),
+    ]
+    if not isinstance(rows, np.ndarray):
+        assert {(number.dtype.name, pair.dtype.name) for number, pair in found} == {("float32", "int32")}
 
 
 def test_close_ends_a_thread_that_waits_for_room_and_is_idempotent():

@@ -97,3 +97,22 @@ def test_the_same_seed_gives_the_same_weights_in_a_session(initial):
     np.testing.assert_array_equal(en.Session(graph, 3).get(w), en.Session(graph, 3).get(w))
     if not isinstance(initial, Constant):
         assert not np.array_equal(en.Session(graph, 3).get(w), en.Session(graph, 4).get(w))
+
+
+@pytest.mark.parametrize(
+    ("initial", "dtype", "text"),
+    [
+        (lambda shape: np.ones(shape) * 2, "float32", "called with a random generator and a shape: too many"),
+        (lambda rng, shape: "abc", "float32", "'abc' isn't a number"),
+        (lambda rng, shape: None, "float32", "isn't a number"),
+        (lambda rng, shape: [1.0, [2.0]], "float32", "isn't an array of numbers"),
+        (lambda rng, shape: np.full(shape, 1j), "float32", "complex number"),
+        (lambda rng, shape: np.full(shape, 1.5), "int32", "can't be int32 without loss"),
+        (lambda rng, shape: 1.0, "float32", r"gave shape \(\)"),
+    ],
+)
+def test_an_initialiser_that_gives_something_else_is_named_with_its_line(initial, dtype, text):
+    with en.Graph() as graph:
+        v = en.variable(initial, (3,), dtype=dtype, name="v")
+    with pytest.raises(en.EngineError, match=rf"v {dtype}\(3,\) \(test_init.py:\d+\): its initialiser.*{text}"):
+        en.Session(graph).get(v)

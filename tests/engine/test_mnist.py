@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from engine.datasets import mnist
+from engine.errors import EngineError
 
 # SHA-256 of the four files as Y. LeCun and C. Cortes published them, unzipped
 GENUINE = {
@@ -145,3 +146,8 @@ def test_what_a_killed_process_left_is_cleared_away(tmp_path: Path) -> None:
     (leftover / "train_images.npy").write_bytes(b"half")
     mnist.load(tmp_path)
     assert not leftover.exists()
+
+
+def test_without_a_folder_it_is_told_what_is_missing() -> None:
+    with pytest.raises(EngineError, match=r"load: missing a required argument: 'data_dir'.*test_mnist.py"):
+        mnist.load()  # type: ignore[call-arg]

@@ -115,6 +115,10 @@ def test_a_larger_share_adds_to_the_training_points() -> None:
         (("moons",), "no set of points is called 'moons'; there are circle, xor"),
         (("circle", 1), "at least 2 points"),
         (("circle", 10, 0.6), "noise goes from 0 to 0.5; got 0.6"),
+        ((["circle"],), r"no set of points is called \['circle'\]"),
+        (("circle", "10"), "at least 2 points.* got count='10'"),
+        (("circle", 2.5), "at least 2 points.* got count=2.5"),
+        (("circle", 10, "a"), "noise goes from 0 to 0.5; got 'a'"),
         (("circle", 10, float("nan")), "noise goes from 0 to 0.5; got nan"),
     ],
 )
