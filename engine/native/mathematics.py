@@ -193,14 +193,17 @@ def gelu_slope(x: Lanes) -> Lanes:
     """Near its zero, where the form that holds elsewhere is a difference of equals, a polynomial times the distance."""
     scaled, inverse = _share(x)
     d = wide(x)
-    turn = narrow(d * (_A + 3 * _B * (d * d)))
+    turn = d * (_A + 3 * _B * (d * d))
     rest = select(x < 0, 1 - 2.0**-_SCALE * inverse, scaled * inverse)
-    found = 2.0**-_SCALE * (inverse * (1 + turn * rest))
+    found = 2.0**-_SCALE * (inverse * narrow(1 + turn * wide(rest)))
     found = select(x > _ALL, 1, select(x < _NOTHING, 0, found))
-    near = ((x + 0.7524614334106445) + -1.13396282e-08) * polynomial(
-        x + 0.9375, 0.358852215968, 0.38218425501, 0.0429106849902, -0.0956581588223, -0.0316696199226,
-        0.0124552135423, 0.00737748025944, -0.000807703972407, -0.00104637674075, -3.59057520117e-5,
+    t = x + 0.9375
+    more = polynomial(
+        t, 0.0429106849902, -0.0956581588223, -0.0316696199226, 0.0124552135423, 0.00737748025944, -0.000807703972407,
+        -0.00104637674075, -3.59057520117e-5,
     )  # fmt: skip
+    factor = 0.358852215968 + t * (0.38218425501 + t * more)  # one after the other: all by pairs are 5 last places off
+    near = ((x + 0.7524614334106445) + -1.13396282e-08) * factor
     return select((x > -1.5) & (x < -0.4), near, found)
 
 
