@@ -23,10 +23,10 @@ INPUTS = 9  # of an element-wise instruction, at most
 LINK = " | "  # between two links of a chain in its text
 OP, UNITS, WORK, N, M, CHAIN, JOINED, OUT, OUT_ROW, IN = range(10)
 WIDTH = IN + 3 * INPUTS
-A, B, C, K, A0, A1, B0, B1, C0, C1, INFO, TILES, DEPTH, PARTS, PACKED, PACKS, AHEAD = range(IN, IN + 17)  # of others
+A, B, C, K, A0, A1, B0, B1, C0, C1, INFO, TILES, DEPTH, PARTS, PACKED, PACKS, AHEAD, PACKING = range(IN, IN + 18)
 
 # What of a product is worked on at a time: of what is summed over, of the second factor's columns, of the first one's
-# rows.  A panel of the second then fits the first-level cache, a block of the first a third of a megabyte.
+# rows.  A panel of the second then fits the first-level cache, a block of the first a sixth of a megabyte.
 DEEP, WIDE, TALL = 256, 1024, 168
 COLUMNS = 128  # of a product of few rows that are summed at a time
 GRAIN = 5000  # nanoseconds of a part for a thread, at least: to begin one and to wait for its end takes some hundred

@@ -31,7 +31,7 @@ from engine.native.expressions import expressions
 from engine.native.symbols import refuse_unknown
 
 ENGINE = Path(__file__).resolve().parents[1]
-TILES = ("tile", "tile_apart", "tile_packed")  # functions of tiles.py
+TILES = ("tile", "tile_apart", "tile_packed", "tile_packing")  # functions of tiles.py
 KERNEL_FILE = "kernels.o"
 _FOLDER = "machine-"  # so begins what :func:`name` gives
 KERNELS = (

@@ -167,8 +167,9 @@ def _add_tiles(table: Table, out: np.ndarray, a: np.ndarray, b: np.ndarray, more
     by_rows = (lies or tiled) and m > n
     units = min(-(-m // tall) if by_rows else -(-n // panel), REPEATED if tiled else m + n)
     packs = (0 if lies else 1) + (2 if tiled else 0) + (4 if by_rows else 0)
-    packed, ahead = table.codes["tile_packed"], 8 * (b0 if lies else 4 * panel)
-    row = table.add("product", out, a, b, units=units, packs=packs, depth=depth, ahead=ahead, packed=packed, **more)
+    more |= {"packed": table.codes["tile_packed"], "packing": table.codes["tile_packing"]}
+    ahead = 8 * (b0 if lies else 4 * panel)
+    row = table.add("product", out, a, b, units=units, packs=packs, depth=depth, ahead=ahead, **more)
     if not lies and not by_rows:
         _keep_panels(table, row, b)
     if not lies:

@@ -24,6 +24,7 @@ from engine.native.instructions import (
     OUT,
     OUT_ROW,
     PACKED,
+    PACKING,
     PACKS,
     PATTERN,
     TALL,
@@ -48,6 +49,8 @@ from engine.native.simd import (
     write,
 )
 from engine.native.tiles import PANEL, ROWS
+
+FETCHED = 16  # rows of a factor that isn't packed yet, that are fetched before they are needed
 
 
 @compiled
@@ -82,6 +85,52 @@ def narrow_block(tiles, out, out0, a, b, b0, ahead, m, n, k, start, start0):
             start += rows * start0
 
 
+@compiled
+def pack_on_the_way(row, low, high, left, right, packed, tiled, room):
+    """A product of few rows: the first tile along a panel of b packs it in passing, for those below."""
+    m, n, out0, a0, a1, b0 = high - low, row[N], 4 * row[N], row[A0], row[A1], row[B0]
+    _, few, more = shares(m)
+    rows = few + 1 if more > 0 else few
+    for q in range(0, row[K], row[DEPTH]):
+        deep = min(row[DEPTH], row[K] - q)
+        x, first0, first1, below = row[A] + low * a0 + q * a1, a0, a1, rows * a0
+        if packed != 0:
+            pack_tiles(tiled, x, m, deep, a0, a1)
+            x, first0, first1, below = tiled, 4, 4 * rows, 4 * deep * rows
+        here, here0 = (row[C], row[C0]) if q == 0 else (row[OUT], out0)
+        for j in range(left, right, PANEL):
+            wide, y, out = min(PANEL, n - j), row[B] + 4 * j + q * b0, row[OUT] + 4 * j + low * out0
+            start = here + 4 * j + low * here0 if here != 0 else 0
+            if wide < PANEL:
+                pack(room, PANEL, y, deep, wide, b0, 4)
+                block(
+                    row[TILES], packed, out, out0, x, a0, a1, room, 4 * PANEL, 0, row[AHEAD], m, wide, deep, start,
+                    here0,
+                )  # fmt: skip
+                continue
+            tile(
+                row[PACKING], out, out0, x, first0, first1, y, b0, deep, 1, room, FETCHED * b0, wide, start, here0, rows
+            )  # fmt: skip
+            if m > rows:
+                block(
+                    row[TILES], packed, out + rows * out0, out0, x + below, a0, a1, room, 4 * PANEL, 0, row[AHEAD],
+                    m - rows, wide, deep, start + rows * here0 if start != 0 else 0, here0,
+                )  # fmt: skip
+
+
+@compiled
+def single_tile(row, room):
+    """A product that is no larger than a tile."""
+    b, b0 = row[B], row[B0]
+    if row[PACKS] & 1:
+        pack(room, PANEL, b, row[K], row[N], b0, row[B1])
+        b, b0 = room, 4 * PANEL
+    tile(
+        row[TILES], row[OUT], 4 * row[N], row[A], row[A0], row[A1], b, b0, row[K], 1, 0, row[AHEAD], row[N], row[C],
+        row[C0], row[M],
+    )  # fmt: skip
+
+
 @entry
 def product(at, begin, count, room):
     """out (M, N) = a (M, K) @ b (K, N) + start (M, N), which lies at C if there is one.
@@ -96,10 +145,7 @@ def product(at, begin, count, room):
     m, n, k, a0, a1, b0, b1 = row[M], row[N], row[K], row[A0], row[A1], row[B0], row[B1]
     packs, each, ahead, units, out0 = row[PACKS], row[DEPTH], row[AHEAD], row[UNITS], 4 * row[N]
     if m <= ROWS and n <= PANEL and k <= each and packs < 8:
-        if packs & 1:
-            pack(room, PANEL, b, k, n, b0, b1)
-            b, b0 = room, 4 * PANEL
-        tile(tiles, out, out0, a, a0, a1, b, b0, k, 1, 0, ahead, n, start, start0, m)
+        single_tile(row, room)
         return
     low, high, left, right = 0, m, 0, n
     if packs & 4:
@@ -108,9 +154,10 @@ def product(at, begin, count, room):
         left, right = edge(n, PANEL, units, begin), edge(n, PANEL, units, begin + count)
     tiled = room + 4 * each * (min(n, WIDE) + PANEL)  # where a is packed
     packed = row[PACKED] if packs & 2 else 0
-    once = (
-        high - low <= TALL
-    )  # a panel of b is read once then, so that few at a time are packed, and never left the cache
+    once = high - low <= TALL  # b is read once: few panels at a time are packed, and are in the nearest cache still
+    if low < high and once and packs & 25 == 1 and b1 == 4:
+        pack_on_the_way(row, low, high, left, right, packed, tiled, room)
+        return
     step = TOGETHER * PANEL if once else WIDE
     for q in range(0, k, each):
         deep = min(each, k - q)

@@ -34,6 +34,8 @@ def tile(module: ir.Module, name: str) -> None:
     "tile_apart": each column has an a of its own, (rows, runs * k, columns): a's numbers stand for W side by side,
     and ``columns`` are at most W.  "tile_packed": there is one run, and the factors have no gaps, b row by row of
     PANEL, of which more than W count, and a tile by tile, each column by column.
+
+    "tile_packing": there is one run, of PANEL columns, for a single tile; the rows of b are put side by side at a2.
     """
     apart, packed = name == "tile_apart", name == "tile_packed"
     function = ir.Function(module, ir.FunctionType(ir.VoidType(), [I64] * (len(_NAMES) + 1)), name)
@@ -83,24 +85,26 @@ class _Tile:
     """The function for tiles of so many rows and vectors, while it is written."""
 
     def __init__(self, module: ir.Module, name: str, rows: int, vectors: int) -> None:
-        self.apart, self.packed = name == "tile_apart", name == "tile_packed"
+        self.apart, self.packed, self.packing = (name == f"tile_{each}" for each in ("apart", "packed", "packing"))
         kind = ir.FunctionType(ir.VoidType(), [I64] * len(_NAMES))
         self.function = ir.Function(module, kind, f"{name}_{rows}_{vectors}")
         self.function.linkage = "internal"
         self.b = b = ir.IRBuilder(self.function.append_basic_block("entry"))
         self.now: dict[str, ir.Value] = dict(zip(_NAMES, self.function.args, strict=True))
         everywhere = ir.Constant(TRUTHS, [1] * W)
-        all_lanes = self.apart and vectors > 1
+        all_lanes = self.packing or (self.apart and vectors > 1)
         last = everywhere if all_lanes else first(b, b.sub(self.now["columns"], number((vectors - 1) * W)))
         self.rows, self.vectors = rows, 1 if self.apart else vectors
         if self.packed:
             known = {"a0": 4, "a1": 4 * rows, "b0": 4 * PANEL, "b2": 4 * PANEL * AHEAD, "runs": 1}
             self.now |= {each: number(value) for each, value in known.items()}
+        elif self.packing:
+            self.now["runs"] = number(1)
         self.wanted = [*[everywhere] * (self.vectors - 1), last]
         self.read = [everywhere] * self.vectors if self.packed else self.wanted  # a packed panel has all columns
         self.sums = {(i, v): b.alloca(VECTOR) for i in range(rows) for v in range(self.vectors)}
         bases = range(0, rows, 3)  # three rows by one address: x86 adds a register, once or twice, for nothing
-        self.walks, self.walk = {q: b.alloca(I64) for q in bases}, b.alloca(I64)
+        self.walks, self.walk, self.panel = {q: b.alloca(I64) for q in bases}, b.alloca(I64), b.alloca(I64)
         starts = b.icmp_signed("!=", self.now["start"], number(0))
         short = b.icmp_signed("<=", b.mul(self.now["runs"], self.now["k"]), number(SHORT))
         self.at_first, self.at_last = b.and_(starts, short), b.and_(starts, b.not_(short))
@@ -109,6 +113,7 @@ class _Tile:
         """The sums begin with 0, or with what is added."""
         b = self.b
         _fetch(b, [self._place("out", i, 0) for i in range(self.rows if self.packed else 0)])
+        b.store(self.now["a2"], self.panel)
         for total in self.sums.values():
             b.store(ir.Constant(VECTOR, [0.0] * W), total)
         with b.if_then(self.at_first):
@@ -154,6 +159,8 @@ class _Tile:
             size = (self.rows, self.vectors, at)
             _fetch(b, _soon(b, size, self.packed, b.load(self.walks[0]), b.add(right, now["b2"])))
             ys = [masked_load(b, b.add(right, number(v * BYTES)), each) for v, each in enumerate(self.read)]
+            for v, y in enumerate(ys if self.packing else []):
+                masked_store(b, b.add(b.load(self.panel), number((at * VECTORS + v) * BYTES)), y, self.wanted[v])
             for i in range(self.rows):
                 more = b.add(b.mul(number(at), now["a1"]), b.mul(number(i % 3), now["a0"]))
                 left = b.add(b.load(self.walks[i // 3 * 3]), more)
@@ -164,6 +171,8 @@ class _Tile:
         for walk in self.walks.values():
             b.store(b.add(b.load(walk), b.mul(number(count), now["a1"])), walk)
         b.store(b.add(b.load(self.walk), b.mul(number(count), now["b0"])), self.walk)
+        if self.packing:
+            b.store(b.add(b.load(self.panel), number(count * VECTORS * BYTES)), self.panel)
 
 
 def _soon(
