@@ -57,6 +57,7 @@ from engine.native.simd import (
     i64s,
     load,
     load_part,
+    prefetch,
     read,
     rectified,
     splat,
@@ -68,7 +69,7 @@ from engine.native.simd import (
     zero,
 )
 from engine.native.simd import first as lanes
-from engine.native.tiles import PANEL, ROWS
+from engine.native.tiles import LINE, PANEL, ROWS
 
 SCRATCH = 4 * ROWS * PANEL  # bytes of a tile, with which the memory to work in begins
 HELD = 1 << 18  # bytes of filters that stay in the second-level cache while images pass by
@@ -293,6 +294,8 @@ def depthwise(at, begin, count, room):
             low, high = bounds(i, s[STRIDE0], s[DILATION0], s[PAD0], s[SIZE0], s[KERNEL0])
             x = source + (i * s[STRIDE0] - s[PAD0] + low * s[DILATION0]) * pitch
             out = row[OUT] + image * s[OUT0] + i * s[OUT1]
+            for ahead in range(s[OUT1], s[OUT1] + s[COUNT1] * s[OUT2], LINE):  # a vector of each pixel is written first
+                prefetch(out + ahead)
             for c in range(0, s[CHANNELS], W):
                 summed(
                     tiles, out + 4 * c, s[OUT2], x + 4 * c, step, across, row[B] + low * row[B0] + 4 * c, row[B1],
