@@ -148,9 +148,12 @@ class Table:
         return array
 
     def plain(self, array: np.ndarray) -> np.ndarray:
-        """``array`` without gaps: itself, or a copy that the machine makes at each run."""
+        """``array`` without gaps: itself, or a copy that the machine makes at each run.
+
+        Its strides are those of an array without gaps: an axis of a single element may come with any.
+        """
         if array.flags.c_contiguous:
-            return array
+            return array.reshape(-1).reshape(array.shape)
         copied = self.keep(np.empty(array.shape, array.dtype))
         self.copy(copied, array)
         return copied
@@ -228,7 +231,7 @@ def _in_long_rows(
             found.append(table.keep(np.empty((several, n), np.float32)))
             table.copy(found[-1], each.reshape(n))
         else:
-            found.append(each.reshape(-1, several * n) if is_whole else each)
+            found.append(each.reshape(-1, several * n) if is_whole else each.reshape(1))
     return out.reshape(-1, several * n), [each.reshape(-1) if a else each for a, each in zip(rows, found, strict=True)]
 
 

@@ -68,8 +68,8 @@ def _add_products(table: Table, out: np.ndarray, a: np.ndarray, b: np.ndarray, s
 def _add_line(table: Table, out: np.ndarray, a: np.ndarray, b: np.ndarray, start: np.ndarray | None) -> None:
     """Products at equal distances: one instruction, to which the first is a pattern; the second tells the distances."""
     mark, matrices = len(table.rows), start is not None and start.ndim == 3
-    table.packed.clear()
     for at in range(min(2, len(out))):
+        table.packed.clear()  # a pattern is for all: what each packs is its own
         add_product(table, out[at], a[at], b[at], start[at] if start is not None and matrices else start)
     found = table.rows[mark:]
     if len(out) == 1:
@@ -172,9 +172,9 @@ def _add_tiles(table: Table, out: np.ndarray, a: np.ndarray, b: np.ndarray, more
     row = table.add("product", out, a, b, units=units, packs=packs, depth=depth, ahead=ahead, **more)
     if not lies and not by_rows:
         _keep_panels(table, row, b)
-    if not lies:
+    if not lies:  # packing writes over some rows behind a panel or a tile
         needed = depth * (min(n, WIDE) + panel + (min(m, TALL) if tiled else 0))
-        table.room = max(table.room, 4 * (needed + vector * panel))
+        table.room = max(table.room, 4 * (needed + vector * (panel + max(panel, tall + vector))))
 
 
 def _keep_panels(table: Table, row: list[int], b: np.ndarray) -> None:

@@ -152,7 +152,7 @@ def product(at, begin, count, room):
         low, high = edge(m, ROWS, units, begin), edge(m, ROWS, units, begin + count)
     else:
         left, right = edge(n, PANEL, units, begin), edge(n, PANEL, units, begin + count)
-    tiled = room + 4 * each * (min(n, WIDE) + PANEL)  # where a is packed
+    tiled = room + 4 * (each * (min(n, WIDE) + PANEL) + W * PANEL)  # where a is packed: b overruns its end by W rows
     packed = row[PACKED] if packs & 2 else 0
     once = high - low <= TALL  # b is read once: few panels at a time are packed, and are in the nearest cache still
     if low < high and once and packs & 25 == 1 and b1 == 4:

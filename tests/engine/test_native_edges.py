@@ -84,6 +84,16 @@ def test_edges(native: Native, name: str) -> None:
         np.testing.assert_allclose(found, wanted, 1e-4, 1e-5)
 
 
+def test_a_single_number_of_many_axes_beside_rows_and_a_whole(native: Native) -> None:
+    rng = np.random.default_rng(4)
+    values = [rng.normal(size=shape).astype("f") for shape in ((64, 8, 16), (1, 1, 1), (16,))]
+    with en.Graph() as graph:
+        x, one, row = (en.placeholder(each.shape) for each in values)
+        y = x * one + row
+    found = en.Session(graph, executor=native).run(y, dict(zip((x, one, row), values, strict=True)))
+    np.testing.assert_allclose(found, values[0] * values[1] + values[2], 1e-5, 1e-6)
+
+
 def test_a_bool_moves_a_counter(native: Native) -> None:
     with en.Graph() as graph:
         yes = en.placeholder((), "bool")

@@ -120,16 +120,22 @@ def test_relu_follows_whichever_product_it_is(native: Native, size: tuple[int, i
     kernel=st.tuples(st.integers(1, 4), st.integers(1, 5)),
     how=st.fixed_dictionaries({"strides": pairs, "dilations": pairs, "padding": paddings}),
     depthwise=st.booleans(),
+    views=st.booleans(),
     cache=st.sampled_from([windows.CACHE, 1 << 12, 1 << 9]),
 )
 def test_convolutions_of_any_windows(
-    native: Native, *, size: Any, channels: Any, kernel: Any, how: Any, depthwise: bool, cache: int
+    native: Native, *, size: Any, channels: Any, kernel: Any, how: Any, depthwise: bool, views: bool, cache: int
 ) -> None:
-    """All three of them, padding beyond a window's reach included, against float64."""
+    """All three of them, padding beyond a window's reach included, against float64.
+
+    ``views``: of images that come turned, so that axes of one pixel have other strides than those of an image.
+    """
     name = "depthwise_conv2d" if depthwise else "conv2d"
     x, w = normal((*size, channels[0]), (*kernel, channels[0], channels[1] % 4 + 1 if depthwise else channels[1]))
 
     def build(x: en.Tensor, w: en.Tensor, g: en.Tensor) -> list[en.Tensor]:
+        if views:
+            x, g = (en.ops.transpose(each, (0, 1, 3, 2)) for each in (x, g))
         return [op(name)(x, w, **how), op(f"{name}_input")(g, w, x, **how), op(f"{name}_filters")(x, g, w, **how)]
 
     try:
@@ -138,10 +144,28 @@ def test_convolutions_of_any_windows(
     except en.ShapeError:
         assume(False)
     (g,) = normal(y.spec.concrete)
+    if views:
+        x, g = (np.ascontiguousarray(each.swapaxes(2, 3)) for each in (x, g))
     wanted = results(None, build, [each.astype("d") for each in (x, w, g)])
     with small_caches(cache):
         found = results(native, build, [x, w, g])
     assert_close(found, wanted, 3e-6)
+
+
+@pytest.mark.parametrize("name", ["conv2d", "depthwise_conv2d"])
+@pytest.mark.parametrize("filters", [5, 33])
+@pytest.mark.parametrize("strides", [1, 2])
+def test_images_of_one_pixel_a_line_that_come_turned(native: Native, name: str, filters: int, strides: int) -> None:
+    x, w = normal((3, 10, 4, 1), (3, 3, 4, filters if name == "conv2d" else 1))
+    (g,) = normal((3, 10 // strides, filters if name == "conv2d" else 4, 1))
+
+    def build(x: en.Tensor, w: en.Tensor, g: en.Tensor) -> list[en.Tensor]:
+        x, g = (en.ops.transpose(each, (0, 1, 3, 2)) for each in (x, g))
+        how: dict[str, Any] = {"padding": "same", "strides": (strides, strides)}
+        return [op(name)(x, w, **how), op(f"{name}_input")(g, w, x, **how), op(f"{name}_filters")(x, g, w, **how)]
+
+    wanted = results(None, build, [each.astype("d") for each in (x, w, g)])
+    assert_close(results(native, build, [x, w, g]), wanted, 3e-6)
 
 
 @pytest.mark.parametrize("padding", [((9, 0), (1, 1)), ((0, 9), (1, 1)), ((8, 8), (8, 8)), ((5, 1), (0, 4))])

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 import engine as en
 from engine.native import Native, NativeProgram, matrices, problem
-from engine.native.instructions import OP, PACKS, UNITS
+from engine.native.instructions import INFO, OP, PACKS, UNITS, WIDTH
 from engine.native.lowering import LOWERINGS, Table, tile_sizes
 
 pytestmark = pytest.mark.skipif(problem() is not None, reason=str(problem()))
@@ -165,6 +165,32 @@ def test_axes_that_do_not_fit_are_named_at_the_line() -> None:
             a @ en.placeholder((5, 2))
         with pytest.raises(en.ShapeError, match=r"two matrices are needed.*reshape"):
             a @ en.placeholder((6,))
+
+
+def test_products_with_a_common_factor_pack_it_each_for_itself(native: Native) -> None:
+    """They may be different threads', and packing writes over some rows of the next part."""
+    with en.Graph() as graph:
+        a, w = en.placeholder((3, 40, 261)), en.placeholder((250, 261))
+        y = en.ops.matmul(a, w, transpose_b=True)
+    program = en.Session(graph, executor=native).bind(y, {each: each.spec.concrete for each in (a, w)})
+    assert isinstance(program, NativeProgram)
+    (row,) = [row for row in program._code if row[OP] == native.machine.codes["several_products"]]
+    pattern = (ctypes.c_int64 * WIDTH).from_address(int(row[INFO]))
+    assert pattern[OP] == native.machine.codes["product"]
+    assert pattern[PACKS] & 24 == 0
+
+
+@pytest.mark.parametrize("m", [15, 32, 100, 168])
+@pytest.mark.parametrize("n", [257, 300, 319])
+def test_few_numbers_to_sum_up_beside_many_columns(native: Native, m: int, n: int) -> None:
+    """Packing them writes farther over a panel's end than there are rows; what lies behind is in use."""
+    rng = np.random.default_rng(3)
+    values = rng.normal(size=(m, 2)).astype("f"), rng.normal(size=(n, 2)).astype("f")
+    with en.Graph() as graph:
+        a, b = (en.placeholder(each.shape) for each in values)
+        y = en.ops.matmul(a, b, transpose_b=True)
+    found = en.Session(graph, executor=native).run(y, dict(zip((a, b), values, strict=True)))
+    np.testing.assert_allclose(found, values[0] @ values[1].T, 1e-5, 1e-6)
 
 
 def test_a_factor_of_several_products_is_packed_once_while_it_is_the_same(native: Native) -> None:
