@@ -32,7 +32,7 @@ def clip_by_norm(x: Tensor, norm: float) -> Tensor:
     if isinstance(norm, (int, float)) and not norm >= 0:
         raise EngineError(f"a length is at least 0, got {norm} ({user_source()})")
     scale = maximum(max_(abs_(x)), 1.0)  # measured in its largest number, no square overflows
-    length = scale * sqrt(sum_(square(x / scale)))
+    length = scale * sqrt(maximum(sum_(square(x / scale)), 1e-36))  # a root at 0 has no slope
     return x * minimum(norm / maximum(length, 1e-30), 1.0)
 
 

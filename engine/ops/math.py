@@ -54,7 +54,7 @@ div = op(
 neg = op("neg", "The number with the other sign.", spec=rules.arithmetic, code="-{0}", grad=lambda y, g, x: [-g])
 abs_ = op("abs", "Distance from zero.", spec=rules.arithmetic, code="fabs({0})", grad=lambda y, g, x: [g * sign(x)])
 sign: Op = op(
-    "sign", "-1, 0 or 1; NaN of NaN.", spec=rules.arithmetic, code="select({0} > 0, 1, select({0} < 0, -1, {0}))",
+    "sign", "-1, 0 or 1; NaN of NaN.", spec=rules.arithmetic, code="select({0} > 0, 1, select({0} < 0, -1, {0} * 0))",
     grad=flat, kernel=lambda xp, out, x: (partial(xp.sign, x, out),),
 )  # fmt: skip
 square = op(

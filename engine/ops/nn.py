@@ -13,7 +13,7 @@ from engine.graph import Tensor
 from engine.op import ONE, Call, Draw, Op, op, sample
 from engine.ops.array import expand
 from engine.ops.lookup import one_hot, row_check
-from engine.ops.math import exp, function, greater, minimum, slope_of_tanh, step, sum_, tanh, where
+from engine.ops.math import exp, function, greater, maximum, minimum, slope_of_tanh, step, sum_, tanh, where
 from engine.ops.rules import contiguous, float_elementwise, last_axis, number, sums, wider
 from engine.spec import Spec, same_dtype
 
@@ -62,6 +62,7 @@ def _in_wider_type(code: str) -> Callable[..., Sequence[Call]]:
 
 def _gelu_bend(x: Tensor) -> Tensor:
     """The slope of gelu's slope: gelu is x times sigmoid(A x + B x^3)."""
+    x = minimum(maximum(x, -100.0), 100.0)  # beyond it is 0, and powers may overflow
     a, b = 2 * math.sqrt(2 / math.pi), 0.044715 * 2 * math.sqrt(2 / math.pi)
     angle, turn = x * (a + b * (x * x)), a + 3 * b * (x * x)
     return sigmoid_slope(angle) * (2 * turn + x * (6 * b * x - turn * turn * tanh(0.5 * angle)))

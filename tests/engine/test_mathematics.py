@@ -183,3 +183,26 @@ def test_third_derivatives_are_there_at_0(how: tuple[Any, str], name: str) -> No
 
     wanted = {"tanh": -2.0, "sigmoid": -0.125, "gelu": 0.0, "softplus": 0.0}[name]
     np.testing.assert_allclose(computed(how, third, np.zeros(3))[0], wanted, 1e-6, 1e-6)
+
+
+def test_the_slope_of_gelus_slope_is_0_far_out(how: tuple[Any, str]) -> None:
+    x = np.array([-1e30, -1e13, -50, 50, 1e13, 1e30])
+
+    def build(x: en.Tensor) -> list[en.Tensor]:
+        return en.gradients(O.sum_(slope_of("gelu", x)), [x])
+
+    assert np.array_equal(computed(how, build, x)[0], np.zeros(6))
+
+
+def test_what_is_short_enough_keeps_its_slope_at_0(how: tuple[Any, str]) -> None:
+    def build(x: en.Tensor) -> list[en.Tensor]:
+        return en.gradients(O.sum_(O.clip_by_norm(x, 1.0)), [x])
+
+    assert np.array_equal(computed(how, build, np.zeros(3))[0], np.ones(3))
+
+
+def test_a_subnormal_number_has_the_sign_of_0() -> None:
+    if problem() is not None:
+        pytest.skip(str(problem()))
+    found = computed((load(MACHINE), "float32"), lambda x: [O.sign(x)], np.array([1e-40, -1e-40, 0, 1e-30, np.nan]))
+    np.testing.assert_array_equal(found[0], [0, 0, 0, 1, np.nan])
