@@ -31,7 +31,7 @@ USE_TILES = {
     "thin_convolution": "tile_apart", "depthwise": "tile_apart", "depthwise_gradient": "tile_apart",
 }  # fmt: skip
 COLUMNS = {name.lower(): place for name, place in vars(i).items() if isinstance(place, int)}
-_SLOW = re.compile(r"/|sqrt|exp|log|tanh|sin|cos|pow")
+_SLOW = re.compile(r"/|sqrt|exp|log|tanh|sin|cos|pow|sigmoid|gelu")
 
 
 class NotNative(Exception):

@@ -158,8 +158,7 @@ def _add_tiles(table: Table, out: np.ndarray, a: np.ndarray, b: np.ndarray, more
         lies = False
     if a1 != 4 and m > FEW:  # a first factor that lies across is worth packing where it is read often
         lies = more["b1"] == 4 and n < 4 * panel
-    scattered = 2 * _held(a1) < min(k, DEEP) if a0 == 4 else _held(a0) < 2 * tall
-    tiled = not lies and m > tall and n >= 4 * panel and (n > AGAIN * panel or scattered)
+    tiled = not lies and m > tall and n >= 4 * panel and (n > AGAIN * panel or _scattered(a0, a1, k))
     depth = DEEP
     if lies and m <= FEW and k * n > 2 * NEAR:  # from farther away rows are read on and on, a few at a time
         depth = 64 if m <= 16 else 128
@@ -183,12 +182,21 @@ def _keep_panels(table: Table, row: list[int], b: np.ndarray) -> None:
     former = table.packed.setdefault(known, Packed(row, np.lib.array_utils.byte_bounds(b)))
     if former.row is row:
         return
+    _, panel, vector = tile_sizes()
     if former.panels == 0:
-        _, panel, vector = tile_sizes()
         kept = table.keep(np.empty(-(-b.shape[1] // panel) * panel * (len(b) + vector) + LINE, np.float32))
         former.panels = address(kept) + -address(kept) % LINE
         former.row[i.PACKS], former.row[i.INFO] = former.row[i.PACKS] | 8, former.panels
     row[i.PACKS], row[i.INFO] = row[i.PACKS] | 24, former.panels
+    for each in (former.row, row):
+        if each[i.PACKS] & 2 and not _scattered(each[i.A0], each[i.A1], each[i.K]):
+            each[i.PACKS] ^= 2  # else each thread would pack the first factor
+            each[i.UNITS] = -(-each[i.N] // panel)
+
+
+def _scattered(a0: int, a1: int, k: int) -> bool:
+    """Whether what a tile reads of a first factor that isn't packed lies in few places of the nearest cache."""
+    return 2 * _held(a1) < min(k, DEEP) if a0 == 4 else _held(a0) < 2 * tile_sizes()[0]
 
 
 def _held(apart: int) -> int:
