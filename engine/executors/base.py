@@ -236,9 +236,8 @@ class Program(HereOnly, Named):
             folded = node.tensor.attrs.get("value") is not value
             found = self.devices[node.device].send(value) if folded or node.device else memory.sent(node.tensor)
         elif op is PLACEHOLDER:
-            found = self.device.xp.zeros(
-                node.spec.concrete, node.spec.dtype
-            )  # nobody reads chance: it may not be filled
+            # Zeros, as it may not be filled: nobody reads what happened to lie there.
+            found = self.device.xp.zeros(node.spec.concrete, node.spec.dtype)
         elif op is VARIABLE:
             found = memory.window([node.tensor]).reshape(node.spec.concrete)
         elif op is flat:

@@ -27,6 +27,7 @@ from engine.native.instructions import (
     INFO,
     KERNEL0,
     KERNEL1,
+    LINE,
     LINES,
     LONG,
     OUT,
@@ -69,7 +70,7 @@ from engine.native.simd import (
     zero,
 )
 from engine.native.simd import first as lanes
-from engine.native.tiles import LINE, PANEL, ROWS
+from engine.native.tiles import PANEL, ROWS
 
 SCRATCH = 4 * ROWS * PANEL  # bytes of a tile, with which the memory to work in begins
 HELD = 1 << 18  # bytes of filters that stay in the second-level cache while images pass by
@@ -81,6 +82,12 @@ def span(s, first, lines):
     begin, reach = first * s[STRIDE0] - s[PAD0], s[DILATION0] * (s[KERNEL0] - 1) + 1
     low = max(0, begin)
     return low, max(low, min(s[SIZE0], begin + (lines - 1) * s[STRIDE0] + reach))
+
+
+@compiled
+def beside(s):
+    """Of how many runs a row of the windows is, and how many numbers lie side by side in one."""
+    return (1, s[KERNEL1] * s[CHANNELS]) if s[DILATION1] == 1 else (s[KERNEL1], s[CHANNELS])
 
 
 @compiled
@@ -224,7 +231,7 @@ def add_lines(row, s, first, lines, source, pitch, out, filters, wide, start, q,
     number c on.  What comes first has the sums begin at ``start``.
     """
     down, across, step = s[DILATION0] * pitch, s[DILATION1] * s[IMAGE2], s[STRIDE1] * s[IMAGE2]
-    run = s[CHANNELS] if s[DILATION1] != 1 else s[KERNEL1] * s[CHANNELS]
+    _, run = beside(s)
     size = 4 * PANEL * s[KERNEL1] * s[CHANNELS]  # of what the panel has for a row of the windows
     a2, b2 = (down, size) if rows > 1 else (across, 4 * PANEL * run if runs > 1 else 0)
     for i in range(first, first + lines):
@@ -251,7 +258,7 @@ def convolution(at, begin, count, room):
     row = columns(at)
     s = i64s(row[INFO])
     height, n = s[KERNEL0], s[FILTERS]
-    runs, run = (1, s[KERNEL1] * s[CHANNELS]) if s[DILATION1] == 1 else (s[KERNEL1], s[CHANNELS])  # side by side
+    runs, run = beside(s)
     size = 4 * PANEL * run * runs * height  # of a panel
     together = max(1, HELD // max(1, size)) * PANEL
     deep = equal(run, row[DEPTH])

@@ -12,9 +12,7 @@ from engine.native.lanes import FLOAT, I32, I64, Lanes, W
 from engine.native.mathematics import MATH
 from engine.native.vectors import BYTE, load_first, loop, number, pointer, spread, store_first
 
-LANES = (
-    2 * W
-)  # that an expression goes through at a time: while one register's results are waited for, the other's turn
+LANES = 2 * W  # that an expression goes through at a time: one register's results are waited for in the other's turn
 ELEMENTS = {"x": FLOAT, "i": I32, "u": BYTE, "t": BYTE}  # of the inputs, by the letter in an expression
 
 

@@ -4,7 +4,7 @@ A unit is a tile of the result, so how the work is cut never changes a sum.  Som
 one, are gone through for all tiles: they stay in the cache.
 """
 
-from engine.native.convolutions import equal, framed, span
+from engine.native.convolutions import beside, equal, framed, span
 from engine.native.frontend import compiled, entry
 from engine.native.instructions import (
     A0,
@@ -20,6 +20,7 @@ from engine.native.instructions import (
     IMAGES,
     INFO,
     KERNEL1,
+    LINE,
     LINES,
     OUT,
     OUT0,
@@ -47,7 +48,7 @@ from engine.native.products import narrow_block
 from engine.native.reductions import added, made_up
 from engine.native.simd import add, i64s, load_part, store, store_part, tile, zero
 from engine.native.simd import first as lanes
-from engine.native.tiles import LINE, PANEL, ROWS
+from engine.native.tiles import PANEL, ROWS
 
 
 @compiled
@@ -55,6 +56,28 @@ def reach(shift, stride, size, windows):
     """The first and the end of those windows whose element ``shift`` pixels in lies on the image."""
     low = max(0, -(shift // stride))
     return low, max(low, min(windows, (size - 1 - shift) // stride + 1))
+
+
+@compiled
+def framed_images(row, s, image, images, line, lines, room):
+    """As framed, of some images; also the bytes from one to the next, and of ``room`` that they take."""
+    low, high = span(s, line, lines)
+    apart = (high - low) * s[FRAME] if s[FRAME] else s[IMAGE0]
+    source, pitch = framed(row, s, image, line, lines, room)
+    for k in range(1, images):
+        framed(row, s, image + k, line, lines, room + k * apart)
+    return source, pitch, apart, images * (high - low) * s[FRAME]
+
+
+@compiled
+def add_and_keep(to, lost, x, wanted):
+    """Numbers at ``to`` += x; what is lost to rounding is added to those at ``lost``, if that isn't 0."""
+    if lost != 0:
+        total, less = added(load_part(to, wanted), load_part(lost, wanted), x)
+        store_part(to, total, wanted)
+        store_part(lost, less, wanted)
+    else:
+        store_part(to, add(load_part(to, wanted), x), wanted)
 
 
 @compiled
@@ -82,13 +105,8 @@ def sum_over_images(row, s, place, x, a0, q, images, line, lines, g, out, up, wi
     for i in range(rows):
         for j in range(0, wide, W):
             wanted, to = lanes(wide - j), out + i * up + 4 * j
-            found, more = load_part(room + 4 * (i * PANEL + j), wanted), load_part(to, wanted)
-            if lost != 0:
-                more, less = added(more, load_part(to + lost, wanted), found)
-                store_part(to, more, wanted)
-                store_part(to + lost, less, wanted)
-            else:
-                store_part(to, add(more, found), wanted)
+            found = load_part(room + 4 * (i * PANEL + j), wanted)
+            add_and_keep(to, to + lost if lost != 0 else 0, found, wanted)
 
 
 @entry
@@ -110,18 +128,14 @@ def filter_gradient(at, begin, count, room):
     row = columns(at)
     s = i64s(row[INFO])
     n = s[FILTERS]
-    runs, run = (1, s[KERNEL1] * s[CHANNELS]) if s[DILATION1] == 1 else (s[KERNEL1], s[CHANNELS])
+    runs, run = beside(s)
     parts, few, more = shares(run)
     frames = room + 4 * ROWS * PANEL
     for image in range(0, s[IMAGES], s[TOGETHER]):
         images = min(s[TOGETHER], s[IMAGES] - image)
         for line in range(0, s[COUNT0], s[LINES]):
             lines = min(s[LINES], s[COUNT0] - line)
-            low, high = span(s, line, lines)
-            apart = (high - low) * s[FRAME] if s[FRAME] else s[IMAGE0]
-            source, pitch = framed(row, s, image, line, lines, frames)
-            for k in range(1, images):
-                framed(row, s, image + k, line, lines, frames + k * apart)
+            source, pitch, apart, _ = framed_images(row, s, image, images, line, lines, frames)
             g = (row[B] + image * s[OUT0] + line * s[OUT1], s[OUT0], s[OUT1], s[OUT2])
             for unit in range(begin, begin + count):
                 part, q = unit % parts, unit // parts
@@ -156,7 +170,7 @@ def pack_elements(out, a, rows, images, apart, lines, up, pixels, step):
 def add_products(row, s, source, apart, pitch, image, images, line, lines, pixel, pixels, begin, end, room):
     """What some pixels of some lines and images give is added to some units' sums: a product of packed factors."""
     n, partial, tiles = s[FILTERS], row[A0], row[TILES]
-    runs, run = (1, s[KERNEL1] * s[CHANNELS]) if s[DILATION1] == 1 else (s[KERNEL1], s[CHANNELS])
+    runs, run = beside(s)
     parts, step, had_top, had_bottom = (run + ROWS - 1) // ROWS, s[STRIDE1] * s[IMAGE2], 0, 0
     unit = begin
     while unit < end:
@@ -179,17 +193,8 @@ def add_products(row, s, source, apart, pitch, image, images, line, lines, pixel
                 pack_panels(to, 4 * PANEL * held, g, (bottom - top) * pixels, n, s[OUT2], 4)
         elements = room + 4 * PANEL * ((n + PANEL - 1) // PANEL) * held
         x = source + q % runs * s[DILATION1] * s[IMAGE2] + 4 * skipped + pixel * step
-        pack_elements(
-            elements,
-            x + (low * s[STRIDE0] + shift) * pitch,
-            rows,
-            images,
-            apart,
-            high - low,
-            s[STRIDE0] * pitch,
-            pixels,
-            step,
-        )
+        x += (low * s[STRIDE0] + shift) * pitch
+        pack_elements(elements, x, rows, images, apart, high - low, s[STRIDE0] * pitch, pixels, step)
         for j in range(0, n, PANEL):
             wide, to = min(PANEL, n - j), partial + 4 * ((q * run + skipped) * n + j)
             b = room + 4 * j * held + 4 * PANEL * (low - top) * pixels
@@ -204,14 +209,8 @@ def flush(out, partial, lost, n):
     """out (n,) += partial, which becomes 0; what is lost to rounding is kept at ``lost``, if that isn't 0."""
     for j in range(0, 4 * n, BYTES):
         wanted = lanes(n - (j >> 2))
-        total, part = load_part(out + j, wanted), load_part(partial + j, wanted)
+        add_and_keep(out + j, lost + j if lost != 0 else 0, load_part(partial + j, wanted), wanted)
         store_part(partial + j, zero(), wanted)
-        if lost != 0:
-            total, less = added(total, load_part(lost + j, wanted), part)
-            store_part(out + j, total, wanted)
-            store_part(lost + j, less, wanted)
-        else:
-            store_part(out + j, add(total, part), wanted)
 
 
 @entry
@@ -223,22 +222,18 @@ def filter_products(at, begin, count, room):
     """
     row = columns(at)
     s = i64s(row[INFO])
-    run = s[CHANNELS] if s[DILATION1] != 1 else s[KERNEL1] * s[CHANNELS]
+    _, run = beside(s)
     end, parts, sums = begin + count, (run + ROWS - 1) // ROWS, 0
     first = begin // parts * run + begin % parts * ROWS  # of the filters' rows that these units are
-    moved, size = 4 * s[FILTERS] * first, (end // parts * run + end % parts * ROWS - first) * s[FILTERS]
+    moved, numbers = 4 * s[FILTERS] * first, (end // parts * run + end % parts * ROWS - first) * s[FILTERS]
     out, partial, lost = row[OUT] + moved, row[A0] + moved, row[C] + moved if row[C] != 0 else 0
     some = equal(s[COUNT1], PIXELS)
     for image in range(0, s[IMAGES], s[TOGETHER]):
         images = min(s[TOGETHER], s[IMAGES] - image)
         for line in range(0, s[COUNT0], s[LINES]):
             lines = min(s[LINES], s[COUNT0] - line)
-            low, high = span(s, line, lines)
-            apart = (high - low) * s[FRAME] if s[FRAME] else s[IMAGE0]
-            source, pitch = framed(row, s, image, line, lines, room)
-            for k in range(1, images):
-                framed(row, s, image + k, line, lines, room + k * apart)
-            packed = room + (images * (high - low) * s[FRAME] + LINE - 1) // LINE * LINE
+            source, pitch, apart, size = framed_images(row, s, image, images, line, lines, room)
+            packed = room + (size + LINE - 1) // LINE * LINE
             for pixel in range(0, s[COUNT1], some):
                 pixels = min(some, s[COUNT1] - pixel)
                 add_products(
@@ -246,10 +241,10 @@ def filter_products(at, begin, count, room):
                 )
                 sums += 1
                 if sums == SUMS and partial != out:
-                    flush(out, partial, lost, size)
+                    flush(out, partial, lost, numbers)
                     sums = 0
     if sums > 0 and partial != out:
-        flush(out, partial, lost, size)
+        flush(out, partial, lost, numbers)
 
 
 @entry

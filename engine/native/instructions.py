@@ -30,7 +30,8 @@ A, B, C, K, A0, A1, B0, B1, C0, C1, INFO, TILES, DEPTH, PARTS, PACKED, PACKS, AH
 DEEP, WIDE, TALL = 256, 1024, 168
 COLUMNS = 128  # of a product of few rows that are summed at a time
 GRAIN = 2000  # nanoseconds of a part for a thread, at least: to begin one and to wait for its end takes some hundred
-PATTERN = 8 * WIDTH + 63 & ~63  # bytes of an instruction that a kernel makes, in lines of the caches
+LINE = 64  # bytes of a line of the caches
+PATTERN = -(-8 * WIDTH // LINE) * LINE  # bytes of an instruction that a kernel makes, in lines of the caches
 BLOCK = 4096  # elements of a row that are worked on at a time: those of a chain stay in the first-level cache
 
 # What a kernel must know of windows over images lies in an array of its own: images; windows down and across;

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from engine.native import instructions as i
-from engine.native.instructions import DEEP, TALL, WIDE
+from engine.native.instructions import DEEP, LINE, TALL, WIDE
 from engine.native.lowering import (
     PARTS,
     PRODUCTS_A_NS,
@@ -29,7 +29,7 @@ FEW_ROWS = 8  # that are multiplied one by one with columns without gaps
 SOME_ROWS, FAR, MEASURED = 4, 2**20, 8  # rows multiplied at once with so many numbers, where vectors are so long
 NEAR = 2**18  # numbers of a second factor that stays in the second-level cache: a megabyte
 NARROW = 1024  # bytes from row to row of a second factor that is read as it lies
-LINE, SETS, WAYS = 64, 64, 8  # of the first-level cache: bytes of a line; which addresses go where; lines in a set
+SETS, WAYS = 64, 8  # of the first-level cache: which addresses go where; lines in a set
 AGAIN = 8  # panels of a second factor, for up to as many the first one isn't worth packing if it stays in that cache
 THIN, SHORT = 64, 32  # rows of a result, and numbers that are summed up, of which there are so few that a loop will do
 REPEATED = 4  # units at most where each packs a factor anew

@@ -4,10 +4,11 @@ Strides are in bytes.
 """
 
 from engine.native.frontend import compiled
+from engine.native.instructions import LINE
 from engine.native.kernels import copy_row
 from engine.native.lanes import BYTES, W
 from engine.native.simd import first, load, load_part, prefetch, read, store, store_part, turn, write
-from engine.native.tiles import LINE, PANEL, ROWS
+from engine.native.tiles import PANEL, ROWS
 
 TOGETHER = 4  # panels, or twice as many tiles, that are packed side by side: whole lines are read, one after the other
 

@@ -203,7 +203,7 @@ def _folds(combine, across, start, keep=False, seen=(unmarked, as_it_is)):
 column_sum, _, _sums = _folds(add, total, F(0), keep=True)
 _, row_maximum, _maxima = _folds(bigger, largest, LEAST, seen=(mark_nan, with_marks))
 _, _, _products = _folds(mul, multiplied, F(1))
-_, edge, _ = _folds(bigger, biggest, LEAST)  # of a row of numbers alone
+_, row_top, _ = _folds(bigger, biggest, LEAST)  # of a row of numbers alone
 
 
 @entry

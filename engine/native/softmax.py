@@ -10,7 +10,7 @@ from engine.native.frontend import compiled, entry
 from engine.native.instructions import OUT, A, B, N
 from engine.native.kernels import F, columns
 from engine.native.lanes import BYTES, W
-from engine.native.reductions import RUN, added, edge, made_up
+from engine.native.reductions import RUN, added, made_up, row_top
 from engine.native.simd import (
     add,
     choose,
@@ -76,7 +76,7 @@ def softmax_rows(at, begin, count, room):
     n = row[N]
     for i in range(begin, begin + count):
         a, out = row[A] + 4 * n * i, row[OUT] + 4 * n * i
-        scale(out, n, spread(ONE / powers(out, a, n, edge(a, n), True)))
+        scale(out, n, spread(ONE / powers(out, a, n, row_top(a, n), True)))
 
 
 @entry
@@ -86,7 +86,7 @@ def log_softmax_rows(at, begin, count, room):
     n = row[N]
     for i in range(begin, begin + count):
         a, out = row[A] + 4 * n * i, row[OUT] + 4 * n * i
-        top = edge(a, n)
+        top = row_top(a, n)
         shift, less = spread(top), spread(np.log(powers(out, a, n, top, False)))
         for j in range(0, n, W):
             wanted = first(n - j)
@@ -102,7 +102,7 @@ def chosen_loss(at, begin, count, room):
     for i in range(begin, begin + count):
         if 0 <= labels[i] < n:
             a = row[A] + 4 * n * i
-            top = edge(a, n)
+            top = row_top(a, n)
             o[i] = np.log(powers(a, a, n, top, False)) - (x[i * n + labels[i]] - top)
 
 
@@ -113,7 +113,7 @@ def shared_loss(at, begin, count, room):
     n = row[N]
     for i in range(begin, begin + count):
         a, labels = row[A] + 4 * n * i, row[B] + 4 * n * i
-        top = edge(a, n)
+        top = row_top(a, n)
         shift, logarithm = spread(top), spread(np.log(powers(a, a, n, top, False)))
         s, lost = zero(), zero()
         for j in range(0, n, W):

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from llvmlite import ir
 
-from engine.native.instructions import DEEP
+from engine.native.instructions import DEEP, LINE
 from engine.native.lanes import BYTES, FLOAT, I64, REGISTERS, TRUTHS, VECTOR, W, llvm_function
 from engine.native.vectors import first, loop, masked_load, masked_store, number, pointer, prefetch, spread
 
@@ -15,7 +15,6 @@ VECTORS = 2  # of a tile
 PANEL = VECTORS * W  # columns of a tile
 AHEAD = 24  # rows of a packed panel that are fetched before they are needed
 SHORT = 32  # numbers to sum up, at most, to begin with what is added: else it comes last, as it may be large and far
-LINE = 64  # bytes of a line of the caches
 STAYS = 4 * PANEL * DEEP <= 1 << 14  # whether a packed panel of b stays in the first-level cache from tile to tile
 NEXT = 256  # bytes of a packed a that are fetched before they are needed, if b stays
 UNROLLED = 4  # steps of a packed tile's loop at a time
@@ -26,10 +25,10 @@ _NAMES = ("out", "out0", "a", "a0", "a1", "b", "b0", "k", "runs", "a2", "b2", "c
 def tile(module: ir.Module, name: str) -> None:
     """out (rows, columns) = a (rows, runs * k) @ b (runs * k, columns) + start (rows, columns), if start isn't 0.
 
-    The function's arguments are those of :data:`_NAMES`, then ``rows``: they are shared out to tiles of at most ROWS,
-    some of which have one more than the others; ``columns`` are at most PANEL.  out0, a0, start0: bytes from row to
-    row.  Within a run of k numbers, those of a lie a1 bytes apart and the rows of b b0; from run to run it is a2
-    and b2.  What lies b2 further on in b is fetched meanwhile.
+    The function's arguments are those of :data:`_NAMES`, then ``rows``: they are shared out to tiles of at most ROWS
+    (twice as many of whole vectors that are apart), some of which have one more than the others; ``columns`` are at
+    most PANEL.  out0, a0, start0: bytes from row to row.  Within a run of k numbers, those of a lie a1 bytes apart and
+    the rows of b b0; from run to run it is a2 and b2.  What lies b2 further on in b is fetched meanwhile.
 
     "tile_apart": each column has an a of its own, (rows, runs * k, columns): a's numbers stand for W side by side,
     and ``columns`` are at most W.  "tile_packed": there is one run, and the factors have no gaps, b row by row of
@@ -57,9 +56,8 @@ def tile(module: ir.Module, name: str) -> None:
         count = b.select(b.icmp_signed("<", part, more), b.add(few, number(1)), few)
         done = b.append_basic_block("done")
         switch = b.switch(b.add(count, base), done)
-        for vectors in range(
-            VECTORS if packed else 1, VECTORS + 1
-        ):  # of "tile_apart": 2 if all lanes of one are wanted
+        # Of "tile_apart", 2 says that all lanes of its vector are wanted.
+        for vectors in range(VECTORS if packed else 1, VECTORS + 1):
             for size in range(1, tall[vectors] + 1):
                 block = b.append_basic_block("size")
                 switch.add_case(number(size + ROWS * (vectors - 1)), block)

@@ -10,7 +10,19 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from engine.native.folds import along
-from engine.native.instructions import AVERAGE, AVERAGE_WITH_PADDING, C0, LONG, MAX, OP, PIXELS, SUMS, TALL, WINDOW
+from engine.native.instructions import (
+    AVERAGE,
+    AVERAGE_WITH_PADDING,
+    C0,
+    LINE,
+    LONG,
+    MAX,
+    OP,
+    PIXELS,
+    SUMS,
+    TALL,
+    WINDOW,
+)
 from engine.native.lowering import (
     PARTS,
     PRODUCTS_A_NS,
@@ -22,7 +34,7 @@ from engine.native.lowering import (
     lowering,
     tile_sizes,
 )
-from engine.native.matrices import LINE, add_product
+from engine.native.matrices import add_product
 from engine.ops import matrix, pool
 from engine.ops.window import Axis, Windows, settings, windows
 from engine.passes import Node
@@ -261,7 +273,8 @@ def _filter_products(table: Table, out: np.ndarray, image: np.ndarray, g: np.nda
     rows, down, across = _rows(over, channels), over.down, over.across.windows
     lines = max(1, min(down.windows, PIXELS // across))
     runs, run = _runs(over, width, channels)
-    together = max(1, min(len(image), PIXELS // (lines * across))) if lines == down.windows and run > 4 * tall else 1
+    several = lines == down.windows and run > 4 * tall  # of few tiles what is packed anew for them is too much
+    together = max(1, min(len(image), PIXELS // (lines * across))) if several else 1
     pixels = min(PIXELS, together * lines * across)
     needed = pixels * (-(-n // panel) * panel + min(run, TALL)) + vector
     table.room = max(table.room, together * _under(down, lines) * rows.pitch + LINE + 4 * needed)
